@@ -1,0 +1,40 @@
+"""Fixtures every test may use: pinned archives and optional local samples."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from compactvl.config.base import validate
+from compactvl.config.sources import SourceSettings
+from compactvl.data.sources import fetch_source
+
+REPOSITORY = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def source_archive() -> Callable[[str], Path]:
+    """Archive of a source by its name in ``config.yaml``: the working copy's own, else fetched once and kept."""
+    sources = yaml.safe_load((REPOSITORY / "config.yaml").read_text(encoding="utf-8"))["sources"]
+
+    def archive(name: str) -> Path:
+        settings = validate(SourceSettings, sources[name], f"sources.{name}")
+        present = REPOSITORY / "data" / "sources" / settings.file
+        if present.is_file():
+            return present
+        kept = REPOSITORY / ".cache" / "test-sources" / settings.file
+        fetch_source(settings, kept)
+        return kept
+
+    return archive
+
+
+@pytest.fixture(scope="session")
+def samples() -> Path:
+    """Folder of optional sample data outside the repository; tests that need it are skipped where it is not."""
+    folder = Path(os.environ.get("COMPACTVL_SAMPLES", REPOSITORY.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip("no sample data; set COMPACTVL_SAMPLES to its folder")
+    return folder

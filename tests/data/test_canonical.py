@@ -1,0 +1,103 @@
+"""Canonical data sets on disk."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
+from compactvl.data.render import encode_png
+from compactvl.errors import UserError
+from compactvl.manifest import read_manifest, verify_files
+
+
+def picture(seed: int) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    return encode_png(Image.fromarray(pixels))
+
+
+def rows(number: int) -> list[ImageRow]:
+    return [ImageRow(f"i{n}", picture(n), "train" if n % 2 else "test") for n in range(number)]
+
+
+def items(number: int) -> pd.DataFrame:
+    return pd.DataFrame(
+        [
+            {"item_id": str(n), "image_id": f"i{n}", "split": "train" if n % 2 else "test", "caption": "x", "pos": ""}
+            for n in range(number)
+        ]
+    )
+
+
+def write(folder, number=150, **kwargs):
+    write_set(folder, "mine", rows(number), items(number), settings={"a": 1}, inputs={"s": "0"}, **kwargs)
+
+
+def test_round_trip_in_several_shards(tmp_path):
+    write(tmp_path / "mine", shard_bytes=30_000)
+    done = CanonicalSet.open(tmp_path / "mine")
+    assert len(list((tmp_path / "mine").glob("images-*.parquet"))) > 1
+    assert done.name == "mine"
+    assert len(done) == 150
+    assert list(done.images["image_id"]) == [f"i{n}" for n in range(150)]
+    assert [image_id for image_id, _ in done.iter_images()] == list(done.images["image_id"])
+    assert done.image_bytes("i149") == picture(149)
+    assert dict(done.iter_images(["i3", "i120"])) == {"i3": picture(3), "i120": picture(120)}
+    assert done.manifest["splits"] == {"test": 75, "train": 75}
+    assert len(done.split("test")) == 75
+    assert verify_files(tmp_path / "mine") == []
+    with pytest.raises(UserError, match="has no image 'nope'"):
+        done.image_bytes("nope")
+
+
+def test_hugging_face_reads_images(tmp_path):
+    datasets = pytest.importorskip("datasets")
+    write(tmp_path / "mine", 10)
+    table = datasets.load_dataset(
+        "parquet",
+        data_files=str(tmp_path / "mine" / "images-*.parquet"),
+        split="train",
+        cache_dir=str(tmp_path / "cache"),
+    )
+    assert isinstance(table.features["image"], datasets.Image)
+    expected = np.asarray(Image.open(io.BytesIO(picture(7))))
+    assert (np.asarray(table[7]["image"]) == expected).all()
+
+
+def test_writing_again_is_the_same_and_drops_stale_shards(tmp_path):
+    write(tmp_path / "a", shard_bytes=20_000)
+    write(tmp_path / "a", 20)
+    write(tmp_path / "b", 20)
+    assert (tmp_path / "a" / "manifest.json").read_bytes() == (tmp_path / "b" / "manifest.json").read_bytes()
+    assert [p.name for p in sorted((tmp_path / "a").glob("*.parquet"))] == ["images-00000.parquet", "items.parquet"]
+
+
+def test_damage_is_found(tmp_path):
+    write(tmp_path / "mine", 10)
+    for name in ("images-00000.parquet", "items.parquet"):
+        path = tmp_path / "mine" / name
+        good = path.read_bytes()
+        middle = len(good) // 3
+        path.write_bytes(good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :])
+        with pytest.raises(UserError, match=rf"{name} differs from its manifest"):
+            CanonicalSet.open(tmp_path / "mine").image_bytes("i1")
+        path.write_bytes(good)
+    (tmp_path / "mine" / "images-00000.parquet").write_bytes(b"PAR1")
+    with pytest.raises(UserError, match="cannot be read"):
+        CanonicalSet.open(tmp_path / "mine")
+
+
+def test_bad_rows_are_refused_and_leave_no_manifest(tmp_path):
+    with pytest.raises(UserError, match="image id 'i0' occurs twice"):
+        write_set(tmp_path, "mine", rows(1) * 2, items(1), settings={}, inputs={})
+    with pytest.raises(UserError, match=r"items name 1 unknown images, e\.g\. 'i1'"):
+        write_set(tmp_path, "mine", rows(1), items(2), settings={}, inputs={})
+    with pytest.raises(UserError, match="item id '0' occurs twice"):
+        write_set(tmp_path, "mine", rows(1), pd.concat([items(1)] * 2), settings={}, inputs={})
+    with pytest.raises(UserError, match="has no images"):
+        write_set(tmp_path, "mine", [], items(1), settings={}, inputs={})
+    with pytest.raises(UserError, match=r"manifest\.json is missing"):
+        read_manifest(tmp_path)
+    assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]

@@ -1,0 +1,197 @@
+"""Own images: captions.csv, Karpathy JSON, photographs of many forms."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from compactvl.config.base import validate
+from compactvl.config.datasets import FolderSettings, KarpathySettings, SplitRatios
+from compactvl.data.canonical import CanonicalSet
+from compactvl.data.folder import curate_folder, split_by_ratio
+from compactvl.data.karpathy import curate_karpathy
+from compactvl.data.photos import read_photo
+from compactvl.errors import UserError
+
+HEADER = "image,caption,split\n"
+
+
+def photo(path, seed=0, size=(40, 30), **save):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)).save(
+        path, **save
+    )
+
+
+@pytest.fixture
+def album(tmp_path):
+    for n, name in enumerate(("a.jpg", "b.png", "sub/c.webp")):
+        photo(tmp_path / "album" / name, n)
+    (tmp_path / "album" / "captions.csv").write_text(
+        HEADER + 'a.jpg,a dog,train\na.jpg,"a dog, running",train\n./b.png,ein Bär,val\nsub/c.webp,a  cat ,test\n',
+        encoding="utf-8",
+    )
+    return tmp_path / "album"
+
+
+def curate(album, out, **settings):
+    body = {"kind": "folder", "path": str(album), "captions": "captions.csv"} | settings
+    curate_folder("mine", validate(FolderSettings, body, "datasets.mine"), out)
+    return CanonicalSet.open(out)
+
+
+def test_folder_becomes_a_data_set(album, tmp_path):
+    done = curate(album, tmp_path / "out")
+    assert list(done.images["image_id"]) == ["a.jpg", "b.png", "sub/c.webp"]
+    assert list(done.items["caption"]) == ["a dog", "a dog, running", "ein Bär", "a cat"]
+    assert list(done.items["split"]) == ["train", "train", "val", "test"]
+    assert Image.open(io.BytesIO(done.image_bytes("sub/c.webp"))).mode == "RGB"
+    small = curate(album, tmp_path / "small", max_side=32)
+    assert Image.open(io.BytesIO(small.image_bytes("a.jpg"))).size == (32, 24)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"file,caption\na.jpg,x\n", "no column 'image'"),
+        (HEADER.encode() + b"a.jpg,caf\xe9,train\n", "is not UTF-8"),
+        (HEADER.encode() + b"nope.jpg,a dog,train\n", "line 2: caption of unknown image 'nope.jpg'"),
+        (HEADER.encode() + b"../x.jpg,a dog,train\n", "must be a path below the image folder"),
+        (HEADER.encode() + b"a.jpg,,train\n", "line 2: empty caption"),
+        (HEADER.encode() + b"a.jpg,a dog,training\n", "unknown split 'training'"),
+        (HEADER.encode() + b"a.jpg,a dog,train\na.jpg,my dog,test\n", "line 3: 'a.jpg' is in split 'train' and 'test'"),
+        (HEADER.encode() + b"a.jpg,a dog,train\n./a.jpg,a dog,train\n", "line 3: the same image and caption as line 2"),
+        (HEADER.encode() + b"a.jpg,a dog,train\nb.png,a bear,\n", "'b.png' has none"),
+        (HEADER.encode() + b"a.jpg,a dog, brown,train\n", "too many columns"),
+        (HEADER.encode() + b"a.jpg,a dog,train\n", "split 'val' has no images"),
+        (HEADER.encode(), "has no captions"),
+        (b"", "no column 'image'"),
+    ],
+)
+def test_bad_captions_are_one_clear_line(album, tmp_path, content, message):
+    (album / "captions.csv").write_bytes(content)
+    with pytest.raises(UserError, match=message) as caught:
+        curate(album, tmp_path / "out")
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_broken_image_is_named(album, tmp_path):
+    whole = (album / "a.jpg").read_bytes()
+    for broken in (whole[: len(whole) // 2], b"", b"no image"):
+        (album / "a.jpg").write_bytes(broken)
+        with pytest.raises(UserError, match=r"a\.jpg is not a readable image"):
+            curate(album, tmp_path / "out")
+
+
+def test_the_same_photo_in_two_splits_is_a_leak(album, tmp_path):
+    photo(album / "b.png", 5)
+    photo(album / "d.png", 5)
+    (album / "captions.csv").write_text(HEADER + "a.jpg,x,val\nb.png,y,train\nd.png,z,test\n")
+    with pytest.raises(UserError, match="same image in two splits"):
+        curate(album, tmp_path / "out")
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_ratios_hold_and_adding_images_moves_none():
+    ratios = SplitRatios(train=0.7, val=0.1, test=0.2)
+    ids = [f"{n}.jpg" for n in range(4000)]
+    splits = [split_by_ratio(i, ratios, 0) for i in ids]
+    for split in ("train", "val", "test"):
+        assert abs(splits.count(split) / 4000 - getattr(ratios, split)) < 0.03
+    assert splits != [split_by_ratio(i, ratios, 1) for i in ids]
+    assert {split_by_ratio(i, SplitRatios(train=1, val=0, test=0), 0) for i in ids} == {"train"}
+
+
+def test_photographs_of_many_forms(tmp_path):
+    photo(tmp_path / "turned.jpg", size=(40, 30), exif=_orientation(6))
+    assert Image.open(io.BytesIO(read_photo(tmp_path / "turned.jpg"))).size == (30, 40)
+    assert not Image.open(io.BytesIO(read_photo(tmp_path / "turned.jpg"))).getexif()
+    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    assert Image.open(io.BytesIO(read_photo(tmp_path / "clear.png"))).getpixel((0, 0)) == (255, 255, 255)
+    Image.fromarray(np.full((8, 8), 65535, np.uint16)).save(tmp_path / "deep.tiff")
+    assert Image.open(io.BytesIO(read_photo(tmp_path / "deep.tiff"))).getpixel((0, 0)) == (255, 255, 255)
+    for mode, name in (
+        ("L", "grey.png"),
+        ("P", "palette.gif"),
+        ("CMYK", "print.jpg"),
+        ("1", "bits.png"),
+        ("LA", "la.png"),
+    ):
+        Image.new(mode, (8, 8)).save(tmp_path / name)
+        assert Image.open(io.BytesIO(read_photo(tmp_path / name))).mode == "RGB"
+
+
+def _orientation(value):
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return exif
+
+
+def karpathy_file(path, **changes):
+    images = [
+        {"filename": "a.jpg", "filepath": "val2014", "split": "restval", "sentences": [{"raw": "A dog.", "sentid": 4}]},
+        {"filename": "b.jpg", "filepath": "val2014", "split": "test", "sentences": [{"raw": "A cat.\n", "sentid": 5}]},
+    ]
+    images[0].update(changes)
+    path.write_text(json.dumps({"images": images}))
+
+
+def karpathy_settings(tmp_path):
+    return KarpathySettings(
+        kind="karpathy",
+        images=str(tmp_path / "coco"),
+        annotations=str(tmp_path / "dataset.json"),
+        how_to_get="Get it THERE.",
+    )
+
+
+def test_karpathy(tmp_path):
+    settings = karpathy_settings(tmp_path)
+    with pytest.raises(UserError, match=r"dataset.json is missing .*Get it THERE"):
+        curate_karpathy("coco", settings, tmp_path / "out")
+    karpathy_file(tmp_path / "dataset.json")
+    with pytest.raises(UserError, match=r"folder .*coco is missing .*Get it THERE"):
+        curate_karpathy("coco", settings, tmp_path / "out")
+    photo(tmp_path / "coco" / "val2014" / "a.jpg", 1)
+    with pytest.raises(UserError, match=r"1 of 2 images are missing .*b\.jpg. Get it THERE"):
+        curate_karpathy("coco", settings, tmp_path / "out")
+    photo(tmp_path / "coco" / "val2014" / "b.jpg", 2)
+    curate_karpathy("coco", settings, tmp_path / "out")
+    done = CanonicalSet.open(tmp_path / "out")
+    assert done.items[["item_id", "image_id", "split", "caption"]].values.tolist() == [
+        ["4", "a.jpg", "train", "A dog."],
+        ["5", "b.jpg", "test", "A cat."],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"filename": "b.jpg"}, "file name 'b.jpg' occurs twice"),
+        ({"sentences": [{"raw": "x", "sentid": 5}]}, "sentence id 5 occurs twice"),
+        ({"sentences": []}, "'a.jpg' has no captions"),
+        ({"sentences": None}, "not an entry with filename, split and sentences"),
+        ({"split": "trial"}, "unknown split 'trial'"),
+        ({"filepath": "../.."}, "must be a path below the image folder"),
+    ],
+)
+def test_bad_karpathy_entries_are_named(tmp_path, changes, message):
+    karpathy_file(tmp_path / "dataset.json", **changes)
+    (tmp_path / "coco").mkdir()
+    with pytest.raises(UserError, match=message):
+        curate_karpathy("coco", karpathy_settings(tmp_path), tmp_path / "out")
+
+
+def test_real_photographs(samples, tmp_path):
+    if not (samples / "flickr8k_600").is_dir():
+        pytest.skip("the sample data has no flickr8k_600")
+    settings = {"kind": "folder", "path": str(samples / "flickr8k_600"), "karpathy": "dataset.json", "max_side": 64}
+    curate_folder("flickr", validate(FolderSettings, settings, "datasets.flickr"), tmp_path)
+    done = CanonicalSet.open(tmp_path)
+    assert len(done) == 600
+    assert len(done.items) == 3000
+    assert set(done.items["split"]) == {"train", "val", "test"}
+    assert max(Image.open(io.BytesIO(done.image_bytes(done.images["image_id"][0]))).size) == 64

@@ -1,0 +1,1 @@
+"""Data: sources, curation, readers of public formats, canonical tables."""

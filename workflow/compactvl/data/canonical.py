@@ -1,0 +1,273 @@
+"""Canonical data sets: images and items as Parquet tables, one form for every benchmark.
+
+    <folder>/images-00000.parquet ...   image_id, image {bytes, path}, sha256, split, meta (JSON)
+    <folder>/items.parquet              one row an item; columns by task (docs/architecture.md)
+    <folder>/manifest.json              hashes of both, settings, inputs: written last
+    <folder>/provenance.json            seconds, versions
+
+Image shards load in Hugging Face ``datasets`` with an Image column.
+"""
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from compactvl.errors import UserError
+from compactvl.files import atomic_path, digest_of, sha256_bytes, sha256_file
+from compactvl.manifest import MANIFEST, read_manifest, write_manifest
+
+STAGE = "curate"
+SHARD_BYTES = 256 << 20
+ROWS_A_GROUP = 64
+IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+FEATURES = {
+    "image_id": {"dtype": "string", "_type": "Value"},
+    "image": {"_type": "Image"},
+    "sha256": {"dtype": "string", "_type": "Value"},
+    "split": {"dtype": "string", "_type": "Value"},
+    "meta": {"dtype": "string", "_type": "Value"},
+}
+SCHEMA = pa.schema(
+    [
+        ("image_id", pa.string()),
+        ("image", IMAGE_TYPE),
+        ("sha256", pa.string()),
+        ("split", pa.string()),
+        ("meta", pa.string()),
+    ],
+    metadata={"huggingface": json.dumps({"info": {"features": FEATURES}})},
+)
+
+
+@dataclass(frozen=True)
+class ImageRow:
+    """One image: ``data`` are the encoded bytes (PNG or JPEG), ``meta`` is JSON."""
+
+    image_id: str
+    data: bytes
+    split: str
+    meta: str = "{}"
+
+
+def write_set(
+    folder: str | Path,
+    name: str,
+    images: Iterable[ImageRow],
+    items: pd.DataFrame,
+    *,
+    settings: Mapping[str, Any],
+    inputs: Mapping[str, str],
+    started: float | None = None,
+    shard_bytes: int = SHARD_BYTES,
+    **facts: Any,
+) -> None:
+    """Write a data set; the manifest comes last, so a folder with one is complete.
+
+    Args:
+        folder: where to.
+        name: the data set's name.
+        images: rows in storage order; taken one at a time.
+        items: the items table; an ``image_id`` column must name only images of the set.
+        settings: the settings that made it, JSON-serialisable.
+        inputs: name → SHA-256 of what it was made from.
+        started: ``time.monotonic()`` at the start.
+        shard_bytes: image bytes after which a new shard begins.
+        facts: further deterministic facts for the manifest.
+
+    Raises:
+        UserError: a repeated image id, an item of an unknown image, no images, or a full disk.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / MANIFEST).unlink(missing_ok=True)
+    started = time.monotonic() if started is None else started
+    writer = _ShardWriter(folder, shard_bytes)
+    for row in images:
+        writer.add(row)
+    writer.close()
+    if not writer.hashes:
+        raise UserError(f"data set {name!r} has no images; check its settings")
+    _check_items(name, items, writer.hashes)
+    with atomic_path(folder / "items.parquet") as temporary:
+        table = pa.Table.from_pandas(items.reset_index(drop=True), preserve_index=False).replace_schema_metadata(None)
+        pq.write_table(table, temporary, compression="zstd")
+    for stale in set(folder.glob("images-*.parquet")) - set(writer.paths):
+        stale.unlink()
+    files = {path.name: sha256_file(path) for path in [*writer.paths, folder / "items.parquet"]}
+    write_manifest(
+        folder,
+        stage=STAGE,
+        files=files,
+        inputs=inputs,
+        started=started,
+        name=name,
+        settings=dict(settings),
+        images=len(writer.hashes),
+        items=len(items),
+        splits={split: writer.splits.count(split) for split in sorted(set(writer.splits))},
+        images_sha256=digest_of(writer.hashes),
+        **facts,
+    )
+
+
+def _check_items(name: str, items: pd.DataFrame, known: Mapping[str, str]) -> None:
+    columns = [column for column in ("image_id", "image_0", "image_1") if column in items.columns]
+    for column in columns:
+        unknown = sorted(set(items[column]) - set(known))
+        if unknown:
+            raise UserError(
+                f"data set {name!r}: items name {len(unknown)} unknown images, e.g. {unknown[0]!r}; check the captions"
+            )
+    if not items["item_id"].is_unique:
+        repeated = items["item_id"][items["item_id"].duplicated()].iloc[0]
+        raise UserError(f"data set {name!r}: item id {repeated!r} occurs twice; make ids unique")
+
+
+class _ShardWriter:
+    """Writes image rows into shards of about ``shard_bytes``, each moved into place when full."""
+
+    def __init__(self, folder: Path, shard_bytes: int) -> None:
+        self._folder, self._limit = folder, shard_bytes
+        self._rows: list[dict[str, Any]] = []
+        self._context = self._writer = None
+        self._bytes = 0
+        self.paths: list[Path] = []
+        self.hashes: dict[str, str] = {}
+        self.splits: list[str] = []
+
+    def add(self, row: ImageRow) -> None:
+        if row.image_id in self.hashes:
+            raise UserError(f"{self._folder.name}: image id {row.image_id!r} occurs twice; make ids unique")
+        digest = sha256_bytes(row.data)
+        self.hashes[row.image_id] = digest
+        self.splits.append(row.split)
+        image = {"bytes": row.data, "path": row.image_id}
+        self._rows.append(
+            {"image_id": row.image_id, "image": image, "sha256": digest, "split": row.split, "meta": row.meta}
+        )
+        self._bytes += len(row.data)
+        if len(self._rows) == ROWS_A_GROUP:
+            self._flush()
+        if self._bytes >= self._limit:
+            self.close()
+
+    def _flush(self) -> None:
+        if not self._rows:
+            return
+        if self._writer is None:
+            path = self._folder / f"images-{len(self.paths):05d}.parquet"
+            self._context = atomic_path(path)
+            self._writer = pq.ParquetWriter(self._context.__enter__(), SCHEMA, compression="NONE", use_dictionary=False)
+            self.paths.append(path)
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA))
+        self._rows = []
+
+    def close(self) -> None:
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._context.__exit__(None, None, None)
+        self._writer, self._bytes = None, 0
+
+
+class CanonicalSet:
+    """A data set on disk.
+
+    Attributes:
+        folder: where it is.
+        name: its name.
+        manifest: its manifest.
+        images: table without bytes: image_id, sha256, split, meta (JSON text), in storage order.
+        items: table of items.
+    """
+
+    def __init__(
+        self, folder: Path, manifest: dict[str, Any], images: pd.DataFrame, items: pd.DataFrame, places: dict
+    ) -> None:
+        self.folder, self.manifest, self.images, self.items = folder, manifest, images, items
+        self.name: str = manifest["name"]
+        self._places: dict[str, tuple[str, int, int]] = places
+        self._hashes: dict[str, str] = dict(zip(images["image_id"], images["sha256"], strict=True))
+        self._verified: set[str] = set()
+        self._group = lru_cache(maxsize=8)(self._read_group)
+
+    @classmethod
+    def open(cls, folder: str | Path) -> "CanonicalSet":
+        """Open a data set; its items are checked against the manifest now, an image shard when it is first read.
+
+        Raises:
+            UserError: not there, unfinished, or changed since it was written.
+        """
+        folder = Path(folder)
+        manifest = read_manifest(folder, STAGE)
+        _verify(folder, "items.parquet", manifest)
+        tables, places = [], {}
+        for name in sorted(file for file in manifest["files"] if file.startswith("images-")):
+            try:
+                file = pq.ParquetFile(folder / name)
+                tables.append(file.read(columns=["image_id", "sha256", "split", "meta"]))
+            except (OSError, pa.ArrowInvalid) as error:
+                raise UserError(
+                    f"{folder / name} cannot be read ({error}); curate {manifest['name']!r} again"
+                ) from error
+            ids = iter(tables[-1].column("image_id").to_pylist())
+            for group in range(file.num_row_groups):
+                for row in range(file.metadata.row_group(group).num_rows):
+                    places[next(ids)] = (name, group, row)
+        images = pa.concat_tables(tables).replace_schema_metadata(None).to_pandas()
+        return cls(folder, manifest, images, pq.read_table(folder / "items.parquet").to_pandas(), places)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def split(self, name: str) -> pd.DataFrame:
+        """Return the items of one split."""
+        return self.items[self.items["split"] == name].reset_index(drop=True)
+
+    def image_bytes(self, image_id: str) -> bytes:
+        """Return an image's encoded bytes.
+
+        Raises:
+            UserError: unknown id, or the shard differs from its manifest.
+        """
+        if image_id not in self._places:
+            raise UserError(
+                f"data set {self.name!r} has no image {image_id!r}; an id looks like {next(iter(self._places))!r}"
+            )
+        name, group, row = self._places[image_id]
+        return self._group(name, group)[row]
+
+    def iter_images(self, ids: Iterable[str] | None = None) -> Iterator[tuple[str, bytes]]:
+        """Yield (image_id, encoded bytes) in storage order, of all images or of ``ids``."""
+        wanted = None if ids is None else set(ids)
+        if wanted is not None and (unknown := wanted - self._places.keys()):
+            raise UserError(f"data set {self.name!r} has no image {sorted(unknown)[0]!r}")
+        for image_id in self._places:
+            if wanted is None or image_id in wanted:
+                yield image_id, self.image_bytes(image_id)
+
+    def image_sha256(self, image_id: str) -> str:
+        """Return the SHA-256 of an image's encoded bytes, as recorded when it was written."""
+        return self._hashes[image_id]
+
+    def _read_group(self, name: str, group: int) -> list[bytes]:
+        if name not in self._verified:
+            _verify(self.folder, name, self.manifest)
+            self._verified.add(name)
+        column = pq.ParquetFile(self.folder / name).read_row_group(group, columns=["image"]).column("image")
+        return pa.compute.struct_field(column, "bytes").to_pylist()
+
+
+def _verify(folder: Path, name: str, manifest: Mapping[str, Any]) -> None:
+    if sha256_file(folder / name) != manifest["files"][name]:
+        raise UserError(
+            f"{folder / name} differs from its manifest; curate {manifest['name']!r} again (or 'dvc checkout')"
+        )

@@ -1,0 +1,163 @@
+"""Captions of scenes, from a grammar that carries gold parts of speech.
+
+Words are lower-case and separated by single spaces; a comma is a word of its own. Tags are the universal ones of
+Petrov, Das and McDonald (2012) as the Brown corpus maps to them: NOUN VERB ADJ ADV PRON DET ADP NUM CONJ PRT and ``.``.
+
+    caption   = list caption | relation caption ;
+    list      = opening listing [ ending ] | listing ;
+    opening   = "there" be | "here" be | "we see" | "a picture of" | "an image with" | "this picture shows" ;
+    be        = "is" | "are" ;                                    (agrees with the first noun phrase)
+    ending    = "in the picture" ;                                (after "there" be and alone)
+    listing   = np | np joint np | np "," np joint np ;
+    joint     = "and" | "and also" | "with" | "together with" ;   ("with" and "together with": two noun phrases)
+    relation  = clause | np "," "and" clause | clause "," "and also" np ;        (the extra np: a third group)
+    clause    = np [ be ] [ verb ] where np | side np "and" side np | np side "and" np side ;   (opposite sides)
+    where     = [ ( "to" | "on" ) "the" ] ( "left" | "right" ) "of"
+              | "above" | "over" | "higher than" | "below" | "under" | "beneath" | "lower than" ;
+    side      = "on the left" | "on the right" | "at the top" | "at the bottom" ;
+    verb      = "placed" | "shown" ;
+    np        = count [ size ] noun ;
+    count     = "a" | "an" | "one" | "a single" | "two" | "a pair of" | "three" | "four" | "five" | "six" ;
+    size      = "big" | "large" | "small" | "little" ;
+
+Every caption names all objects with their counts. Of five captions of a scene with a relation two state it; of five of
+a scene with sizes three state them. All captions of a twin state what is exchanged.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from compactvl.data.concepts import Concept
+from compactvl.data.plurals import article
+from compactvl.data.scene import Group, Scene
+
+NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
+SIZE_WORDS = {"big": ("big", "large"), "small": ("small", "little")}
+TAGS = frozenset({"NOUN", "VERB", "ADJ", "ADV", "PRON", "DET", "ADP", "NUM", "CONJ", "PRT", "."})
+TAG_OF = {
+    "a": "DET", "an": "DET", "the": "DET", "this": "DET", "of": "ADP", "on": "ADP", "in": "ADP", "at": "ADP",
+    "to": "ADP", "with": "ADP", "above": "ADP", "over": "ADP", "below": "ADP", "under": "ADP", "beneath": "ADP",
+    "than": "ADP", "and": "CONJ", "also": "ADV", "together": "ADV", "here": "ADV", "there": "PRT", "is": "VERB",
+    "are": "VERB", "see": "VERB", "shows": "VERB", "placed": "VERB", "shown": "VERB", "we": "PRON", "picture": "NOUN",
+    "image": "NOUN", "pair": "NOUN", "left": "NOUN", "right": "NOUN", "top": "NOUN", "bottom": "NOUN",
+    "higher": "ADJ", "lower": "ADJ", "single": "ADJ", "big": "ADJ", "large": "ADJ", "small": "ADJ", "little": "ADJ",
+    ",": ".",
+}  # fmt: skip
+WHERE = {
+    ("left_right", True): ("to the left of", "left of", "on the left of"),
+    ("left_right", False): ("to the right of", "right of", "on the right of"),
+    ("above_below", True): ("above", "over", "higher than"),
+    ("above_below", False): ("below", "under", "beneath", "lower than"),
+}
+SIDES = {"left_right": ("on the left", "on the right"), "above_below": ("at the top", "at the bottom")}
+
+Words = list[tuple[str, str]]
+
+
+def words(text: str) -> Words:
+    """Return the grammar's fixed words with their tags."""
+    return [(word, TAG_OF[word]) for word in text.split()]
+
+
+class Captioner:
+    """Writes captions of scenes.
+
+    Args:
+        concepts: name → concept, for the plural forms.
+        rng: source of the choices.
+    """
+
+    def __init__(self, concepts: Mapping[str, Concept], rng: np.random.Generator) -> None:
+        self._concepts, self._rng = concepts, rng
+
+    def captions(self, scene: Scene, number: int, *, tell: str | None = None) -> list[tuple[str, str]]:
+        """Return different captions of a scene.
+
+        Args:
+            scene: the scene.
+            number: how many.
+            tell: what every caption must state: ``relation``, ``size`` or nothing in particular (for twins).
+
+        Returns:
+            ``number`` pairs (caption, tags), both space-joined and of the same length.
+        """
+        has_relation = scene.relation is not None
+        has_sizes = any(group.size for group in scene.groups)
+        found: dict[str, str] = {}
+        for index in range(number):
+            relation = has_relation and (tell == "relation" or index < 2)
+            sizes = has_sizes and (tell == "size" or index in (0, 2, 3))
+            while True:
+                phrase = self._relation(scene, sizes) if relation else self._listing(scene, sizes)
+                text = " ".join(word for word, _ in phrase)
+                if text not in found:
+                    break
+            found[text] = " ".join(tag for _, tag in phrase)
+        order = self._rng.permutation(number)
+        pairs = list(found.items())
+        return [pairs[i] for i in order]
+
+    def noun_phrase(self, group: Group, sizes: bool, *, count: str | None = None, size: str | None = None) -> Words:
+        """Return ``two small dogs`` with tags; ``count`` and ``size`` set the wording, else it is drawn."""
+        concept = self._concepts[group.concept]
+        adjective = words(size or self._one(SIZE_WORDS[group.size])) if sizes and group.size else []
+        nouns = (concept.name if group.count == 1 else concept.plural).split()
+        noun = [(word, "NOUN") for word in nouns]
+        count = count or self._count(group.count)
+        if count == "a":
+            return [(article((adjective + noun)[0][0]), "DET"), *adjective, *noun]
+        number = [(count, "NUM")] if count in NUMBERS.values() else words(count)
+        return [*number, *adjective, *noun]
+
+    def _one(self, options):
+        return options[self._rng.integers(len(options))]
+
+    def _count(self, count: int) -> str:
+        draw = self._rng.random()
+        if count == 1:
+            return "a" if draw < 0.75 else "one" if draw < 0.9 else "a single"
+        return "a pair of" if count == 2 and draw < 0.15 else NUMBERS[count]
+
+    def _listing(self, scene: Scene, sizes: bool) -> Words:
+        order = self._rng.permutation(len(scene.groups))
+        groups = [scene.groups[i] for i in order]
+        phrases = [self.noun_phrase(group, sizes) for group in groups]
+        if len(phrases) == 1:
+            listing = phrases[0]
+        elif len(phrases) == 2:
+            listing = phrases[0] + words(self._one(("and", "and", "and also", "with", "together with"))) + phrases[1]
+        else:
+            listing = phrases[0] + words(",") + phrases[1] + words(self._one(("and", "and also"))) + phrases[2]
+        be = "is" if groups[0].count == 1 else "are"
+        opening = self._one(("", "", "", f"there {be}", f"here {be}", "we see", "a picture of", "an image with",
+                             "this picture shows"))  # fmt: skip
+        ending = "in the picture" if opening in ("", f"there {be}") and self._rng.random() < 0.15 else ""
+        return words(opening) + listing + words(ending)
+
+    def _relation(self, scene: Scene, sizes: bool) -> Words:
+        relation = scene.relation
+        clause = self._clause(scene.groups[relation.first], scene.groups[relation.second], relation.kind, sizes)
+        rest = [group for i, group in enumerate(scene.groups) if i not in (relation.first, relation.second)]
+        if not rest:
+            return clause
+        extra = self.noun_phrase(rest[0], sizes)
+        if self._rng.random() < 0.5:
+            return extra + words(", and") + clause
+        return clause + words(", and also") + extra
+
+    def _clause(self, first: Group, second: Group, kind: str, sizes: bool) -> Words:
+        a, b = self.noun_phrase(first, sizes), self.noun_phrase(second, sizes)
+        forward = self._rng.random() < 0.5
+        if self._rng.random() < 0.3:
+            (side_a, side_b), order = SIDES[kind], (a, b)
+            if not forward:
+                (side_b, side_a), order = SIDES[kind], (b, a)
+            if self._rng.random() < 0.5:
+                return words(side_a) + order[0] + words("and") + words(side_b) + order[1]
+            return order[0] + words(side_a) + words("and") + order[1] + words(side_b)
+        if not forward:
+            first, a, b = second, b, a
+        be = "is" if first.count == 1 else "are"
+        link = self._one(("", "", be, be, f"{be} placed", f"{be} shown", "placed", "shown"))
+        return a + words(link) + words(self._one(WHERE[kind, forward])) + b

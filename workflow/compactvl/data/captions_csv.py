@@ -1,0 +1,84 @@
+"""Reader of ``captions.csv``: columns image, caption and perhaps split; one row a caption, UTF-8."""
+
+import csv
+from pathlib import Path, PurePosixPath
+
+from compactvl.data.captioned import CaptionedImage, split_name
+from compactvl.errors import UserError
+
+
+def read_captions_csv(path: Path, folder: Path) -> list[CaptionedImage]:
+    """Read a captions file.
+
+    Args:
+        path: the CSV file.
+        folder: where the images are; the column ``image`` holds paths below it, with forward slashes.
+
+    Returns:
+        One record an image, in the order of first mention; all with a split or all without.
+
+    Raises:
+        UserError: no file, not UTF-8, a missing column or value, an image outside the folder or not there, a
+            repeated row, an image in two splits, or splits on some rows only. Names the line.
+    """
+    captions: dict[str, list[tuple[str, str]]] = {}
+    splits: dict[str, str | None] = {}
+    seen: dict[tuple[str, str], int] = {}
+    for line, row in _rows(path):
+        where = f"{path} line {line}"
+        image_id = _image_id(row["image"] or "", where)
+        caption = " ".join((row["caption"] or "").split())
+        if not caption:
+            raise UserError(f"{where}: empty caption of {image_id!r}; write one or delete the line")
+        if (image_id, caption) in seen:
+            raise UserError(
+                f"{where}: the same image and caption as line {seen[image_id, caption]}; delete one of them"
+            )
+        split = split_name(row["split"], where) if (row.get("split") or "").strip() else None
+        if image_id not in splits and not (folder / image_id).is_file():
+            raise UserError(f"{where}: caption of unknown image {image_id!r}: {folder / image_id} is missing")
+        if splits.setdefault(image_id, split) != split:
+            raise UserError(
+                f"{where}: {image_id!r} is in split {splits[image_id]!r} and {split!r}; an image has one split"
+            )
+        seen[image_id, caption] = line
+        own = captions.setdefault(image_id, [])
+        own.append((f"{image_id}#{len(own)}", caption))
+    if not captions:
+        raise UserError(f"{path} has no captions; give one row a caption, with columns image,caption[,split]")
+    if len({split is None for split in splits.values()}) == 2:
+        missing = next(image_id for image_id, split in splits.items() if split is None)
+        raise UserError(f"{path}: some images have a split, {missing!r} has none; fill the column or leave it out")
+    return [CaptionedImage(i, folder / i, splits[i], tuple(own)) for i, own in captions.items()]
+
+
+def _rows(path: Path):
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            for column in ("image", "caption"):
+                if column not in (reader.fieldnames or ()):
+                    found = ", ".join(reader.fieldnames or ()) or "none"
+                    raise UserError(
+                        f"{path}: no column {column!r} (columns: {found}); the first line must be image,caption[,split]"
+                    )
+            for row in reader:
+                if None in row:
+                    raise UserError(
+                        f"{path} line {reader.line_num}: too many columns; put a caption with commas in double quotes"
+                    )
+                yield reader.line_num, row
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; write it with columns image,caption[,split]") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    except (csv.Error, OSError) as error:
+        raise UserError(f"{path} cannot be read as CSV ({error}); check its quotes") from error
+
+
+def _image_id(value: str, where: str) -> str:
+    """Return a path below the folder in one spelling: ``./a.jpg`` and ``a.jpg`` are one image."""
+    path = PurePosixPath(value.strip().replace("\\", "/"))
+    if not path.name or path.is_absolute() or ".." in path.parts:
+        raise UserError(f"{where}: image {value!r} must be a path below the image folder")
+    return str(path)

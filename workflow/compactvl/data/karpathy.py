@@ -1,0 +1,85 @@
+"""Reader of Karpathy's split files (``dataset_flickr30k.json``, ``dataset_coco.json``) and the sets made from them.
+
+    {"images": [{"filename", "filepath" (COCO), "split", "sentences": [{"raw", "sentid"}, ...]}, ...]}
+
+``restval`` (COCO) is training data. All captions of an image are kept.
+"""
+
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from compactvl.config.datasets import KarpathySettings
+from compactvl.data.captioned import CaptionedImage, split_name, write_captioned
+from compactvl.errors import UserError
+from compactvl.files import read_json, sha256_file
+
+
+def read_karpathy(path: Path, folder: Path) -> list[CaptionedImage]:
+    """Read a split file; whether the images are there is not checked.
+
+    Args:
+        path: the JSON file.
+        folder: where the images are.
+
+    Raises:
+        UserError: no file, not that form, a repeated file name or sentence id, an image without captions; names it.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is missing; put Karpathy's split file there")
+    body = read_json(path)
+    if not isinstance(body, dict) or not isinstance(body.get("images"), list) or not body["images"]:
+        raise UserError(f"{path} is not a Karpathy split file: it has no list 'images'")
+    records: dict[str, CaptionedImage] = {}
+    item_ids: set[str] = set()
+    for number, entry in enumerate(body["images"]):
+        where = f"{path} images[{number}]"
+        record = _record(entry, folder, where)
+        if record.image_id in records:
+            raise UserError(f"{where}: file name {record.image_id!r} occurs twice; an image has one entry")
+        for item_id, _ in record.captions:
+            if item_id in item_ids:
+                raise UserError(f"{where}: sentence id {item_id} occurs twice; ids must be unique")
+            item_ids.add(item_id)
+        records[record.image_id] = record
+    return list(records.values())
+
+
+def _record(entry: Any, folder: Path, where: str) -> CaptionedImage:
+    try:
+        name, split, sentences = entry["filename"], entry["split"], entry["sentences"]
+        below = PurePosixPath(entry.get("filepath", ""), name)
+        captions = tuple(
+            (str(sentence.get("sentid", f"{name}#{k}")), " ".join(sentence["raw"].split()))
+            for k, sentence in enumerate(sentences)
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{where}: not an entry with filename, split and sentences[].raw ({error!r})") from error
+    if below.is_absolute() or ".." in below.parts:
+        raise UserError(f"{where}: {str(below)!r} must be a path below the image folder")
+    if not captions or not all(caption for _, caption in captions):
+        raise UserError(f"{where}: {name!r} has no captions, or an empty one")
+    return CaptionedImage(name, folder / below, split_name(split, where), captions)
+
+
+def curate_karpathy(name: str, settings: KarpathySettings, folder: Path) -> None:
+    """Make a canonical data set from Flickr30k or COCO as their owners distribute them.
+
+    Raises:
+        UserError: a missing file (says where to get it and where to put it), or a damaged one.
+    """
+    annotations, images = Path(settings.annotations), Path(settings.images)
+    if not annotations.is_file():
+        raise UserError(f"{annotations} is missing (datasets.{name}.annotations). {settings.how_to_get}")
+    if not images.is_dir():
+        raise UserError(f"the folder {images} is missing (datasets.{name}.images). {settings.how_to_get}")
+    records = read_karpathy(annotations, images)
+    missing = [record.path for record in records if not record.path.is_file()]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of {len(records)} images are missing below {images} (datasets.{name}.images), "
+            f"the first is {missing[0]}. {settings.how_to_get}"
+        )
+    write_captioned(
+        folder, name, records, max_side=settings.max_side, quality=settings.jpeg_quality,
+        settings=settings.model_dump(mode="json"), inputs={annotations.name: sha256_file(annotations)},
+    )  # fmt: skip

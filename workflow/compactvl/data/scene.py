@@ -1,0 +1,98 @@
+"""A scene as symbols: what is in it, and the keys that tell one content from another."""
+
+import json
+from dataclasses import asdict, dataclass, replace
+from typing import Literal
+
+Size = Literal["big", "small"]
+RelationKind = Literal["left_right", "above_below"]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Objects of one kind that stand together."""
+
+    concept: str
+    count: int
+    size: Size | None = None
+    style: str = ""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """Group ``first`` is left of (above) group ``second``; both index :attr:`Scene.groups`."""
+
+    kind: RelationKind
+    first: int
+    second: int
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What a scene shows. Art styles and background are its look, not its content."""
+
+    groups: tuple[Group, ...]
+    relation: Relation | None = None
+    background: str = "#ffffff"
+
+    @property
+    def content(self) -> str:
+        """Canonical key of objects, counts, sizes and relation: two scenes with one key say the same."""
+        things = sorted(" ".join(filter(None, (str(g.count), g.size, g.concept))) for g in self.groups)
+        if self.relation is None:
+            return " | ".join(things)
+        first, second = (self.groups[i].concept for i in (self.relation.first, self.relation.second))
+        return " | ".join([*things, f"{self.relation.kind}: {first} > {second}"])
+
+    @property
+    def gist(self) -> str:
+        """Key of objects and counts alone: what every caption of the scene states."""
+        return " | ".join(sorted(f"{g.count} {g.concept}" for g in self.groups))
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """All pairs of concepts that meet in the scene, each in alphabetical order."""
+        names = sorted(g.concept for g in self.groups)
+        return [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+
+    def meta(self, boxes: list[list[tuple[float, ...]]]) -> str:
+        """Return the scene as JSON with each group's boxes (x0, y0, x1, y1 as fractions of the image)."""
+        objects = [
+            asdict(group) | {"boxes": [list(box) for box in own]} for group, own in zip(self.groups, boxes, strict=True)
+        ]
+        body = {
+            "objects": objects,
+            "relation": None if self.relation is None else asdict(self.relation),
+            "background": self.background,
+            "content": self.content,
+        }
+        return json.dumps(body, separators=(",", ":"))
+
+
+def scene_from_meta(meta: str) -> Scene:
+    """Read a scene back from the JSON of :meth:`Scene.meta` (without the boxes)."""
+    body = json.loads(meta)
+    groups = tuple(Group(o["concept"], o["count"], o["size"], o["style"]) for o in body["objects"])
+    relation = None if body["relation"] is None else Relation(**body["relation"])
+    return Scene(groups, relation, body["background"])
+
+
+def exchange(scene: Scene, what: str) -> Scene | None:
+    """Return the scene's twin, in which ``what`` is exchanged between two groups, or ``None`` if it has none.
+
+    Args:
+        scene: the original; its look (styles, background) is kept.
+        what: ``left_right`` or ``above_below`` (the relation's ends), ``count`` or ``size`` (of the first two groups).
+    """
+    if len(scene.groups) < 2:
+        return None
+    if what in ("left_right", "above_below"):
+        if scene.relation is None or scene.relation.kind != what:
+            return None
+        relation = Relation(scene.relation.kind, scene.relation.second, scene.relation.first)
+        return replace(scene, relation=relation)
+    a, b, *rest = scene.groups
+    if getattr(a, what) == getattr(b, what):
+        return None
+    swapped = (replace(a, **{what: getattr(b, what)}), replace(b, **{what: getattr(a, what)}), *rest)
+    return replace(scene, groups=swapped)

@@ -1,0 +1,235 @@
+"""The data set ``scenes``: composed scenes of emoji artwork, split by what they show.
+
+Splits are drawn test, validation, training. A *gist* (objects and counts) belongs to one split, so no caption of a test
+scene can be a training caption; some pairs of concepts never meet in training. In a gallery every gist occurs once,
+except in twins: two scenes of the same words with relation, counts or sizes exchanged. All captions of a twin state
+what tells it from the other, so that a caption is right for one image only.
+"""
+
+import itertools
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from compactvl.config.datasets import ScenesSettings
+from compactvl.data.artwork import Artwork
+from compactvl.data.audit import audit_splits
+from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
+from compactvl.data.captions import Captioner
+from compactvl.data.concepts import Concept, choose_concepts
+from compactvl.data.emoji import read_emoji
+from compactvl.data.placement import SIDE, Cell, place
+from compactvl.data.render import draw_background, render
+from compactvl.data.scene import Group, Relation, Scene, exchange
+from compactvl.errors import UserError
+from compactvl.manifest import MANIFEST
+from compactvl.progress import track
+
+DRAWING_ORDER = ("test", "val", "train")
+STORAGE_ORDER = ("train", "val", "test")
+TWIN_KINDS = ("left_right", "above_below", "count", "size")
+FUTILE_DRAWS = 20_000
+FULL = 0.62  # largest share of the image that cells may cover
+
+
+@dataclass(frozen=True)
+class Kit:
+    """What scenes are made of: concepts, their drawings, and where they came from."""
+
+    concepts: dict[str, Concept]
+    artwork: dict[str, Artwork]
+
+    @property
+    def codes(self) -> dict[str, str]:
+        """Concept → emoji code."""
+        return {name: concept.code for name, concept in self.concepts.items()}
+
+
+def open_kit(settings: ScenesSettings, archives: Mapping[str, Path]) -> Kit:
+    """Load artwork and concepts from the source archives (source name → path)."""
+    artwork = {style: Artwork(style, archives[style]) for style in settings.styles}
+    chosen = choose_concepts(read_emoji(archives[settings.names]), list(artwork.values()), settings.concepts)
+    return Kit({concept.name: concept for concept in chosen}, artwork)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A scene with its layout; ``twin`` is what is exchanged between it and its twin."""
+
+    scene: Scene
+    cells: list[list[Cell]]
+    twin: str | None = None
+
+    @property
+    def tell(self) -> str | None:
+        """What all its captions must state, so that they are not true of its twin (see :class:`Captioner`)."""
+        return {None: None, "count": None, "size": "size"}.get(self.twin, "relation")
+
+
+class Sampler:
+    """Draws scenes.
+
+    Args:
+        settings: what scenes are like.
+        names: names of the concepts.
+        rng: source of all draws.
+    """
+
+    def __init__(self, settings: ScenesSettings, names: list[str], rng: np.random.Generator) -> None:
+        self.settings, self.names, self.rng = settings, names, rng
+        weights = np.asarray(settings.kinds_weights, dtype=float)
+        self._cumulative = np.cumsum(weights / weights.sum())
+        self._counts = {n: _counts(n, settings.max_objects) for n in (1, 2, 3)}
+
+    def draw(self) -> Scene:
+        """Return one random scene; it may be too full to place."""
+        rng, settings = self.rng, self.settings
+        kinds = min(int(np.searchsorted(self._cumulative, rng.random(), side="right")) + 1, 3)
+        kinds = min(kinds, settings.max_objects)
+        chosen = rng.permutation(len(self.names))[:kinds]
+        counts = self._counts[kinds][rng.integers(len(self._counts[kinds]))]
+        sized = rng.random() < settings.sized
+        sizes = [("big", "small")[rng.integers(2)] if sized else None for _ in range(kinds)]
+        if sized and kinds > 1 and len(set(sizes)) == 1:
+            sizes[rng.integers(kinds)] = "small" if sizes[0] == "big" else "big"
+        styles = [settings.styles[rng.integers(len(settings.styles))] for _ in range(kinds)]
+        groups = tuple(
+            Group(self.names[c], n, size, style)
+            for c, n, size, style in zip(chosen, counts, sizes, styles, strict=True)
+        )
+        relation = None
+        if kinds > 1 and rng.random() < settings.related:
+            relation = Relation(("left_right", "above_below")[rng.integers(2)], 0, 1)
+        return Scene(groups, relation, draw_background(settings.tinted, rng))
+
+    def place(self, scene: Scene) -> list[list[Cell]] | None:
+        """Return a layout, or ``None`` if the scene is too full."""
+        if sum(group.count * SIDE[group.size] ** 2 for group in scene.groups) > FULL:
+            return None
+        return place(scene, self.settings.image_size, self.rng)
+
+
+def _counts(kinds: int, most: int) -> list[tuple[int, ...]]:
+    """Return all counts of ``kinds`` groups: 1-4 each, at most ``most`` objects in all."""
+    return [counts for counts in itertools.product(range(1, 5), repeat=kinds) if sum(counts) <= most]
+
+
+def held_out_pairs(names: list[str], fraction: float, rng: np.random.Generator) -> set[tuple[str, str]]:
+    """Return the pairs of concepts (in alphabetical order) that never meet in training."""
+    pairs = list(itertools.combinations(sorted(names), 2))
+    chosen = rng.permutation(len(pairs))[: round(fraction * len(pairs))]
+    return {pairs[i] for i in chosen}
+
+
+def draw_splits(settings: ScenesSettings, names: list[str]) -> tuple[dict[str, list[Placed]], set[tuple[str, str]]]:
+    """Draw all scenes.
+
+    Returns:
+        Split → its scenes in random order, and the held-out pairs.
+
+    Raises:
+        UserError: the settings do not allow so many different scenes.
+    """
+    held_out = held_out_pairs(names, settings.held_out_pairs, np.random.default_rng([settings.seed, 99]))
+    taken: dict[str, str] = {}
+    splits = {}
+    for number, split in enumerate(DRAWING_ORDER):
+        sampler = Sampler(settings, names, np.random.default_rng([settings.seed, number]))
+        scenes = _draw_split(sampler, split, getattr(settings.images, split), taken, held_out)
+        splits[split] = [scenes[i] for i in sampler.rng.permutation(len(scenes))]
+    return splits, held_out
+
+
+def _draw_split(sampler: Sampler, split: str, number: int, taken: dict[str, str], held_out: set) -> list[Placed]:
+    """Draw one split's scenes; ``taken`` maps gists to their split and is added to."""
+    twins_wanted = 2 * round(number * sampler.settings.twin_fraction / 2)
+    scenes: list[Placed] = []
+    contents: set[str] = set()
+    futile = 0
+    while len(scenes) < number:
+        futile += 1
+        if futile > FUTILE_DRAWS:
+            raise UserError(
+                f"scenes: only {len(scenes)} of {number} different {split} scenes found with {len(sampler.names)} "
+                "concepts; ask for fewer images, more concepts or less twin_fraction"
+            )
+        scene, twin = sampler.draw(), None
+        members = [scene]
+        if len(scenes) < twins_wanted:
+            twin = TWIN_KINDS[len(scenes) // 2 % len(TWIN_KINDS)]
+            other = exchange(scene, twin)
+            if other is None or other.content == scene.content:
+                continue
+            members.append(other)
+        if not all(_new(member, split, taken, contents, held_out) for member in members):
+            continue
+        cells = [sampler.place(member) for member in members]
+        if None in cells:
+            continue
+        for member in members:
+            taken[member.gist] = split
+            contents.add(member.content)
+        scenes += [Placed(member, own, twin) for member, own in zip(members, cells, strict=True)]
+        futile = 0
+    return scenes
+
+
+def _new(scene: Scene, split: str, taken: Mapping[str, str], contents: set[str], held_out: set) -> bool:
+    owner = taken.get(scene.gist)
+    if split == "train":
+        return owner in (None, "train") and scene.content not in contents and held_out.isdisjoint(scene.pairs)
+    return owner is None
+
+
+def curate_scenes(
+    name: str, settings: ScenesSettings, archives: Mapping[str, Path], inputs: Mapping[str, str], folder: Path
+) -> None:
+    """Make the data set ``scenes`` in ``folder``.
+
+    Raises:
+        UserError: too few concepts or different scenes, or a leak between the splits.
+    """
+    started = time.monotonic()
+    kit = open_kit(settings, archives)
+    splits, held_out = draw_splits(settings, list(kit.concepts))
+    captioner = Captioner(kit.concepts, np.random.default_rng([settings.seed, 100]))
+    items: list[dict[str, str]] = []
+    scenes = [(f"{split}-{i:05d}", split, placed) for split in STORAGE_ORDER for i, placed in enumerate(splits[split])]
+    for image_id, split, placed in scenes:
+        items += caption_items(image_id, split, captioner.captions(placed.scene, settings.captions, tell=placed.tell))
+
+    def rows() -> Iterator[ImageRow]:
+        for image_id, split, placed in track(scenes, unit="scene", label=f"render {name}", total=len(scenes)):
+            data, boxes = render(placed.scene, placed.cells, kit.artwork, kit.codes, settings.image_size)
+            yield ImageRow(image_id, data, split, placed.scene.meta(boxes))
+
+    write_set(
+        folder,
+        name,
+        rows(),
+        pd.DataFrame(items),
+        settings=settings.model_dump(mode="json"),
+        inputs=inputs,
+        started=started,
+        concepts=list(kit.concepts),
+        held_out_pairs=sorted(" + ".join(pair) for pair in held_out),
+        twins={split: sum(placed.twin is not None for placed in splits[split]) for split in STORAGE_ORDER},
+    )
+    done = CanonicalSet.open(folder)
+    try:
+        audit_splits(name, done.images, done.items)
+    except UserError:
+        (folder / MANIFEST).unlink()
+        raise
+
+
+def caption_items(image_id: str, split: str, captions: list[tuple[str, str]]) -> list[dict[str, str]]:
+    """Return one item a caption."""
+    return [
+        {"item_id": f"{image_id}-{k}", "image_id": image_id, "split": split, "caption": caption, "pos": tags}
+        for k, (caption, tags) in enumerate(captions)
+    ]

