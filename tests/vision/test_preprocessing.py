@@ -1,0 +1,80 @@
+"""Decoding and resizing: every kind of file a user may bring."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from compactvl.errors import UserError
+from compactvl.vision.preprocessing import Preprocessing, decode
+
+MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
+
+
+def stored(image: Image.Image, kind: str = "PNG", **options) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def half_red(width: int = 40, height: int = 20) -> Image.Image:
+    pixels = np.zeros((height, width, 3), np.uint8)
+    pixels[:, : width // 2, 0] = 255
+    return Image.fromarray(pixels)
+
+
+def test_transparency_is_over_white() -> None:
+    image = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    assert (np.asarray(decode(stored(image))) == 255).all()
+    palette = image.convert("P")
+    palette.info["transparency"] = palette.getpixel((0, 0))
+    assert (np.asarray(decode(stored(palette, "GIF", transparency=palette.getpixel((0, 0))))) == 255).all()
+
+
+def test_exif_orientation() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turn clockwise by a quarter
+    turned = decode(stored(half_red(), "JPEG", exif=exif))
+    assert turned.size == (20, 40)
+    assert np.asarray(turned)[5, 10, 0] > 200
+    assert np.asarray(turned)[35, 10, 0] < 50
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "CMYK", "P", "LA"])
+def test_every_mode_becomes_rgb(mode: str) -> None:
+    kind = "TIFF" if mode == "CMYK" else "PNG"
+    assert decode(stored(half_red().convert(mode), kind)).mode == "RGB"
+
+
+def test_sixteen_bit_grey_is_scaled() -> None:
+    image = Image.fromarray(np.full((3, 3), 32896, np.uint16))
+    assert np.asarray(decode(stored(image)))[0, 0].tolist() == [128, 128, 128]
+
+
+@pytest.mark.parametrize("resize", ["crop", "squash", "pad"])
+def test_shapes(resize: str) -> None:
+    for size in ((40, 20), (20, 40), (300, 3), (1, 1)):
+        array = Preprocessing(28, resize, "bicubic", MEAN, STD, 0.875)(stored(Image.new("RGB", size)))
+        assert array.shape == (3, 28, 28)
+        assert array.dtype == np.uint8
+        assert array.flags.c_contiguous
+
+
+def test_resize_modes_differ_as_they_should() -> None:
+    data = stored(half_red(40, 20))
+    crop = Preprocessing(20, "crop", "bilinear", MEAN, STD)(data)
+    np.testing.assert_array_equal(crop, np.asarray(half_red(40, 20))[:, 10:30].transpose(2, 0, 1))
+    pad = Preprocessing(20, "pad", "bilinear", MEAN, STD)(data)
+    assert (pad[:, :5] == 255).all()
+    assert (pad[:, 15:] == 255).all()
+    squash = Preprocessing(20, "squash", "nearest", MEAN, STD)(data)
+    assert (squash[0, :, :10] == 255).all()
+    assert (squash[0, :, 10:] == 0).all()
+
+
+@pytest.mark.parametrize("data", [b"", b"not an image", stored(half_red())[:60]])
+def test_bad_bytes_are_one_clear_line(data: bytes) -> None:
+    with pytest.raises(UserError, match="cannot be decoded") as caught:
+        decode(data)
+    assert "\n" not in str(caught.value)

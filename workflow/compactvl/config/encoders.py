@@ -1,0 +1,80 @@
+"""Settings of pretrained weights and of the encoders that turn images into cached vision tokens."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from compactvl.config.base import Strict
+
+WeightsFormat = Literal["minilm", "dinov2_onnx", "efficientnet_lite"]
+Storage = Literal["fp16", "int8", "fp8"]
+ResizeMode = Literal["crop", "squash", "pad"]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class WeightsSettings(Strict):
+    """Pretrained weights taken out of one source archive and converted to safetensors."""
+
+    source: str = Field(description="Name of the source (section `sources`) whose archive holds the weights.")
+    format: WeightsFormat = Field(description="How the weights lie in the archive.")
+
+
+class EncoderCommon(Strict):
+    """What every encoder has, whatever loads it."""
+
+    image_size: int | None = Field(
+        None, ge=14, le=2048, description="Side of the square input in pixels; null takes the model's own."
+    )
+    resize: ResizeMode | None = Field(
+        None,
+        description="crop: shortest side to image_size, then the centre; squash: both sides to image_size; "
+        "pad: longest side to image_size, the rest white. null takes the model's own.",
+    )
+    storage: Storage = Field("fp16", description="Number format of stored tokens; int8 and fp8 have a scale a token.")
+    batch_size: int = Field(32, ge=1, le=4096, description="Images a batch; the last one may be smaller.")
+    precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of the model (bf16 is autocast).")
+    threads: int = Field(2, ge=1, le=256, description="Threads of the model's operators on a CPU.")
+    decode_threads: int = Field(1, ge=1, le=64, description="Threads that decode and resize images beside the model.")
+    shard_megabytes: int = Field(
+        512, ge=1, le=4096, description="Size at which a token shard is closed, in 10^6 bytes of tokens."
+    )
+
+
+class PackagedEncoder(EncoderCommon):
+    """An encoder whose weights come out of a pinned package (section `weights`)."""
+
+    loader: Literal["dinov2_s", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+    weights: str = Field(description="Name of the converted weights (section `weights`).")
+
+
+class TimmEncoder(EncoderCommon):
+    """Any timm model by name."""
+
+    loader: Literal["timm"]
+    model: str = Field(description="timm name, e.g. vit_base_patch16_siglip_224.v2_webli.")
+    checkpoint: str | None = Field(None, description="File with the model's weights; null takes timm's from the Hub.")
+    revision: str | None = Field(None, description="Commit of the Hub repository the weights are pinned to.")
+    sha256: Sha256 | None = Field(None, description="SHA-256 the weights' file must have.")
+
+
+class TransformersEncoder(EncoderCommon):
+    """The vision tower of a SigLIP, SigLIP2 (fixed size), CLIP or DINOv2 model of transformers."""
+
+    loader: Literal["transformers"]
+    model: str = Field(description="Hub name, e.g. google/siglip2-base-patch16-224, or a folder of save_pretrained.")
+    revision: str | None = Field(None, description="Commit of the Hub repository the weights are pinned to.")
+    sha256: Sha256 | None = Field(None, description="Digest of the loaded weights (see the token manifest).")
+
+
+class OpenClipEncoder(EncoderCommon):
+    """The vision tower of an open_clip model; needs the extra `open_clip`."""
+
+    loader: Literal["open_clip"]
+    model: str = Field(description="open_clip architecture, e.g. ViT-B-16.")
+    checkpoint: str = Field(description="open_clip pretrained tag, or a file with the weights.")
+    sha256: Sha256 | None = Field(None, description="Digest of the loaded weights (see the token manifest).")
+
+
+EncoderSettings = Annotated[
+    PackagedEncoder | TimmEncoder | TransformersEncoder | OpenClipEncoder, Field(discriminator="loader")
+]

@@ -1,0 +1,98 @@
+"""From image bytes to a fixed uint8 array, with the exact choices recorded in every token manifest."""
+
+import io
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from compactvl.errors import UserError
+
+INTERPOLATIONS = {
+    "nearest": Image.Resampling.NEAREST,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image becomes a model's input.
+
+    Attributes:
+        image_size: side of the square output in pixels.
+        resize: ``crop`` (shortest side to ``image_size / crop_fraction``, then the centre), ``squash`` (both sides to
+            ``image_size``), ``pad`` (longest side to ``image_size``, white around).
+        crop_fraction: share of the resized shortest side the crop keeps; 1 keeps it all.
+        interpolation: Pillow's resampling filter.
+        mean: subtracted after scaling to 0..1, one a channel (RGB).
+        std: divided by after that, one a channel.
+    """
+
+    image_size: int
+    resize: str
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    crop_fraction: float = 1.0
+
+    def facts(self) -> dict[str, Any]:
+        """Return the choices as JSON, the fixed ones (colour, orientation, transparency) included."""
+        fixed = {"colour": "RGB", "orientation": "EXIF", "transparency": "over white", "scale": "0..1"}
+        return {**asdict(self), "mean": list(self.mean), "std": list(self.std), **fixed}
+
+    def __call__(self, data: bytes) -> np.ndarray:
+        """Decode and resize one image.
+
+        Args:
+            data: bytes of a file Pillow reads (PNG, JPEG, WebP, ...).
+
+        Returns:
+            uint8 array (3, image_size, image_size).
+
+        Raises:
+            UserError: the bytes are no readable image.
+        """
+        image = self._fit(decode(data))
+        return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
+
+    def _fit(self, image: Image.Image) -> Image.Image:
+        side, sampling = self.image_size, INTERPOLATIONS[self.interpolation]
+        if self.resize == "squash":
+            return image.resize((side, side), sampling)
+        if self.resize == "pad":
+            scale = side / max(image.size)
+            fitted = image.resize(tuple(max(1, round(edge * scale)) for edge in image.size), sampling)
+            canvas = Image.new("RGB", (side, side), (255, 255, 255))
+            canvas.paste(fitted, ((side - fitted.width) // 2, (side - fitted.height) // 2))
+            return canvas
+        scale = side / self.crop_fraction / min(image.size)
+        width, height = (max(side, round(edge * scale)) for edge in image.size)
+        image = image.resize((width, height), sampling)
+        left, top = (width - side) // 2, (height - side) // 2
+        return image.crop((left, top, left + side, top + side))
+
+
+def decode(data: bytes) -> Image.Image:
+    """Decode to RGB: EXIF orientation applied, transparency over white, 16-bit greys scaled to 8.
+
+    Raises:
+        UserError: not an image, cut short, or larger than Pillow's safety limit.
+    """
+    try:
+        image = Image.open(io.BytesIO(data))
+        image = ImageOps.exif_transpose(image)
+        if image.mode.startswith("I") or image.mode == "F":
+            grey = np.asarray(image, dtype=np.float32)
+            top = 65535.0 if image.mode.startswith("I") else max(float(grey.max(initial=0.0)), 1.0)
+            return Image.fromarray(np.clip(grey * (255.0 / top), 0, 255).astype(np.uint8)).convert("RGB")
+        if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+            image = image.convert("RGBA")
+            canvas = Image.new("RGBA", image.size, (255, 255, 255, 255))
+            return Image.alpha_composite(canvas, image).convert("RGB")
+        return image.convert("RGB")
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
+        reason = "not an image Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
+        raise UserError(f"image cannot be decoded ({reason}); mend or remove it") from error

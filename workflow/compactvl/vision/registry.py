@@ -1,0 +1,207 @@
+"""Encoders by loader: settings in, a frozen :class:`~compactvl.vision.encoder.Encoder` out.
+
+| loader | weights | tokens | pooled |
+|---|---|---|---|
+| dinov2_s | packaged DINOv2 ViT-S/14 (1) | patches after the last norm | class token |
+| efficientnet_lite0/1/2 | packaged ImageNet weights | last feature map, flattened | its mean |
+| timm | a file, or timm's from the Hub | patches, or the last feature map | timm's own pooling |
+| transformers | a folder, or the Hub | patches of the last hidden state | pooler; CLIP: projected embedding |
+| open_clip | a file, or a pretrained tag | patches | image embedding |
+
+(1) Taken out of a third party's ONNX file, whose authors may have tuned it: numbers made with it are not DINOv2's own.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from compactvl.config.encoders import (
+    EncoderSettings,
+    OpenClipEncoder,
+    PackagedEncoder,
+    TimmEncoder,
+    TransformersEncoder,
+)
+from compactvl.errors import UserError
+from compactvl.files import sha256_bytes, sha256_file
+from compactvl.vision.encoder import Encoder
+from compactvl.vision.preprocessing import INTERPOLATIONS, Preprocessing
+from compactvl.vision.weights import read_weights
+
+Loaded = tuple[nn.Module, Preprocessing, dict[str, Any]]
+PACKAGED_MODELS = {
+    "dinov2_s": "vit_small_patch14_dinov2",
+    "efficientnet_lite0": "tf_efficientnet_lite0",
+    "efficientnet_lite1": "tf_efficientnet_lite1",
+    "efficientnet_lite2": "tf_efficientnet_lite2",
+}
+
+
+def load_encoder(
+    settings: EncoderSettings, weights_path: str | Path | None = None, device: str | None = None
+) -> Encoder:
+    """Load an encoder.
+
+    Args:
+        settings: one entry of the configuration's ``encoders``.
+        weights_path: converted weights (packaged loaders only).
+        device: where the model runs; ``None`` takes the first GPU, else the CPU.
+
+    Raises:
+        UserError: weights missing, damaged, of another model, or a size the model cannot take.
+    """
+    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    # On CPUs the fused attention operator is slower than plain products in bfloat16.
+    fused = device != "cpu" or settings.precision == "fp32"
+    model, preprocessing, facts = LOADERS[settings.loader](settings, weights_path, fused)
+    return Encoder(model, preprocessing, settings.precision, {"loader": settings.loader, **facts}, device)
+
+
+def state_digest(state: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 over a state dictionary's names, shapes and float32 bytes, in name order."""
+    lines = []
+    for name in sorted(state):
+        value = state[name].detach().cpu()
+        value = value.float() if value.is_floating_point() else value
+        content = sha256_bytes(memoryview(value.contiguous().reshape(-1).numpy()).cast("B")) if value.numel() else ""
+        lines.append(f"{name} {tuple(value.shape)} {content}")
+    return sha256_bytes("\n".join(lines).encode())
+
+
+def _packaged(settings: PackagedEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
+    if weights_path is None:
+        raise UserError(f"encoder with loader {settings.loader} needs converted weights; name them as `weights`")
+    state, record = read_weights(weights_path)
+    name = PACKAGED_MODELS[settings.loader]
+    if record["model"] != name:
+        raise UserError(f"{weights_path} holds {record['model']}, loader {settings.loader} needs {name}; set `weights`")
+    facts = {
+        "model": name,
+        "weights_sha256": record["files"][Path(weights_path).name],
+        "weights_from": record["inputs"],
+        "remark": record["remark"],
+    }
+    return _timm_loaded(settings, state, name, facts, str(weights_path), fused, crop_fraction=1.0)
+
+
+def _timm(settings: TimmEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
+    path = Path(settings.checkpoint) if settings.checkpoint else _timm_download(settings)
+    if not path.is_file():
+        raise UserError(f"{path} is missing; copy the weights of {settings.model} there or correct `checkpoint`")
+    digest = sha256_file(path)
+    _check_pin(settings.sha256, digest, str(path))
+    facts = {"model": settings.model, "revision": settings.revision, "weights_sha256": digest}
+    return _timm_loaded(settings, _read_state(path), settings.model, facts, str(path), fused)
+
+
+def _timm_loaded(
+    settings: PackagedEncoder | TimmEncoder,
+    state: Mapping[str, torch.Tensor],
+    name: str,
+    facts: dict[str, Any],
+    where: str,
+    fused: bool,
+    crop_fraction: float | None = None,
+) -> Loaded:
+    from compactvl.vision.timm_models import build_timm, use_fused_attention
+
+    built = build_timm(name, state, settings.image_size, where)
+    use_fused_attention(built.tokens, fused)
+    data = built.data
+    choices = {
+        "image_size": data["input_size"][-1],
+        "resize": {"center": "crop", "squash": "squash", "border": "pad"}.get(data["crop_mode"], "crop"),
+        "crop_fraction": data["crop_pct"] if crop_fraction is None else crop_fraction,
+        "interpolation": data["interpolation"] if data["interpolation"] in INTERPOLATIONS else "bicubic",
+        "mean": tuple(data["mean"]),
+        "std": tuple(data["std"]),
+    }
+    return built.tokens, _preprocessing(settings, choices), facts
+
+
+def _transformers(settings: TransformersEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
+    from compactvl.vision.transformers_models import build_transformers, preprocessing_choices
+
+    model, processing = build_transformers(settings.model, settings.revision, "sdpa" if fused else "eager")
+    choices = preprocessing_choices(processing, settings.model)
+    _check_own_size(settings, choices["image_size"])
+    digest = state_digest(model.state_dict())
+    _check_pin(settings.sha256, digest, settings.model)
+    facts = {"model": Path(settings.model).name, "revision": settings.revision, "weights_sha256": digest}
+    return model, _preprocessing(settings, choices), facts
+
+
+def _open_clip(settings: OpenClipEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
+    from compactvl.vision.open_clip_models import build_open_clip
+
+    model, choices = build_open_clip(settings.model, settings.checkpoint)
+    _check_own_size(settings, choices["image_size"])
+    digest = state_digest(model.state_dict())
+    _check_pin(settings.sha256, digest, settings.model)
+    return model, _preprocessing(settings, choices), {"model": settings.model, "weights_sha256": digest}
+
+
+LOADERS: dict[str, Callable[..., Loaded]] = {
+    **dict.fromkeys(PACKAGED_MODELS, _packaged),
+    "timm": _timm,
+    "transformers": _transformers,
+    "open_clip": _open_clip,
+}
+
+
+def _preprocessing(settings: EncoderSettings, choices: dict[str, Any]) -> Preprocessing:
+    chosen = {key: getattr(settings, key) for key in ("image_size", "resize") if getattr(settings, key) is not None}
+    return Preprocessing(**{**choices, **chosen})
+
+
+def _check_own_size(settings: TransformersEncoder | OpenClipEncoder, own: int) -> None:
+    if settings.image_size not in (None, own):
+        raise UserError(
+            f"{settings.model} takes images of {own} pixels, not {settings.image_size}; leave image_size out"
+        )
+
+
+def _check_pin(expected: str | None, digest: str, where: str) -> None:
+    if expected is not None and digest != expected:
+        raise UserError(f"{where}: weights have SHA-256 {digest}, the settings pin {expected}; get the pinned ones")
+
+
+def _timm_download(settings: TimmEncoder) -> Path:
+    import timm
+    from huggingface_hub import hf_hub_download
+
+    from compactvl.vision.transformers_models import first_line
+
+    config = (
+        timm.get_pretrained_cfg(settings.model, allow_unregistered=False)
+        if timm.is_model(settings.model.split(".")[0])
+        else None
+    )
+    if config is None:
+        raise UserError(f"timm has no model {settings.model!r}")
+    if not config.hf_hub_id:
+        raise UserError(f"timm has no weights for {settings.model} on the Hub; give the file as `checkpoint`")
+    repository = config.hf_hub_id if config.hf_hub_id != "timm/" else f"timm/{settings.model}"
+    try:
+        return Path(hf_hub_download(repository, "model.safetensors", revision=settings.revision))
+    except Exception as error:  # the Hub client raises HTTP, connection and cache errors alike
+        raise UserError(
+            f"cannot download {repository} ({first_line(error)}); get its model.safetensors on a machine with network "
+            "and give the file as `checkpoint`"
+        ) from error
+
+
+def _read_state(path: Path) -> dict[str, torch.Tensor]:
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+        return state.get("state_dict", state)
+    except Exception as error:  # whatever a damaged file provokes in safetensors or pickle
+        raise UserError(f"{path} is no readable checkpoint ({type(error).__name__}); fetch it again") from error

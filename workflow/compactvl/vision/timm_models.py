@@ -1,0 +1,111 @@
+"""timm models as encoders, with their weights loaded strictly from one file."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import timm
+import torch
+from timm.layers import resample_abs_pos_embed
+from torch import nn
+
+from compactvl.errors import UserError
+
+CLASSIFIERS = ("head.", "head_dist.", "classifier.", "fc.")
+"""Prefixes of the classification layers an encoder does without: the only tensors that may be left over."""
+
+
+class TimmTokens(nn.Module):
+    """A timm model's last features as tokens, and its own pooling of them.
+
+    Vision transformers give their patch tokens (class and register tokens left out); convolutional models give the
+    last feature map, flattened row by row. Models without patches run with channels innermost in memory, half as fast
+    again on a CPU.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        super().__init__()
+        self.layout = torch.contiguous_format if hasattr(model, "patch_embed") else torch.channels_last
+        self.model = model.to(memory_format=self.layout)
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pixels (B, 3, S, S) → tokens (B, T, D), pooled (B, P)."""
+        features = self.model.forward_features(pixels.contiguous(memory_format=self.layout))
+        pooled = self.model.forward_head(features, pre_logits=True)
+        if features.ndim == 4:
+            flat = features.flatten(1, 2) if self._channels_last_output() else features.flatten(2).transpose(1, 2)
+            return flat, pooled
+        return features[:, getattr(self.model, "num_prefix_tokens", 0) :], pooled
+
+    def _channels_last_output(self) -> bool:
+        return str(getattr(self.model, "output_fmt", "NCHW")).upper().endswith("NHWC")
+
+
+@dataclass(frozen=True)
+class TimmModel:
+    """A loaded timm model and its data configuration (``input_size``, ``mean``, ``std``, ``interpolation``, ...)."""
+
+    tokens: TimmTokens
+    data: Mapping[str, Any]
+
+
+def build_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | None, where: str) -> TimmModel:
+    """Build ``name`` for ``image_size`` pixels and load ``state`` strictly.
+
+    Position tables of another grid are resampled as timm does (bicubic, antialiased).
+
+    Args:
+        name: timm model name, with or without the tag of its weights.
+        state: state dictionary under timm's names.
+        image_size: side of the input; ``None`` for the model's own.
+        where: the weights' file, for messages.
+
+    Raises:
+        UserError: unknown model, wrong size for it, or weights that do not fit tensor by tensor.
+    """
+    model = _create(name, image_size)
+    expected = model.state_dict()
+    state = dict(state)
+    table, own = state.get("pos_embed"), expected.get("pos_embed")
+    if table is not None and own is not None and table.shape != own.shape and table.ndim == own.ndim == 3:
+        prefix = 0 if getattr(model, "no_embed_class", False) else model.num_prefix_tokens
+        state["pos_embed"] = resample_abs_pos_embed(table, model.patch_embed.grid_size, num_prefix_tokens=prefix)
+    missing = [key for key in expected if key not in state]
+    unexpected = [key for key in state if key not in expected and not key.startswith(CLASSIFIERS)]
+    wrong = [key for key in expected if key in state and state[key].shape != expected[key].shape]
+    if missing or unexpected or wrong:
+        parts = (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
+        text = "; ".join(f"{len(keys)} tensors {what} ({', '.join(keys[:3])})" for what, keys in parts if keys)
+        raise UserError(f"{where}: weights do not fit timm's {name}: {text}; give the checkpoint of this very model")
+    model.load_state_dict({key: state[key] for key in expected}, strict=True)
+    data = timm.data.resolve_model_data_config(model)
+    return TimmModel(TimmTokens(model), data)
+
+
+def use_fused_attention(model: nn.Module, fused: bool) -> None:
+    """Switch every timm attention in ``model`` between one fused operator and plain matrix products.
+
+    On CPUs the fused operator is the slower one in bfloat16.
+    """
+    for module in model.modules():
+        if hasattr(module, "fused_attn"):
+            module.fused_attn = fused
+
+
+def _create(name: str, image_size: int | None) -> nn.Module:
+    if not timm.is_model(name.split(".")[0]):
+        near = timm.list_models(f"*{name.split('.')[0][:12]}*")[:3]
+        raise UserError(f"timm has no model {name!r}" + (f"; near: {', '.join(near)}" if near else ""))
+    options: dict[str, Any] = {"pretrained": False, "num_classes": 0}
+    if image_size is None:
+        return timm.create_model(name, **options)
+    try:
+        model = timm.create_model(name, img_size=image_size, **options)
+    except TypeError:  # convolutional models take any size
+        return timm.create_model(name, **options)
+    except (AssertionError, ValueError) as error:
+        raise UserError(f"{name} cannot take images of {image_size} pixels ({error}); choose another size") from error
+    patch = getattr(getattr(model, "patch_embed", None), "patch_size", (1,))[0]
+    if image_size % patch:
+        raise UserError(f"{name} cannot take images of {image_size} pixels; choose a multiple of its patches' {patch}")
+    return model
