@@ -1,0 +1,218 @@
+"""R@K against a loop, against pytrec_eval, against the average over random orders; the two-stage invariants."""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from compactvl.evaluation.retrieval import (
+    build_predictions,
+    chance_at_k,
+    expected_rank,
+    fill_scores,
+    hit_probability,
+    needed_pairs,
+    query_hits,
+    recall_at_k,
+    retrieval_metrics,
+)
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+def problem(rng, queries=40, gallery=30, positives=3, levels=None):
+    scores = rng.normal(size=(queries, gallery)) if levels is None else rng.integers(0, levels, (queries, gallery)) / 4
+    relevant = np.zeros((queries, gallery), dtype=bool)
+    for row in relevant:
+        row[rng.choice(gallery, rng.integers(1, positives + 1), replace=False)] = True
+    return scores, relevant
+
+
+@pytest.mark.parametrize("k", [1, 5, 10, 50])
+def test_equals_a_loop_without_ties(rng, k):
+    scores, relevant = problem(rng)
+    loop = [
+        any(r[i] for i in sorted(range(len(s)), key=lambda i: -s[i])[:k]) for s, r in zip(scores, relevant, strict=True)
+    ]
+    np.testing.assert_array_equal(hit_probability(scores, relevant, k), np.array(loop, dtype=float))
+
+
+@pytest.mark.parametrize("k", [1, 5, 10])
+def test_equals_pytrec_eval_without_ties(rng, k):
+    pytrec_eval = pytest.importorskip("pytrec_eval")
+    scores, relevant = problem(rng)
+    truth = {f"q{q}": {f"d{d}": int(v) for d, v in enumerate(row)} for q, row in enumerate(relevant)}
+    run = {f"q{q}": {f"d{d}": float(v) for d, v in enumerate(row)} for q, row in enumerate(scores)}
+    report = pytrec_eval.RelevanceEvaluator(truth, {"success"}).evaluate(run)
+    theirs = np.mean([row[f"success_{k}"] for row in report.values()])
+    assert recall_at_k(scores, relevant, k) == pytest.approx(theirs, abs=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 2, 3, 4, 5])
+def test_ties_equal_the_average_over_every_order(rng, k):
+    scores, relevant = problem(rng, queries=6, gallery=5, positives=3, levels=3)
+    orders = list(itertools.permutations(range(5)))
+    for row_scores, row_relevant in zip(scores, relevant, strict=True):
+        hits = [row_relevant[sorted(order, key=lambda i: -row_scores[i])[:k]].any() for order in orders]
+        ours = hit_probability(row_scores[None], row_relevant[None], k)[0]
+        assert ours == pytest.approx(np.mean(hits), abs=1e-12)
+
+
+def test_ties_equal_the_average_over_random_orders(rng):
+    scores, relevant = problem(rng, queries=20, gallery=25, levels=4)
+    total = np.zeros(20)
+    for _ in range(4000):
+        order = rng.permutation(25)
+        ranked = order[np.argsort(-scores[:, order], axis=1, kind="stable")]
+        total += np.take_along_axis(relevant, ranked[:, :5], axis=1).any(axis=1)
+    np.testing.assert_allclose(hit_probability(scores, relevant, 5), total / 4000, atol=0.04)
+
+
+@pytest.mark.parametrize("k", [1, 5, 10])
+def test_equal_scores_give_chance_wherever_the_positive_is(k):
+    relevant = np.eye(50, dtype=bool)
+    assert recall_at_k(np.zeros((50, 50)), relevant, k) == pytest.approx(k / 50)
+    several = np.zeros((1, 50), dtype=bool)
+    several[0, :5] = True
+    assert recall_at_k(np.zeros((1, 50)), several, k) == pytest.approx(chance_at_k([50], [5], k)[0])
+
+
+def test_chance_is_one_when_the_list_holds_all():
+    np.testing.assert_array_equal(chance_at_k([5, 10], [1, 3], 10), [1.0, 1.0])
+
+
+def test_extreme_scores():
+    scores = np.array([[-np.inf, -np.inf, 1.0], [np.inf, 0.0, np.inf]])
+    relevant = np.array([[True, False, False], [True, False, False]])
+    np.testing.assert_allclose(hit_probability(scores, relevant, 1), [0.0, 0.5])
+    np.testing.assert_allclose(hit_probability(scores, relevant, 2), [0.5, 1.0])
+    np.testing.assert_array_equal(hit_probability(scores, np.zeros_like(relevant), 3), [0.0, 0.0])
+    with pytest.raises(ValueError, match="NaN"):
+        hit_probability(np.array([[np.nan]]), np.array([[True]]), 1)
+
+
+def test_expected_rank():
+    assert expected_rank(np.array([[3.0, 2.0, 1.0]]), np.array([[False, True, True]]))[0] == 2.0
+    tied = expected_rank(np.zeros((1, 5)), np.array([[True, True, False, False, False]]))[0]
+    assert tied == pytest.approx(np.mean([min(pair) + 1 for pair in itertools.combinations(range(5), 2)]))
+
+
+def gallery(rng, images=60, captions=5, noise=1.0):
+    owners = np.repeat([f"i{n}" for n in range(images)], captions)
+    own = np.repeat(np.eye(images), captions, axis=1)
+    scores = (own * 2 + rng.normal(size=own.shape) * noise).astype(np.float32)
+    ids = [f"i{n}" for n in range(images)], [f"t{n}" for n in range(images * captions)], owners
+    return scores, *ids
+
+
+@pytest.mark.parametrize("pool", [5, 10, 20])
+def test_candidates_and_first_rank(rng, pool):
+    scores, images, texts, owners = gallery(rng)
+    table = build_predictions(scores, images, texts, owners, max_pool=pool, queries_per_image=2)
+    assert (table["direction"] == "t2i").sum() == 120
+    assert (table["direction"] == "i2t").sum() == 60
+    row = table[table["query_id"] == "t26"].iloc[0]
+    order = np.argsort(-scores[:, 26])
+    assert list(row["candidates"]) == [f"i{n}" for n in order[:pool]]
+    np.testing.assert_array_equal(row["first_scores"], scores[order[:pool], 26])
+    assert row["first_rank"] == list(order).index(5) + 1
+    assert row["cluster_id"] == "i5"
+    row = table[table["query_id"] == "i7"].iloc[0]
+    assert list(row["candidates"]) == [f"t{n}" for n in np.argsort(-scores[7])[:pool]]
+    assert row["n_relevant"] == 5
+    assert row["n_gallery"] == 300
+
+
+@pytest.mark.parametrize("scorer", ["random", "equal", "coarse"])
+def test_r10_of_a_pool_of_ten_is_the_first_stages(rng, scorer):
+    scores, *ids = gallery(rng, noise=1.5)
+    table = build_predictions(scores, *ids, max_pool=10)
+    pairs = needed_pairs(table)
+    new = {
+        "random": rng.normal(size=len(pairs)),
+        "equal": np.zeros(len(pairs)),
+        "coarse": rng.integers(0, 2, len(pairs)),
+    }
+    after = fill_scores(table, pairs, new[scorer])
+    for direction in ("t2i", "i2t"):
+        before = query_hits(table, direction, 10, 10).mean()
+        assert query_hits(after, direction, 10, 10).mean() == before
+        assert 0 < before < 1
+        first = table[table["direction"] == direction]
+        assert before == (first["first_rank"] <= 10).mean()
+
+
+def test_an_embedding_models_metrics_are_those_of_the_whole_matrix(rng):
+    scores, images, texts, owners = gallery(rng)
+    table = build_predictions(scores, images, texts, owners, max_pool=10)
+    positives = np.array(images)[:, None] == owners[None]
+    for metric in retrieval_metrics(table):
+        if metric.name in ("mean_r1", "t2i_in_pool", "i2t_in_pool"):
+            continue
+        direction, k = metric.name.split("_r")
+        whole = (scores.T, positives.T) if direction == "t2i" else (scores, positives)
+        assert metric.value == pytest.approx(recall_at_k(*whole, int(k)), abs=1e-12)
+        assert metric.low <= metric.value <= metric.high
+
+
+def test_a_constant_first_stage_is_at_chance_and_not_in_array_order(rng):
+    scores, *ids = gallery(rng, images=200)
+    table = build_predictions(np.zeros_like(scores), *ids, max_pool=10)
+    found = {m.name: m for m in retrieval_metrics(table)}
+    for name in ("t2i_r1", "t2i_r10", "i2t_r1", "i2t_r10"):
+        assert found[name].value == pytest.approx(found[name].chance, abs=0.03)
+    first = list(table["candidates"].iloc[0])
+    assert first != [f"i{n}" for n in range(10)]
+
+
+def test_pairs_are_scored_once_and_land_where_they_belong(rng):
+    scores, images, texts, owners = gallery(rng, images=30)
+    table = build_predictions(scores, images, texts, owners, max_pool=8)
+    pairs = needed_pairs(table)
+    assert not pairs.duplicated().any()
+    assert pairs["image_id"].is_monotonic_increasing
+    matrix = rng.normal(size=scores.shape).astype(np.float32)
+    values = [matrix[int(i[1:]), int(t[1:])] for i, t in zip(pairs["image_id"], pairs["text_id"], strict=True)]
+    filled = fill_scores(table, pairs, np.array(values))
+    for row in filled.itertuples():
+        own = int(row.query_id[1:])
+        other = [int(c[1:]) for c in row.candidates]
+        wanted = matrix[other, own] if row.direction == "t2i" else matrix[own, other]
+        np.testing.assert_array_equal(row.scores, wanted)
+    with pytest.raises(ValueError, match="lacks a pair"):
+        fill_scores(table, pairs.iloc[1:], np.array(values[1:]))
+    with pytest.raises(ValueError, match="without NaN"):
+        fill_scores(table, pairs, np.full(len(pairs), np.nan))
+
+
+def test_pools_have_suffixes_and_a_perfect_reranker_reaches_the_pool(rng):
+    scores, *ids = gallery(rng, noise=1.5)
+    table = build_predictions(scores, *ids, max_pool=20)
+    table["scores"] = table["relevant"].map(lambda r: np.asarray(r, dtype=np.float32))
+    found = {m.name: m.value for m in retrieval_metrics(table, (5, 20))}
+    for pool in (5, 20):
+        for direction in ("t2i", "i2t"):
+            assert found[f"{direction}_r1@pool{pool}"] == found[f"{direction}_in_pool@pool{pool}"]
+    assert found["t2i_r10@pool5"] == query_hits(table, "t2i", 10, 10).mean()
+    assert found["mean_r1@pool20"] == pytest.approx((found["t2i_r1@pool20"] + found["i2t_r1@pool20"]) / 2)
+    with pytest.raises(ValueError, match="needs more"):
+        query_hits(table, "t2i", 50, 1)
+
+
+def test_a_gallery_smaller_than_the_pool(rng):
+    scores, *ids = gallery(rng, images=4)
+    table = build_predictions(scores, *ids, max_pool=10)
+    found = {m.name: m for m in retrieval_metrics(table, (5, 10))}
+    assert found["t2i_r5@pool5"].value == 1.0
+    assert found["t2i_r10@pool10"].chance == 1.0
+
+
+def test_a_table_read_back_gives_the_same_metrics(rng, tmp_path):
+    scores, *ids = gallery(rng)
+    table = build_predictions(scores, *ids, max_pool=10)
+    table.to_parquet(tmp_path / "p.parquet")
+    assert retrieval_metrics(pd.read_parquet(tmp_path / "p.parquet")) == retrieval_metrics(table)

@@ -1,0 +1,55 @@
+"""The bootstrap against closed forms."""
+
+import numpy as np
+import pytest
+
+from compactvl.evaluation.statistics import bootstrap_interval, bootstrap_means, paired_bootstrap
+
+
+def wilson(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
+    p = successes / n
+    centre = (p + z**2 / (2 * n)) / (1 + z**2 / n)
+    half = z / (1 + z**2 / n) * np.sqrt(p * (1 - p) / n + z**2 / (4 * n**2))
+    return centre - half, centre + half
+
+
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.85])
+def test_a_share_agrees_with_wilson(share):
+    values = np.arange(3000) < share * 3000
+    mean, low, high = bootstrap_interval(values)
+    assert mean == pytest.approx(share)
+    assert (low, high) == pytest.approx(wilson(int(share * 3000), 3000), abs=0.002)
+
+
+def test_seeded():
+    values = np.random.default_rng(0).random(50)
+    assert bootstrap_interval(values) == bootstrap_interval(values)
+    assert bootstrap_interval(values, seed=1) != bootstrap_interval(values)
+
+
+def test_dependent_items_widen_the_interval():
+    rng = np.random.default_rng(0)
+    values = np.repeat(rng.integers(0, 2, 400), 5)
+    clusters = np.repeat(np.arange(400), 5)
+    _, low, high = bootstrap_interval(values)
+    _, low_c, high_c = bootstrap_interval(values, clusters)
+    _, low_1, high_1 = bootstrap_interval(values[::5])
+    assert (high_c - low_c) / (high - low) == pytest.approx(np.sqrt(5), rel=0.08)
+    assert (low_c, high_c) == pytest.approx((low_1, high_1), abs=0.005)
+
+
+def test_pairing_narrows_the_interval():
+    rng = np.random.default_rng(0)
+    b = rng.random(500)
+    mean, low, high = paired_bootstrap(b + 0.01 + rng.normal(0, 0.01, 500), b)
+    assert 0.005 < low < mean < high < 0.015
+    with pytest.raises(ValueError, match="differ in shape"):
+        paired_bootstrap([1.0], [1.0, 2.0])
+
+
+def test_columns_count_only_their_own_items():
+    values = np.array([[1.0, np.nan], [0.0, np.nan], [np.nan, 1.0]])
+    (a, *_), (b, low, high) = bootstrap_means(values)
+    assert (a, b, low, high) == (0.5, 1.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="no items"):
+        bootstrap_means(np.full((2, 1), np.nan))
