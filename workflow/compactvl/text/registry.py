@@ -1,0 +1,39 @@
+"""Text encoders by their settings."""
+
+from pathlib import Path
+from typing import Any
+
+from compactvl.config.texts import SentenceBert, TextEncoderSettings
+from compactvl.errors import UserError
+from compactvl.files import sha256_file
+
+
+def load_text_encoder(
+    name: str, settings: TextEncoderSettings, weights: str | Path | None
+) -> tuple[Any, dict[str, str]]:
+    """Load a text encoder.
+
+    Args:
+        name: its name in the configuration.
+        settings: its settings.
+        weights: converted weights, for packaged encoders.
+
+    Returns:
+        The encoder, whose ``encode(texts, label=...)`` gives float32 (N, D) of unit length, and what identifies it.
+
+    Raises:
+        UserError: weights are needed and not given, or cannot be loaded.
+    """
+    facts = {"name": name, "loader": settings.loader, "precision": settings.precision}
+    if isinstance(settings, SentenceBert):
+        from compactvl.text.sentences import SentenceEncoder
+
+        if weights is None:
+            path = f"cache/weights/{settings.weights}.safetensors"
+            raise UserError(f"text_encoders.{name}: give its converted weights: --weights {path}")
+        return SentenceEncoder(weights, settings.precision), {**facts, "weights": sha256_file(weights)}
+    from compactvl.text.towers import TextTower
+    from compactvl.vision.registry import state_digest
+
+    tower = TextTower(settings.model, settings.revision, settings.precision)
+    return tower, {**facts, "model": Path(settings.model).name, "weights": state_digest(tower.model.state_dict())}

@@ -1,0 +1,87 @@
+"""Sentence vectors of a MiniLM sentence encoder: mean of the last layer's tokens, L2-normalised."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file
+from torch.nn import functional as F
+
+from compactvl.errors import UserError
+from compactvl.nn.bert import BertEncoder, BertShape, from_transformers
+from compactvl.progress import Progress
+from compactvl.text.wordpiece import WordPiece
+
+LONGEST = 128
+
+
+def load_bert(path: str | Path, layers: int | None = None) -> BertEncoder:
+    """Load a BERT encoder from converted weights.
+
+    Args:
+        path: ``.safetensors`` with ``transformers`` BERT keys.
+        layers: keep the first so many; default: all.
+
+    Raises:
+        UserError: the file is missing, corrupt, or has fewer layers than asked for.
+    """
+    if not Path(path).is_file():
+        raise UserError(f"{path} is missing: convert the weights first (compactvl weights)")
+    try:
+        state = load_file(path)
+    except Exception as error:  # safetensors raises its own SafetensorError, not an OSError
+        raise UserError(f"{path} is not a readable safetensors file ({error}); delete it and run again") from error
+    state = {key.removeprefix("bert."): value.float() for key, value in state.items()}
+    there = 1 + max((int(k.split(".")[2]) for k in state if k.startswith("encoder.layer.")), default=-1)
+    count = there if layers is None else layers
+    if count > there:
+        raise UserError(f"{path} has {there} layers, {count} were asked for; set `layers` to {there} or fewer")
+    vocabulary, width = state["embeddings.word_embeddings.weight"].shape
+    shape = BertShape(
+        vocabulary=vocabulary,
+        width=width,
+        layers=count,
+        heads=width // 32,
+        hidden=state["encoder.layer.0.intermediate.dense.weight"].shape[0],
+        positions=state["embeddings.position_embeddings.weight"].shape[0],
+    )
+    encoder = BertEncoder(shape)
+    encoder.load_state_dict(from_transformers(state, count), strict=True)
+    return encoder
+
+
+class SentenceEncoder:
+    """A frozen sentence encoder.
+
+    Args:
+        weights: converted MiniLM weights; the tokenizer lies beside them as ``<name>.tokenizer.json``.
+        precision: ``fp32`` or ``bf16``.
+    """
+
+    def __init__(self, weights: str | Path, precision: str = "bf16") -> None:
+        weights = Path(weights)
+        self.tokenizer = WordPiece(weights.with_suffix(".tokenizer.json"))
+        self.bert = load_bert(weights).eval().requires_grad_(False)
+        self.precision = precision
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str], batch: int = 128, label: str = "embed texts") -> np.ndarray:
+        """Return unit vectors, float32 (len(texts), width). Texts of equal length share a batch, so nothing is padded."""
+        ids = self.tokenizer.encode(texts, LONGEST)
+        order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
+        result = np.empty((len(ids), self.bert.shape.width), np.float32)
+        start = 0
+        with Progress(len(ids), "text", label) as progress:
+            while start < len(order):
+                length = len(ids[order[start]])
+                stop = start
+                while stop < len(order) and stop - start < batch and len(ids[order[stop]]) == length:
+                    stop += 1
+                rows = order[start:stop]
+                with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16"):
+                    hidden = self.bert.encode_words(torch.tensor([ids[r] for r in rows]), None)
+                result[rows] = F.normalize(hidden.float().mean(1), dim=-1).numpy()
+                progress.update(len(rows))
+                start = stop
+        return result

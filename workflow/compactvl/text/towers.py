@@ -1,0 +1,74 @@
+"""Text towers of transformers' SigLIP, SigLIP2 and CLIP models: the caption's side of a published embedding model."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from compactvl.errors import UserError
+from compactvl.progress import Progress
+
+# Model type → class of the text side alone, its output that stands for the whole text, and its padding.
+TOWERS = {
+    "siglip": ("SiglipTextModel", "pooler_output", "max_length"),
+    "clip": ("CLIPTextModelWithProjection", "text_embeds", True),
+}
+
+
+class TextTower:
+    """A frozen text tower.
+
+    Args:
+        name: Hub name, or a folder written by ``save_pretrained`` with model and tokenizer.
+        revision: commit of the Hub repository.
+        precision: ``fp32`` or ``bf16``.
+
+    Raises:
+        UserError: the model cannot be found, is of another family, or its weights do not fit tensor by tensor.
+    """
+
+    def __init__(self, name: str, revision: str | None = None, precision: str = "bf16") -> None:
+        import transformers
+
+        try:
+            config = transformers.AutoConfig.from_pretrained(name, revision=revision)
+            if config.model_type not in TOWERS:
+                raise UserError(f"{name} is a {config.model_type!r} model; supported: {', '.join(sorted(TOWERS))}")
+            kind, self.output, self.padding = TOWERS[config.model_type]
+            text = config.text_config
+            if hasattr(config, "projection_dim"):
+                text.projection_dim = config.projection_dim
+            self.model, loading = getattr(transformers, kind).from_pretrained(
+                name, config=text, revision=revision, output_loading_info=True, dtype=torch.float32
+            )
+            self.tokenizer = transformers.AutoTokenizer.from_pretrained(name, revision=revision)
+        except (OSError, ValueError, RuntimeError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            raise UserError(
+                f"cannot load the text side of {name} ({reason}); on a machine with network run `hf download {name}`, "
+                "or copy the model's folder here and give its path as `model`"
+            ) from error
+        if loading["missing_keys"] or loading.get("mismatched_keys"):
+            keys = sorted(map(str, [*loading["missing_keys"], *loading.get("mismatched_keys", ())]))
+            raise UserError(f"{name}: weights do not fit {kind}: {len(keys)} tensors missing ({', '.join(keys[:3])})")
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.model.eval().requires_grad_(False).to(self.device)
+        self.longest = text.max_position_embeddings
+        self.precision = precision
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str], batch: int = 256, label: str = "embed texts") -> np.ndarray:
+        """Return unit vectors, float32 (len(texts), width). Longer texts are cut at the tower's positions."""
+        parts = []
+        with Progress(len(texts), "text", label) as progress:
+            for start in range(0, len(texts), batch):
+                block = list(texts[start : start + batch])
+                words = self.tokenizer(
+                    block, padding=self.padding, truncation=True, max_length=self.longest, return_tensors="pt"
+                ).to(self.device)
+                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                    vectors = getattr(self.model(**words), self.output)
+                parts.append(F.normalize(vectors.float(), dim=-1).cpu().numpy())
+                progress.update(len(block))
+        return np.concatenate(parts)

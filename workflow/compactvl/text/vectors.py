@@ -1,0 +1,84 @@
+"""Text vectors on disk: one row a distinct caption of a data set, made once and read by every model that needs them."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from compactvl.data.canonical import CanonicalSet
+from compactvl.errors import UserError
+from compactvl.files import atomic_path, sha256_file
+from compactvl.manifest import manifest_digest, read_manifest, write_manifest
+
+VECTORS, INDEX = "vectors.npy", "texts.parquet"
+
+
+def captions_of(items: pd.DataFrame) -> list[str]:
+    """Return the distinct captions of a data set's items, sorted: every column ``caption`` or ``caption_<digit>``."""
+    columns = [c for c in items.columns if c == "caption" or (c.startswith("caption_") and c[8:].isdigit())]
+    return sorted({text for column in columns for text in items[column]})
+
+
+class TextVectors:
+    """Vectors by caption.
+
+    Attributes:
+        dim: width of a vector.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        files = read_manifest(folder, "embed")["files"]
+        for name in (VECTORS, INDEX):
+            if sha256_file(folder / name) != files[name]:
+                raise UserError(
+                    f"{folder / name} differs from its manifest; delete {folder} and run the embed stage again"
+                )
+        self._vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
+        texts = pd.read_parquet(folder / INDEX)["text"]
+        self._row = {text: row for row, text in enumerate(texts)}
+        self._folder = folder
+        self.dim = self._vectors.shape[1]
+
+    def get(self, texts: Sequence[str]) -> np.ndarray:
+        """Return float32 (len(texts), dim), unit length.
+
+        Raises:
+            UserError: a text has no vector.
+        """
+        try:
+            return np.asarray(self._vectors[[self._row[text] for text in texts]], np.float32)
+        except KeyError as error:
+            raise UserError(
+                f"{self._folder} has no vector for the caption {error}; run the embed stage again"
+            ) from None
+
+
+def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, str]) -> None:
+    """Embed every distinct caption of ``dataset`` with ``encoder.encode(texts) -> float32 (N, D)`` and store the vectors.
+
+    Args:
+        encoder: e.g. :class:`compactvl.text.sentences.SentenceEncoder`.
+        dataset: canonical data set.
+        folder: output folder.
+        facts: what identifies the encoder (name, weights' SHA-256, precision), for the manifest.
+    """
+    started, folder = time.monotonic(), Path(folder)
+    texts = captions_of(dataset.items)
+    vectors = encoder.encode(texts, label=f"embed {dataset.name}")
+    with atomic_path(folder / VECTORS) as temporary:
+        np.save(temporary, vectors)
+    with atomic_path(folder / INDEX) as temporary:
+        pd.DataFrame({"text": texts}).to_parquet(temporary, index=False)
+    write_manifest(
+        folder,
+        stage="embed",
+        files={name: sha256_file(folder / name) for name in (VECTORS, INDEX)},
+        inputs={"dataset": manifest_digest(dataset.folder)},
+        started=started,
+        encoder=facts,
+        count=len(texts),
+        dim=int(vectors.shape[1]),
+    )

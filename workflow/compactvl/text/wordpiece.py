@@ -1,0 +1,58 @@
+"""MiniLM's uncased WordPiece tokenizer, from the pinned package's own file."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from compactvl.errors import UserError
+
+CLS, SEP, MASK, PAD = "[CLS]", "[SEP]", "[MASK]", "[PAD]"
+
+
+def canonical_caption(text: str) -> str:
+    """Lower case, punctuation removed, single spaces (EDJE, released pre-processing of captions)."""
+    text = re.sub(r"[\s\-/]+", " ", text.lower())
+    return re.sub(r" +", " ", re.sub(r"[^\w ]", "", text)).strip()
+
+
+class WordPiece:
+    """Captions to token ids, with [CLS] in front and [SEP] behind.
+
+    Args:
+        path: a ``tokenizer.json``.
+
+    Raises:
+        UserError: the file is missing or not a tokenizer with BERT's special tokens.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        if not Path(path).is_file():
+            raise UserError(f"{path} is missing: convert the text weights first (compactvl weights)")
+        try:
+            self._tokenizer = Tokenizer.from_file(str(path))
+        except Exception as error:  # tokenizers raises bare Exception
+            raise UserError(f"{path} is not a tokenizer file: {error}") from error
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        ids = {token: self._tokenizer.token_to_id(token) for token in (CLS, SEP, MASK, PAD)}
+        if None in ids.values():
+            raise UserError(f"{path} lacks BERT's special tokens {', '.join(k for k, v in ids.items() if v is None)}")
+        self.cls, self.sep, self.mask, self.pad = (ids[token] for token in (CLS, SEP, MASK, PAD))
+
+    def encode(self, captions: Sequence[str], longest: int) -> list[list[int]]:
+        """Return [CLS] caption [SEP] for each caption, at most ``longest`` ids each, the caption cut to fit."""
+        encodings = self._tokenizer.encode_batch(
+            [canonical_caption(caption) for caption in captions], add_special_tokens=False
+        )
+        return [[self.cls, *encoding.ids[: longest - 2], self.sep] for encoding in encodings]
+
+    @property
+    def backend(self) -> Tokenizer:
+        """The tokenizer itself."""
+        return self._tokenizer
+
+    def words(self, ids: Sequence[int]) -> list[str]:
+        """Return the pieces of ``ids`` as text."""
+        return [self._tokenizer.id_to_token(i) for i in ids]
