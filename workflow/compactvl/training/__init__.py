@@ -1,0 +1,1 @@
+"""Loop, optimiser, mining, checkpoints, devices."""
