@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from compactvl.studies.edje.negatives import choose
+from compactvl.studies.edje.settings import Negatives
+from compactvl.training.mining import allowed, hardest
+
+IMAGES, TEXTS = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 2, 2, 3])
+
+
+def pick(settings, accuracy=1.0, seed=0, score=None):
+    rng = np.random.default_rng(seed)
+    grid = np.random.default_rng(9).normal(size=(5, 5))
+    chosen = choose(settings, IMAGES, TEXTS, lambda: grid, score, accuracy, rng)
+    return chosen, grid
+
+
+def test_hard_negatives_are_the_miners_nearest_other_image_and_text():
+    chosen, grid = pick(Negatives())
+    permitted = allowed(IMAGES, TEXTS)
+    np.testing.assert_array_equal(chosen.images[:, 0], hardest(grid.T, permitted))
+    np.testing.assert_array_equal(chosen.texts[:, 0], hardest(grid, permitted))
+
+
+@pytest.mark.parametrize(
+    "settings", [Negatives(), Negatives(miner="random"), Negatives(hard_share=0.5, random_images=2)]
+)
+def test_no_negative_is_of_the_same_image_or_words(settings):
+    for seed in range(30):
+        chosen, _ = pick(settings, seed=seed)
+        assert chosen.images.shape == (5, 1 + settings.random_images)
+        for columns in (chosen.images, chosen.texts):
+            for row, others in enumerate(columns):
+                assert all(IMAGES[row] != IMAGES[o] and TEXTS[row] != TEXTS[o] for o in others)
+
+
+def test_released_mode_lets_captions_of_one_image_be_each_others_negatives():
+    grid = np.eye(5)[[1, 0, 2, 3, 4]]  # row 0 is most like row 1: both are captions of image 0
+    images = {
+        mode: choose(Negatives(mode=mode), IMAGES, TEXTS, lambda: grid, None, 1.0, np.random.default_rng(0)).images[
+            0, 0
+        ]
+        for mode in ("paper", "released")
+    }
+    assert images["released"] == 1
+    assert images["paper"] != 1
+
+
+def test_mining_waits_for_the_set_accuracy():
+    settings = Negatives(start_accuracy=0.9)
+    easy = np.stack([pick(settings, accuracy=0.5, seed=s)[0].images[:, 0] for s in range(40)])
+    hard = np.stack([pick(settings, accuracy=0.95, seed=s)[0].images[:, 0] for s in range(40)])
+    assert (hard == hard[0]).all()
+    assert (easy != easy[0]).any()
+
+
+def test_own_scores_choose_among_the_nearest():
+    scores = np.random.default_rng(4).normal(size=(5, 5))
+    chosen, grid = pick(Negatives(miner="self", candidates=3), score=lambda i, t: scores[i, t])
+    permitted = allowed(IMAGES, TEXTS)
+    for row in range(5):
+        near = [c for c in np.argsort(-grid[row]) if permitted[row, c]][:3]
+        assert chosen.texts[row, 0] == max(near, key=lambda c: scores[row, c])
+        near = [c for c in np.argsort(-grid[:, row]) if permitted[row, c]][:3]
+        assert chosen.images[row, 0] == max(near, key=lambda c: scores[c, row])

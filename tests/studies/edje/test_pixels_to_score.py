@@ -1,0 +1,149 @@
+"""From pixels to a ranking with the real encoder and tokenizer; the joint encoder has random weights."""
+
+import io
+from dataclasses import asdict
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image, ImageDraw
+
+from compactvl.config.encoders import PackagedEncoder, WeightsSettings
+from compactvl.errors import UserError
+from compactvl.files import sha256_bytes, write_json
+from compactvl.manifest import read_manifest, write_manifest
+from compactvl.nn.bert import BertShape
+from compactvl.studies.edje.compress import compress_store
+from compactvl.studies.edje.model import AdapterShape, Captions, JointModel
+from compactvl.studies.edje.rerank import Reranker
+from compactvl.studies.edje.rerank_pairs import through_storage
+from compactvl.studies.edje.scoring import score_pairs
+from compactvl.text.wordpiece import WordPiece
+from compactvl.training.checkpoint import save_model
+from compactvl.vision.encode import encode
+from compactvl.vision.registry import load_encoder
+from compactvl.vision.store import TokenStore
+from compactvl.vision.weights import convert_weights
+
+COUNT, TOKENS = 6, 5
+CAPTIONS = [
+    "a red circle",
+    "two blue circles left of a green one",
+    "nothing",
+    "a",
+    "three small dogs and a cat",
+    "a box",
+]
+
+
+def draw(index):
+    image = Image.new("RGB", (80, 80), (240, 240 - 20 * index, 255))
+    ImageDraw.Draw(image).ellipse((10, 10, 30 + 8 * index, 60), fill=(40 * index, 90, 200))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, source_archive):
+    """Images, their patch tokens in fp32 and in a store, and a run with random weights."""
+    root = tmp_path_factory.mktemp("world")
+    weights = root / "cache" / "weights"
+    for name, form, source in (("dinov2_s", "dinov2_onnx", "dinov2"), ("minilm", "minilm", "minilm")):
+        settings = WeightsSettings(source=source, format=form)
+        convert_weights(name, settings, source_archive(source), weights / f"{name}.safetensors")
+    images = {f"image{i}": draw(i) for i in range(COUNT)}
+    table = pd.DataFrame({"image_id": list(images), "sha256": [sha256_bytes(data) for data in images.values()]})
+    dataset = SimpleNamespace(
+        name="drawn", images=table, iter_images=lambda ids=None: ((i, images[i]) for i in (ids or images))
+    )
+    settings = PackagedEncoder(
+        loader="dinov2_s", weights="dinov2_s", image_size=112, precision="fp32", batch_size=4, threads=1
+    )
+    encode("dinov2_s", settings, dataset, weights / "dinov2_s.safetensors", root / "tokens")
+    encoder = load_encoder(settings, weights / "dinov2_s.safetensors")
+    pixels = torch.from_numpy(np.stack([encoder.preprocess(data) for data in images.values()]))
+    patches = torch.from_numpy(np.concatenate([np.asarray(encoder(p[None])[0]) for p in pixels]))
+
+    torch.manual_seed(0)
+    adapter, bert = AdapterShape("compressed", 384, TOKENS, 6, 64), BertShape(layers=2)
+    model = JointModel(adapter, bert, rescale=True).eval()
+    model.set_word_statistics()
+    run = root / "runs" / "edje" / "x" / "seed0"
+    save_model(model, run)
+    write_json(run / "settings.json", {"joint": {"weights": "minilm"}, "precision": "fp32"})
+    shapes = {"adapter": asdict(adapter), "bert": asdict(bert), "recovery_dim": None, "masked_words": False}
+    write_manifest(run, stage="train", shapes={**shapes, "longest_caption": 64, "rescale": True})
+    tokenizer = WordPiece(weights / "minilm.tokenizer.json")
+    return SimpleNamespace(root=root, run=run, model=model, patches=patches, tokenizer=tokenizer, ids=list(images))
+
+
+def scores(world, vision):
+    captions = Captions.of(world.tokenizer.encode(CAPTIONS, 64))
+    images, texts = (part.ravel() for part in np.meshgrid(np.arange(COUNT), np.arange(COUNT), indexing="ij"))
+    return score_pairs(world.model, vision, captions, images, texts, world.tokenizer.sep, "fp32")
+
+
+def test_score_is_the_same_from_pixels_and_from_the_cache(world):
+    store = TokenStore.open(world.root / "tokens")
+    cached = torch.from_numpy(store.read(world.ids))
+    with torch.inference_mode():
+        from_pixels = world.model.compress(world.patches.half().float())
+        from_cache = world.model.compress(cached.float())
+        unrounded = world.model.compress(world.patches)
+    np.testing.assert_allclose(scores(world, from_pixels), scores(world, from_cache), atol=1e-5)
+    # fp16 patch tokens against fp32 ones: three digits of the scores' spread.
+    spread = scores(world, unrounded).std()
+    assert np.abs(scores(world, unrounded) - scores(world, from_cache)).max() < 1e-3 * max(spread, 0.1)
+
+
+@pytest.mark.parametrize(("storage", "tolerance"), [("fp16", 0.002), ("int8", 0.05), ("fp8", 0.25)])
+def test_score_survives_the_storage_formats(world, storage, tolerance):
+    with torch.inference_mode():
+        vision = world.model.compress(world.patches)
+    exact, stored = scores(world, vision), scores(world, through_storage(vision, storage))
+    # Tolerances are shares of the scores' standard deviation.
+    assert np.abs(exact - stored).max() < tolerance * exact.std()
+
+
+@pytest.mark.parametrize("storage", ["fp16", "int8"])
+def test_compressed_store_has_its_size_and_ranks_as_the_patches_do(world, tmp_path, storage):
+    compress_store(world.run, world.root / "tokens", tmp_path / "small", storage, "fp32")
+    store = TokenStore.open(tmp_path / "small", verify="full")
+    size = {"fp16": 2, "int8": 1}[storage]
+    parts = read_manifest(tmp_path / "small")["bytes"]
+    assert parts["tokens"] == COUNT * TOKENS * 384 * size
+    assert parts["scales"] == (0 if storage == "fp16" else COUNT * TOKENS * 2)
+    on_disk = sum(
+        p.stat().st_size for p in (tmp_path / "small").iterdir() if p.suffix != ".json" or p.stem.startswith("shard")
+    )
+    assert on_disk == sum(parts.values())
+    wide = Reranker.open(world.run, world.root / "tokens")
+    narrow = Reranker.open(world.run, tmp_path / "small")
+    for query in CAPTIONS[:3]:
+        one, other = wide.score(query, store.ids), narrow.score(query, store.ids)
+        assert np.abs(one - other).max() < 0.05 * max(one.std(), 0.01) + (0.05 if storage == "int8" else 1e-3)
+
+
+def test_rank_is_sorted_and_takes_candidates(world):
+    reranker = Reranker.open(world.run, world.root / "tokens")
+    ranked = reranker.rank("a red circle")
+    assert sorted(i for i, _ in ranked) == sorted(world.ids)
+    values = [score for _, score in ranked]
+    assert values == sorted(values, reverse=True)
+    assert [i for i, _ in reranker.rank("a red circle", top=2)] == [i for i, _ in ranked[:2]]
+    only = reranker.rank("a red circle", image_ids=["image4", "image1"])
+    assert {i for i, _ in only} == {"image4", "image1"}
+    assert dict(only)["image4"] == pytest.approx(dict(ranked)["image4"], abs=1e-4)
+
+
+def test_bad_queries_and_stores_are_errors(world, tmp_path):
+    reranker = Reranker.open(world.run, world.root / "tokens")
+    with pytest.raises(UserError, match="query is empty"):
+        reranker.rank("  ")
+    with pytest.raises(UserError, match="nobody"):
+        reranker.rank("a dog", image_ids=["nobody"])
+    with pytest.raises(UserError, match=r"manifest\.json is missing"):
+        Reranker.open(tmp_path, world.root / "tokens")

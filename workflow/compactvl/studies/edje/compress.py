@@ -1,0 +1,57 @@
+"""Store a run's compressed tokens: the offline end of EDJE."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from compactvl.manifest import manifest_digest
+from compactvl.progress import Progress
+from compactvl.studies.edje.joint import open_joint
+from compactvl.studies.edje.scoring import compress_all
+from compactvl.vision.store import TokenStore, TokenWriter
+
+BATCH = 256
+
+
+def compress_store(
+    run: str | Path,
+    tokens: str | Path,
+    folder: str | Path,
+    storage: str = "fp16",
+    precision: str = "bf16",
+    image_ids: Sequence[str] | None = None,
+) -> None:
+    """Write the compressed tokens of a store's images: m × width numbers an image.
+
+    Args:
+        run: a joint encoder's run.
+        tokens: store of its encoder's patch tokens.
+        folder: the new store.
+        storage: ``fp16``, ``int8`` or ``fp8``.
+        precision: of the adapter.
+        image_ids: which images; default: all.
+
+    Raises:
+        UserError: run or store are missing or corrupt.
+    """
+    started, model, store = time.monotonic(), open_joint(run), TokenStore.open(tokens)
+    digest = manifest_digest(run)
+    images = dict(zip(store.index["image_id"], store.index["image_sha256"], strict=True))
+    if image_ids is not None:
+        images = {image_id: images[image_id] for image_id in image_ids}
+    writer = TokenWriter(
+        folder,
+        shape=(model.adapter_shape.tokens, model.bert.shape.width),
+        pooled_dim=store.pooled_dim,
+        storage=storage,
+        encoder_facts={"name": "edje", "loader": "edje", "run": digest, "precision": precision},
+        images=images,
+        dataset=store.manifest["dataset"],
+    )
+    with writer, Progress(len(writer.missing), "image", "compress") as progress:
+        for start in range(0, len(writer.missing), BATCH):
+            ids = writer.missing[start : start + BATCH]
+            vision = compress_all(model, store, ids, precision)
+            writer.append(ids, vision.numpy(), store.pooled(ids), [images[image_id] for image_id in ids])
+            progress.update(len(ids))
+    writer.finish(inputs={"run": digest, "tokens": manifest_digest(tokens)}, started=started)

@@ -1,0 +1,220 @@
+"""EDJE's model: a vision adapter, MiniLM as joint encoder, and its heads (paper, section 3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from compactvl.nn.adapters import CompressionAdapter, LocalAdapter, PoolingAdapter
+from compactvl.nn.bert import BertEncoder, BertShape
+from compactvl.studies.edje.settings import JointEncoder, LateInteraction
+
+LONGEST_CAPTION = 64
+
+
+@dataclass(frozen=True)
+class AdapterShape:
+    """Sizes of a vision adapter: kind, d_v, number of output tokens, attention heads, MLP width."""
+
+    kind: str
+    d_v: int
+    tokens: int
+    heads: int
+    hidden: int = 8192
+
+
+def adapter_shape(settings: LateInteraction | JointEncoder) -> AdapterShape:
+    """Sizes of a variant's adapter."""
+    adapter, vision = settings.adapter, settings.vision
+    return AdapterShape(adapter.kind, vision.width, adapter.tokens or vision.tokens, adapter.heads, adapter.hidden)
+
+
+def build_adapter(shape: AdapterShape, width: int) -> nn.Module:
+    """Return the adapter of that kind: ``local``, ``compressed`` or ``mean_pooling``."""
+    if shape.kind == "local":
+        return LocalAdapter(shape.d_v, width, shape.hidden)
+    if shape.kind == "compressed":
+        return CompressionAdapter(shape.d_v, width, shape.tokens, shape.heads, shape.hidden)
+    return PoolingAdapter(shape.d_v, width, shape.tokens, shape.hidden)
+
+
+def word_statistics(words: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean vector (width,) and spread (root mean squared distance to it) of a table of word embeddings."""
+    mean = words.mean(0)
+    return mean, (words - mean).norm(dim=-1).square().mean().sqrt()
+
+
+def to_word_scale(y: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
+    """Centre and scale vectors to the word embeddings' statistics: mean + spread · LayerNorm(y) / √width, in float32."""
+    width = y.shape[-1]
+    return mean + spread * F.layer_norm(y.float(), (width,)) / width**0.5
+
+
+class MaskedWordHead(nn.Module):
+    """BERT's masked-language-model head; its output matrix is the word embedding table."""
+
+    def __init__(self, shape: BertShape) -> None:
+        super().__init__()
+        self.dense = nn.Linear(shape.width, shape.width)
+        self.norm = nn.LayerNorm(shape.width, eps=shape.norm_eps)
+        self.bias = nn.Parameter(torch.zeros(shape.vocabulary))
+
+    def forward(self, x: Tensor, words: Tensor) -> Tensor:
+        """(N, width), (vocabulary, width) → logits (N, vocabulary)."""
+        return F.linear(self.norm(F.gelu(self.dense(x))), words, self.bias)
+
+
+@dataclass(frozen=True)
+class Captions:
+    """A batch of tokenised captions.
+
+    Attributes:
+        ids: (B, L) int64, right-padded with any id.
+        lengths: (B,) int64, number of real ids, [CLS] and [SEP] included.
+    """
+
+    ids: Tensor
+    lengths: Tensor
+
+    @staticmethod
+    def of(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> "Captions":
+        """Pad lists of ids to the longest of them."""
+        lengths = [len(row) for row in rows]
+        longest = max(lengths)
+        ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
+        return Captions(ids, torch.tensor(lengths, device=device))
+
+    def to(self, device: torch.device) -> "Captions":
+        """The same captions on another device."""
+        return Captions(self.ids.to(device), self.lengths.to(device))
+
+    def pick(self, rows: Tensor) -> "Captions":
+        """Select captions by index, cutting padding that no longer is needed."""
+        lengths = self.lengths[rows]
+        return Captions(self.ids[rows, : int(lengths.max())], lengths)
+
+    @property
+    def mask(self) -> Tensor | None:
+        """(B, L) bool, true at real ids; ``None`` when nothing is padded."""
+        if bool((self.lengths == self.ids.shape[1]).all()):
+            return None
+        return torch.arange(self.ids.shape[1], device=self.ids.device) < self.lengths[:, None]
+
+
+class JointModel(nn.Module):
+    """Scores (image tokens, caption) pairs.
+
+    The sequence is BERT's pair ``[CLS] caption [SEP] image×N [SEP]`` with BERT's positions and types. In memory the image
+    block stands first: attention does not see the order of memory, only the positions, and so padding is only ever at
+    the end and [CLS] always in the same place.
+
+    Args:
+        adapter: sizes of the vision adapter.
+        bert: sizes of the joint encoder.
+        recovery_dim: width of the embedding model's text vector, or ``None`` for no recovery head.
+        masked_words: whether there is a masked-language-model head.
+        longest_caption: room for the caption; the position table is extended when it and the tokens need more.
+        rescale: bring the adapter's output to the word embeddings' scale (a departure from the paper).
+    """
+
+    def __init__(
+        self,
+        adapter: AdapterShape,
+        bert: BertShape,
+        *,
+        recovery_dim: int | None = None,
+        masked_words: bool = False,
+        longest_caption: int = LONGEST_CAPTION,
+        rescale: bool = False,
+    ) -> None:
+        super().__init__()
+        self.adapter_shape, self.longest_caption = adapter, longest_caption
+        self.adapter = build_adapter(adapter, bert.width)
+        self.bert = BertEncoder(bert)
+        self.bert.extend_positions(longest_caption + adapter.tokens)
+        self.pooler = nn.Linear(bert.width, bert.width)
+        self.itm = nn.Linear(bert.width, 1)
+        self.masked_words = MaskedWordHead(bert) if masked_words else None
+        self.recovery = nn.Linear(bert.width, recovery_dim) if recovery_dim else None
+        self.rescale = rescale
+        self.register_buffer("word_mean", torch.zeros(bert.width))
+        self.register_buffer("word_sd", torch.ones(()))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return self.itm.weight.device
+
+    @torch.no_grad()
+    def set_word_statistics(self) -> None:
+        """Take the mean vector and the spread (root mean squared distance to it) of the current word embeddings."""
+        mean, spread = word_statistics(self.bert.embeddings.word.weight)
+        self.word_mean.copy_(mean)
+        self.word_sd.copy_(spread)
+
+    def compress(self, patches: Tensor) -> Tensor:
+        """Patch tokens → what is stored: (B, T, d_v) → (B, m, width)."""
+        y = self.adapter(patches)
+        return to_word_scale(y, self.word_mean, self.word_sd) if self.rescale else y
+
+    def word_vectors(self, captions: Captions, sep: int) -> tuple[Tensor, Tensor]:
+        """Word embeddings (C, L, width) of captions and (width,) of [SEP].
+
+        Looked up once and picked from: the backward of a look-up fills a gradient as large as the whole table.
+        """
+        ids = torch.cat([captions.ids.flatten(), captions.ids.new_tensor([sep])])
+        vectors = self.bert.embeddings.word(ids)
+        return vectors[:-1].view(*captions.ids.shape, -1), vectors[-1]
+
+    def _assemble(
+        self, vision: Tensor, captions: Captions, words: Tensor, end: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Return vectors, positions, types and mask of the pair sequence."""
+        batch, m, _ = vision.shape
+        length = captions.ids.shape[1]
+        vectors = torch.cat([vision.to(words.dtype), end.expand(batch, 1, -1), words[:, :length]], dim=1)
+        device = vision.device
+        image_positions = captions.lengths[:, None] + torch.arange(m + 1, device=device)
+        positions = torch.cat([image_positions, torch.arange(length, device=device).expand(batch, -1)], dim=1)
+        types = torch.cat([torch.ones(m + 1), torch.zeros(length)]).long().to(device)
+        mask = captions.mask
+        if mask is not None:
+            mask = torch.cat([mask.new_ones(batch, m + 1), mask], dim=1)
+        return vectors, positions, types, mask
+
+    def match(self, vision: Tensor, captions: Captions, words: Tensor, end: Tensor, dropout: float = 0.0) -> Tensor:
+        """ITM logits of pairs.
+
+        Args:
+            vision: stored tokens (B, m, width).
+            captions: the pairs' captions (B, L).
+            words: their word embeddings (B, ≥ L, width), and ``end`` that of [SEP]: see :meth:`word_vectors`.
+            dropout: hidden dropout while training.
+
+        Returns:
+            (B,) float32.
+        """
+        first = self.bert(*self._assemble(vision, captions, words, end), dropout=dropout, row=vision.shape[1] + 1)
+        # Logits are ranked, so the head runs in float32: bf16's three digits would make ties.
+        with torch.autocast(first.device.type, enabled=False):
+            return self.itm(torch.tanh(self.pooler(first.float()))).squeeze(-1)
+
+    def predict_words(
+        self, vision: Tensor, captions: Captions, masked: Tensor, sep: int, dropout: float = 0.0
+    ) -> Tensor:
+        """Logits of the masked caption words: (number of true in ``masked`` (B, L), vocabulary)."""
+        assert self.masked_words is not None
+        assembled = self._assemble(vision, captions, *self.word_vectors(captions, sep))
+        hidden = self.bert(*assembled, dropout=dropout)[:, vision.shape[1] + 1 :]
+        return self.masked_words(hidden[masked], self.bert.embeddings.word.weight)
+
+    def recover(self, captions: Captions, dropout: float = 0.0) -> Tensor:
+        """Prediction of the embedding model's text vector from the caption alone: (B, recovery_dim)."""
+        assert self.recovery is not None
+        ids = captions.ids
+        positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
+        vectors = self.bert.embeddings.word(ids)
+        first = self.bert(vectors, positions, torch.zeros_like(ids), captions.mask, dropout=dropout, row=0)
+        return self.recovery(first)

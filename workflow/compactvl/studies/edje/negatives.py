@@ -1,0 +1,77 @@
+"""Which pairs of a batch are scored as negatives."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from compactvl.studies.edje.settings import Negatives
+from compactvl.training.mining import allowed, at_random, hardest, nearest
+
+Scorer = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Negatives of each row of a batch, as row numbers; -1 where there is none.
+
+    Attributes:
+        images: (B, 1 + random images): other rows' images for the row's caption; the first is the mined one.
+        texts: (B, 1): other rows' captions for the row's image.
+    """
+
+    images: np.ndarray
+    texts: np.ndarray
+
+
+def choose(
+    settings: Negatives,
+    images: np.ndarray,
+    texts: np.ndarray,
+    similarity: Callable[[], np.ndarray] | None,
+    score: Scorer,
+    accuracy: float,
+    rng: np.random.Generator,
+) -> Chosen:
+    """Choose one mined (or random) image and text negative a row, and further random images.
+
+    Args:
+        settings: see there.
+        images: (B,) image index of each row.
+        texts: (B,) equal where captions are the same words.
+        similarity: returns the miner's (B images, B captions) similarity; ``None`` with miner ``random``.
+        score: this model's own logits of (image rows, caption rows), for miner ``self``.
+        accuracy: running matching accuracy.
+        rng: this step's generator.
+    """
+    if settings.mode == "released":
+        # The release compares no image ids: only the row itself and equal captions are excluded.
+        images = np.arange(len(images))
+    permitted = allowed(images, texts)
+    easy_image, easy_text = at_random(permitted, rng), at_random(permitted, rng)
+    waiting = settings.start_accuracy is not None and accuracy < settings.start_accuracy
+    if settings.miner == "random" or waiting:
+        hard_image, hard_text = easy_image, easy_text
+    else:
+        grid = similarity()
+        hard_image = _mine(settings, grid.T, permitted, score, rows_are_texts=True)
+        hard_text = _mine(settings, grid, permitted, score, rows_are_texts=False)
+        mined = rng.random((2, len(images))) < settings.hard_share
+        hard_image = np.where(mined[0], hard_image, easy_image)
+        hard_text = np.where(mined[1], hard_text, easy_text)
+    more = [at_random(permitted, rng) for _ in range(settings.random_images)]
+    return Chosen(np.stack([hard_image, *more], axis=1), hard_text[:, None])
+
+
+def _mine(
+    settings: Negatives, grid: np.ndarray, permitted: np.ndarray, score: Scorer, rows_are_texts: bool
+) -> np.ndarray:
+    """Hardest permitted column of each row, by the miner or, among its nearest, by the model itself."""
+    if settings.miner != "self":
+        return hardest(grid, permitted)
+    candidates = nearest(grid, permitted, settings.candidates)
+    rows = np.repeat(np.arange(len(grid))[:, None], candidates.shape[1], axis=1)
+    columns = np.maximum(candidates, 0)
+    own = score(columns.ravel(), rows.ravel()) if rows_are_texts else score(rows.ravel(), columns.ravel())
+    own = np.where(candidates >= 0, own.reshape(candidates.shape), -np.inf)
+    return np.take_along_axis(candidates, own.argmax(1)[:, None], 1)[:, 0]

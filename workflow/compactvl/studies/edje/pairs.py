@@ -1,0 +1,88 @@
+"""Image-caption pairs of one split, indexed both ways."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from compactvl.data.canonical import CanonicalSet
+from compactvl.errors import UserError
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Captions with their images.
+
+    Attributes:
+        image_ids: distinct image ids, in order of first use.
+        captions: caption texts.
+        owner: int64 (captions,), index of each caption's image.
+        of_image: for each image, the indices of its captions.
+        text: int64 (captions,), equal where two captions are the same words.
+    """
+
+    image_ids: list[str]
+    captions: list[str]
+    owner: np.ndarray
+    of_image: list[np.ndarray]
+    text: np.ndarray
+
+    @staticmethod
+    def of(dataset: CanonicalSet, split: str, column: str = "caption") -> "Pairs":
+        """Collect the pairs of a split.
+
+        Raises:
+            UserError: the split is empty or the column is missing.
+        """
+        items = dataset.items
+        if column not in items.columns:
+            raise UserError(f"data set {dataset.name} has no column {column!r}; columns: {', '.join(items.columns)}")
+        items = items[items["split"] == split]
+        if items.empty:
+            raise UserError(f"data set {dataset.name} has no items in split {split!r}")
+        image_ids = list(dict.fromkeys(items["image_id"]))
+        row = {image_id: index for index, image_id in enumerate(image_ids)}
+        captions = items[column].tolist()
+        owner = np.array([row[image_id] for image_id in items["image_id"]])
+        order = np.argsort(owner, kind="stable")
+        of_image = np.split(order, np.cumsum(np.bincount(owner, minlength=len(image_ids)))[:-1])
+        return Pairs(image_ids, captions, owner, of_image, np.unique(captions, return_inverse=True)[1])
+
+    def batch(
+        self, size: int, rng: np.random.Generator, group: int = 1, vectors: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw distinct images and one caption of each: (image indices, caption indices).
+
+        Args:
+            size: images a batch, or all if there are fewer.
+            rng: this step's generator.
+            group: with more than 1, the batch is made of groups of so many images that are alike: a drawn image and
+                others from its ``4 · group`` nearest by ``vectors``, so that negatives in the batch are hard ones.
+            vectors: unit vectors (images, dim).
+        """
+        count = len(self.image_ids)
+        images = rng.permutation(count)[: min(size, count)]
+        if group > 1:
+            seeds = images[: max(1, len(images) // group)]
+            near = np.argsort(-(vectors[seeds] @ vectors.T), axis=1, kind="stable")[:, 1 : 4 * group + 1]
+            others = [rng.permutation(row)[: group - 1] for row in near]
+            # Drawn images that are in two groups leave room, which the rest of the first draw fills.
+            wanted = np.concatenate([seeds, *others, images])
+            images = wanted[np.sort(np.unique(wanted, return_index=True)[1])][: len(images)]
+        draws = rng.random(len(images))
+        return images, np.array(
+            [self.of_image[i][int(d * len(self.of_image[i]))] for i, d in zip(images, draws, strict=True)]
+        )
+
+    def subset(self, images: np.ndarray, captions_per_image: int | None = None) -> "Pairs":
+        """Keep some images, and the first ``captions_per_image`` captions of each."""
+        keep = [index for image in images for index in self.of_image[image][:captions_per_image]]
+        row = {int(image): index for index, image in enumerate(images)}
+        owner = np.array([row[int(self.owner[index])] for index in keep])
+        captions = [self.captions[index] for index in keep]
+        return Pairs(
+            [self.image_ids[image] for image in images],
+            captions,
+            owner,
+            [np.flatnonzero(owner == index) for index in range(len(images))],
+            np.unique(captions, return_inverse=True)[1],
+        )

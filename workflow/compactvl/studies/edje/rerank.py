@@ -1,0 +1,97 @@
+"""Rank images for a query with a trained run and a token store: EDJE's online stage as a library.
+
+reranker = Reranker.open("runs/edje/edje/seed0", "cache/tokens/dinov2_s/scenes")
+reranker.rank("two dogs left of a cake", top=5)
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from compactvl.errors import UserError
+from compactvl.files import read_json
+from compactvl.layout import Layout
+from compactvl.studies.edje.joint import open_joint
+from compactvl.studies.edje.model import Captions, JointModel
+from compactvl.studies.edje.scoring import compress_all, score_pairs
+from compactvl.text.wordpiece import WordPiece
+from compactvl.vision.store import TokenStore
+
+BLOCK = 1024
+
+
+class Reranker:
+    """A joint encoder bound to a token store.
+
+    Args:
+        model: joint model in evaluation mode.
+        store: patch tokens of the model's encoder (T, d_v), or its own compressed tokens (m, width).
+        tokenizer: the joint encoder's.
+        precision: ``fp32`` or ``bf16``.
+    """
+
+    def __init__(self, model: JointModel, store: TokenStore, tokenizer: WordPiece, precision: str = "bf16") -> None:
+        self.model, self.store, self.tokenizer, self.precision = model, store, tokenizer, precision
+        adapter = model.adapter_shape
+        own = (adapter.tokens, model.bert.shape.width)
+        self._compressed = store.manifest.get("encoder", {}).get("loader") == "edje"
+        if (self._compressed and tuple(store.shape) != own) or (not self._compressed and store.shape[1] != adapter.d_v):
+            raise UserError(
+                f"token store of shape {tuple(store.shape)} does not fit this run: it reads tokens {adapter.d_v} wide, "
+                f"or its own {own[0]} × {own[1]}; choose the store of the encoder it was trained on"
+            )
+
+    @classmethod
+    def open(cls, run: str | Path, tokens: str | Path) -> "Reranker":
+        """Open a run and a store by their folders.
+
+        Raises:
+            UserError: either is missing, unfinished or corrupt, or they do not belong together.
+        """
+        run = Path(run)
+        model = open_joint(run)
+        settings = read_json(run / "settings.json")
+        weights = Layout(run.resolve().parents[3]).weights(settings["joint"]["weights"])
+        return cls(
+            model, TokenStore.open(tokens), WordPiece(weights.with_suffix(".tokenizer.json")), settings["precision"]
+        )
+
+    def tokens(self, image_ids: Sequence[str]) -> Tensor:
+        """Compressed tokens, float32 (N, m, width)."""
+        if self._compressed:
+            return torch.from_numpy(self.store.read(image_ids)).float()
+        return compress_all(self.model, self.store, image_ids, self.precision)
+
+    def score(self, query: str, image_ids: Sequence[str]) -> np.ndarray:
+        """Matching logits of one query with images, float32 (N,), in the order given."""
+        captions = Captions.of(self.tokenizer.encode([query], self.model.longest_caption))
+        parts = []
+        for start in range(0, len(image_ids), BLOCK):
+            vision = self.tokens(image_ids[start : start + BLOCK])
+            rows = np.arange(len(vision))
+            text = np.zeros(len(vision), np.int64)
+            parts.append(score_pairs(self.model, vision, captions, rows, text, self.tokenizer.sep, self.precision))
+        return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+    def rank(
+        self, query: str, image_ids: Sequence[str] | None = None, top: int | None = None
+    ) -> list[tuple[str, float]]:
+        """Return (image id, score), best first; images of equal score keep their order.
+
+        Args:
+            query: free text.
+            image_ids: candidates, e.g. a first stage's; default: every image of the store.
+            top: how many to return; default: all.
+
+        Raises:
+            UserError: the query has no words, or an image is not in the store.
+        """
+        if not query.strip():
+            raise UserError("the query is empty; describe an image in words")
+        ids = list(self.store.ids if image_ids is None else image_ids)
+        scores = self.score(query, ids)
+        order = np.argsort(-scores, kind="stable")[:top]
+        return [(ids[index], float(scores[index])) for index in order]

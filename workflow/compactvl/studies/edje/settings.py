@@ -1,0 +1,205 @@
+"""Settings of EDJE's variants. Every departure from the paper's recipe is a field here whose default is the paper's value."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, model_validator
+
+from compactvl.config.base import Strict
+from compactvl.studies.base import VariantBase
+
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Optimiser(Strict):
+    """AdamW and its schedule (paper: released recipe)."""
+
+    steps: Count = Field(description="Optimiser steps.")
+    batch: Count = Field(default=256, description="Positive pairs (distinct images) a step.")
+    lr: Rate = Field(default=3e-4, description="Peak learning rate.")
+    adapter_lr: Rate | None = Field(default=None, description="The vision adapter's own peak rate; default: `lr`.")
+    weight_decay: float = Field(default=0.05, ge=0)
+    betas: tuple[Share, Share] = (0.9, 0.999)
+    warmup_steps: int = Field(default=100, ge=0, description="Linear warm-up from 1e-6.")
+    schedule: Literal["epoch_decay", "cosine", "constant"] = Field(
+        default="epoch_decay",
+        description="After the warm-up: ×0.9 an epoch, never below 1e-6 (paper); a cosine to a tenth; or constant.",
+    )
+    clip: Rate | None = Field(default=None, description="Largest gradient norm; default: not clipped.")
+
+
+class Vision(Strict):
+    """Shape of the encoder's output; the token store is checked against it, and parameters are counted from it."""
+
+    tokens: Count = Field(description="T, patch tokens an image.")
+    width: Count = Field(description="d_v, numbers a token.")
+    pooled: Count = Field(description="Width of the encoder's own pooled vector.")
+
+
+class Adapter(Strict):
+    """The vision adapter."""
+
+    kind: Literal["compressed", "local", "mean_pooling"] = "compressed"
+    tokens: Count | None = Field(default=64, description="m, tokens kept an image; null with `local`, which keeps all.")
+    heads: Count = Field(default=16, description="Attention heads: the vision tower's.")
+    hidden: Count = Field(default=8192, description="Width of the adapter's MLP.")
+    rescale: bool = Field(
+        default=False, description="Centre and scale the output to the word embeddings' statistics (not in the paper)."
+    )
+
+    @model_validator(mode="after")
+    def _tokens_fit_kind(self) -> "Adapter":
+        if (self.kind == "local") != (self.tokens is None):
+            raise ValueError("`tokens` is null with kind `local`, and a number with every other kind")
+        return self
+
+
+class Joint(Strict):
+    """The joint encoder."""
+
+    weights: str = Field(default="minilm", description="Pretrained BERT weights by name.")
+    layers: Count = Field(default=12, description="Keep the first so many layers (paper: all 12 of MiniLM-L12).")
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    longest_caption: Count = Field(default=64, description="Caption length in word pieces, [CLS] and [SEP] included.")
+
+
+class Negatives(Strict):
+    """How the pairs that do not match are chosen, inside the batch."""
+
+    miner: str = Field(
+        default="first_stage",
+        description="`first_stage`, `random`, `self` (this model's own scores of the first stage's nearest), or an embedding variant.",
+    )
+    random_images: int = Field(default=0, ge=0, description="Further image negatives, drawn at random (paper: 0).")
+    start_accuracy: Share | None = Field(
+        default=None,
+        description="Random negatives until this matching accuracy; default: hard ones from the start (paper).",
+    )
+    hard_share: Share = Field(
+        default=1.0, description="Share of mined negatives; the rest is drawn at random (paper: 1)."
+    )
+    group: Count = Field(
+        default=1,
+        description="Batches are groups of so many images that are alike by the first stage (paper: 1, none).",
+    )
+    candidates: Count = Field(default=3, description="Nearest candidates that miner `self` scores.")
+    mode: Literal["paper", "released"] = Field(
+        default="paper",
+        description="`released` repeats the release's defect: captions of one image can be each other's negative.",
+    )
+
+
+class Objectives(Strict):
+    """Loss weights; 0 switches a loss off."""
+
+    itm: float = Field(default=1.0, ge=0)
+    itm_form: Literal["softmax", "binary"] = Field(
+        default="softmax", description="`softmax` as released, `binary` as written."
+    )
+    mlm: float = Field(default=1.0, ge=0)
+    mlm_rate: Share = Field(default=0.5, description="Share of caption tokens that are masked.")
+    recovery: float = Field(default=1.0, ge=0)
+    distillation: float = Field(default=0.0, ge=0)
+
+
+class Embedding(VariantBase):
+    """An embedding model: frozen vision features and sentence vectors under trained projections."""
+
+    kind: Literal["embedding"]
+    encoder: str
+    vision: Vision
+    text_encoder: str
+    text_width: Count = Field(default=384, description="Width of the text encoder's vectors.")
+    dataset: str
+    pooling: Literal["pooled", "mean", "pooled_and_mean", "attention"] = Field(
+        default="pooled",
+        description="Image vector: the encoder's own, the tokens' mean, both, or attention over tokens.",
+    )
+    dim: Count = 256
+    hidden: int = Field(default=0, ge=0, description="Width of a residual MLP in each projection; 0: linear.")
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    loss: Literal["softmax", "sigmoid"] = "softmax"
+    optimiser: Optimiser
+
+
+class Pretrained(VariantBase):
+    """A published embedding model as it is: its image and text vectors, no training."""
+
+    kind: Literal["pretrained"]
+    encoder: str
+    text_encoder: str
+    dim: Count = Field(description="Width of its shared space.")
+
+
+class LateInteraction(VariantBase):
+    """The adapter's tokens against frozen word vectors; no joint encoder. Also the adapter's alignment warm-up."""
+
+    kind: Literal["late_interaction"]
+    encoder: str
+    vision: Vision
+    dataset: str
+    adapter: Adapter
+    joint: Joint = Joint()
+    sharpness: Rate = Field(default=12.0, description="Inverse temperature of the soft maximum over tokens.")
+    optimiser: Optimiser
+    precision: Literal["fp32", "bf16"] = "bf16"
+
+
+class Start(Strict):
+    """Which runs the weights come from; default: MiniLM and a fresh adapter (paper)."""
+
+    adapter: str | None = Field(default=None, description="Variant whose adapter is taken.")
+    joint: str | None = Field(default=None, description="Variant whose joint encoder and matching head are taken.")
+
+
+class JointEncoder(VariantBase):
+    """EDJE."""
+
+    kind: Literal["joint"]
+    encoder: str
+    vision: Vision
+    dataset: str
+    first_stage: str = Field(description="Embedding variant whose candidates are reranked.")
+    adapter: Adapter = Adapter()
+    joint: Joint = Joint()
+    start: Start = Start()
+    teacher: str | None = Field(default=None, description="Variant that is distilled from.")
+    objectives: Objectives = Objectives()
+    negatives: Negatives = Negatives()
+    optimiser: Optimiser
+    precision: Literal["fp32", "bf16"] = "bf16"
+    validations: int = Field(
+        default=0, ge=0, description="How often to measure R@1 on the validation split while training."
+    )
+    storage: Literal["fp16", "int8", "fp8"] = Field(default="fp16", description="How its compressed tokens are stored.")
+    online: bool = Field(default=False, description="Measured by the efficiency benchmark.")
+
+    @model_validator(mode="after")
+    def _teacher_fits(self) -> "JointEncoder":
+        if (self.objectives.distillation > 0) != (self.teacher is not None):
+            raise ValueError("`teacher` and a weight `objectives.distillation` above 0 go together")
+        return self
+
+
+class ScoreFusion(VariantBase):
+    """A trained reranker's logit plus a weight times the first-stage similarity; the weight is chosen on validation."""
+
+    kind: Literal["score_fusion"]
+    of: str
+    weights: tuple[float, ...] = Field(default=(0, 1, 2, 5, 10, 20, 40, 80), description="Weights that are tried.")
+
+
+class Control(VariantBase):
+    """A negative control: random scores, or a trained reranker that sees another image's tokens."""
+
+    kind: Literal["control"]
+    of: str
+    control: Literal["random_scores", "shuffled_tokens"]
+
+
+Variant = Annotated[
+    Embedding | Pretrained | LateInteraction | JointEncoder | ScoreFusion | Control, Field(discriminator="kind")
+]
+ADAPTER = TypeAdapter(Variant)
+EMBEDDINGS = (Embedding, Pretrained, LateInteraction)

@@ -1,0 +1,167 @@
+"""Similarity of images and captions by a trained embedding model: what first stages and miners give."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from compactvl.errors import UserError
+from compactvl.layout import Layout
+from compactvl.studies.edje.embedding import EmbeddingModel, LateInteraction
+from compactvl.studies.edje.model import adapter_shape, build_adapter
+from compactvl.studies.edje.settings import Embedding, Pretrained
+from compactvl.studies.edje.settings import LateInteraction as LateInteractionSettings
+from compactvl.text.sentences import load_bert
+from compactvl.text.vectors import TextVectors
+from compactvl.text.wordpiece import WordPiece
+from compactvl.training.checkpoint import load_model
+from compactvl.vision.store import TokenStore
+
+BLOCK = 256
+
+
+class Similarity(Protocol):
+    """Scores of any of a fixed list of images against any of a fixed list of captions."""
+
+    def block(self, images: np.ndarray, captions: np.ndarray) -> np.ndarray:
+        """Indices (I,), indices (C,) → float32 (I, C); larger is more alike."""
+
+    def matrix(self) -> np.ndarray:
+        """All images × all captions, float32."""
+
+
+class VectorSimilarity:
+    """Dot products of unit vectors.
+
+    Attributes:
+        images: float32 (I, dim).
+        texts: float32 (C, dim); also the target of EDJE's recovery objective.
+    """
+
+    def __init__(self, images: np.ndarray, texts: np.ndarray) -> None:
+        self.images, self.texts = images, texts
+
+    def block(self, images: np.ndarray, captions: np.ndarray) -> np.ndarray:
+        """See :class:`Similarity`."""
+        return self.images[images] @ self.texts[captions].T
+
+    def matrix(self) -> np.ndarray:
+        """See :class:`Similarity`."""
+        return self.images @ self.texts.T
+
+
+class TokenSimilarity:
+    """Late interaction of compressed tokens and word vectors."""
+
+    def __init__(self, model: LateInteraction, tokens: torch.Tensor, ids: list[list[int]]) -> None:
+        self._model, self._tokens = model, tokens
+        longest = max(len(row) - 2 for row in ids)
+        # [CLS] and [SEP] take no part.
+        self._ids = torch.zeros(len(ids), longest, dtype=torch.long)
+        self._mask = torch.zeros(len(ids), longest, dtype=torch.bool)
+        for index, row in enumerate(ids):
+            self._ids[index, : len(row) - 2] = torch.tensor(row[1:-1])
+            self._mask[index, : len(row) - 2] = True
+
+    @torch.inference_mode()
+    def block(self, images: np.ndarray, captions: np.ndarray) -> np.ndarray:
+        """See :class:`Similarity`."""
+        return self._model.scores(self._tokens[images], self._ids[captions], self._mask[captions]).numpy()
+
+    def matrix(self) -> np.ndarray:
+        """See :class:`Similarity`."""
+        images = np.arange(len(self._tokens))
+        blocks = np.array_split(np.arange(len(self._ids)), max(1, len(self._ids) // BLOCK))
+        return np.concatenate([self.block(images, block) for block in blocks], axis=1)
+
+
+def image_features(settings: Embedding, store: TokenStore, image_ids: Sequence[str]) -> torch.Tensor:
+    """What an embedding model reads of images: float32 (N, width), or fp16 tokens (N, T, width) with attention pooling."""
+    if settings.pooling == "attention":
+        return torch.from_numpy(store.read(image_ids))
+    parts = []
+    if settings.pooling in ("pooled", "pooled_and_mean"):
+        parts.append(store.pooled(image_ids))
+    if settings.pooling in ("mean", "pooled_and_mean"):
+        blocks = [image_ids[i : i + BLOCK] for i in range(0, len(image_ids), BLOCK)]
+        parts.append(np.concatenate([store.read(block).astype(np.float32).mean(1) for block in blocks]))
+    return torch.from_numpy(np.concatenate(parts, axis=1))
+
+
+def open_store(settings: Any, layout: Layout, dataset: str) -> TokenStore:
+    """Open the token store a variant reads.
+
+    Raises:
+        UserError: it is missing or corrupt, or its shape is not the one the variant's settings give.
+    """
+    store = TokenStore.open(layout.tokens(settings.encoder, dataset))
+    if isinstance(settings, Pretrained):
+        return store
+    found = (*store.shape, store.pooled_dim)
+    vision = settings.vision
+    if found != (vision.tokens, vision.width, vision.pooled):
+        raise UserError(
+            f"{store.folder} holds {found[0]} tokens of {found[1]} and pooled vectors of {found[2]}, the variant's `vision` "
+            f"says {vision.tokens}, {vision.width} and {vision.pooled}; correct that setting"
+        )
+    return store
+
+
+def build_late_interaction(settings: LateInteractionSettings, layout: Layout) -> LateInteraction:
+    """Return an untrained late-interaction model over the frozen word vectors of the joint encoder's weights."""
+    words = load_bert(layout.weights(settings.joint.weights), settings.joint.layers).embeddings.word.weight.detach()
+    return LateInteraction(
+        build_adapter(adapter_shape(settings), words.shape[1]), words, settings.sharpness, settings.adapter.rescale
+    )
+
+
+@torch.inference_mode()
+def open_similarity(
+    variant: str,
+    seed: int,
+    peers: Mapping[str, Any],
+    layout: Layout,
+    dataset: str,
+    image_ids: Sequence[str],
+    captions: Sequence[str],
+    study: str = "edje",
+) -> Similarity:
+    """Bind a trained embedding variant to a data set's images and captions.
+
+    Raises:
+        UserError: its run, or a store it reads, is missing or corrupt.
+    """
+    settings = peers[variant]
+    store = open_store(settings, layout, dataset)
+    run = layout.run(study, variant, seed)
+    if isinstance(settings, Pretrained):
+        images = torch.nn.functional.normalize(torch.from_numpy(store.pooled(image_ids)), dim=-1).numpy()
+        return VectorSimilarity(images, TextVectors(layout.texts(settings.text_encoder, dataset)).get(captions))
+    if isinstance(settings, Embedding):
+        vectors = TextVectors(layout.texts(settings.text_encoder, dataset))
+        model = EmbeddingModel(settings)
+        load_model(model, run)
+        model.eval()
+        features = image_features(settings, store, image_ids)
+        images = torch.cat([model.embed_images(block.float()) for block in features.split(BLOCK)])
+        return VectorSimilarity(images.numpy(), model.text(torch.from_numpy(vectors.get(captions))).numpy())
+    return _open_tokens(settings, run, store, layout, image_ids, captions)
+
+
+def _open_tokens(
+    settings: LateInteractionSettings,
+    run: Path,
+    store: TokenStore,
+    layout: Layout,
+    image_ids: Sequence[str],
+    captions: Sequence[str],
+) -> TokenSimilarity:
+    model = build_late_interaction(settings, layout)
+    load_model(model, run)
+    model.eval()
+    blocks = [image_ids[i : i + BLOCK] for i in range(0, len(image_ids), BLOCK)]
+    tokens = torch.cat([model.compress(torch.from_numpy(store.read(block)).float()) for block in blocks])
+    tokenizer = WordPiece(layout.weights(settings.joint.weights).with_suffix(".tokenizer.json"))
+    return TokenSimilarity(model, tokens, tokenizer.encode(captions, settings.joint.longest_caption))

@@ -1,0 +1,174 @@
+"""Train the joint encoder: ITM with mined negatives, MLM, recovery, distillation."""
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from compactvl.data.canonical import CanonicalSet
+from compactvl.studies.base import Job
+from compactvl.studies.edje import objectives
+from compactvl.studies.edje.analysis import write_attention_maps
+from compactvl.studies.edje.joint import build_joint, open_joint, shapes_of, start_from
+from compactvl.studies.edje.model import Captions, JointModel
+from compactvl.studies.edje.negatives import Chosen, choose
+from compactvl.studies.edje.optimisers import build_optimiser, build_schedule
+from compactvl.studies.edje.pairs import Pairs
+from compactvl.studies.edje.run import finish_run, run_digest
+from compactvl.studies.edje.scoring import autocast, match_pairs, score_pairs
+from compactvl.studies.edje.similarity import Similarity, open_similarity, open_store
+from compactvl.studies.edje.validation import Validation
+from compactvl.text.wordpiece import WordPiece
+from compactvl.training.compute import compute_device
+from compactvl.training.loop import SMOOTHING, Outcome, State, train_loop
+from compactvl.vision.store import TokenStore
+
+
+@dataclass
+class Trainer:
+    """Everything one step reads, and the step itself."""
+
+    job: Job
+    model: JointModel
+    teacher: JointModel | None
+    pairs: Pairs
+    ids: list[list[int]]
+    store: TokenStore
+    tokenizer: WordPiece
+    first_stage: Similarity
+    miner: Similarity | None
+
+    def patches(self, images: np.ndarray) -> torch.Tensor:
+        """Vision tokens of images by index, float32 (B, T, d_v)."""
+        return (
+            torch.from_numpy(self.store.read([self.pairs.image_ids[i] for i in images])).to(self.model.device).float()
+        )
+
+    def loss(self, state: State, rng: np.random.Generator) -> Outcome:
+        """One step: draw a batch, choose negatives, add the losses."""
+        settings = self.job.settings
+        group = settings.negatives.group
+        vectors = self.first_stage.images if group > 1 else None
+        images, texts = self.pairs.batch(settings.optimiser.batch, rng, group, vectors)
+        captions = Captions.of([self.ids[t] for t in texts], self.model.device)
+        patches = self.patches(images)
+        with autocast(self.model.device, settings.precision):
+            vision = self.model.compress(patches)
+            chosen = choose(
+                settings.negatives,
+                images,
+                self.pairs.text[texts],
+                (lambda: self.miner.block(images, texts)) if self.miner is not None else None,
+                lambda i, t: score_pairs(
+                    self.model, vision.detach(), captions, i, t, self.tokenizer.sep, settings.precision
+                ),
+                state.memory.get("accuracy", 0.0),
+                rng,
+            )
+            total, numbers = self._matching(vision, patches, captions, chosen)
+            weights = settings.objectives
+            if weights.mlm > 0:
+                numbers["mlm"] = self._masked_words(vision, captions, rng)
+                total = total + weights.mlm * numbers["mlm"]
+            if weights.recovery > 0:
+                target = torch.from_numpy(self.first_stage.texts[texts]).to(self.model.device)
+                numbers["recovery"] = objectives.recovery(self.model.recover(captions, settings.joint.dropout), target)
+                total = total + weights.recovery * numbers["recovery"]
+        numbers = {key: float(value.detach()) for key, value in numbers.items()}
+        state.memory["accuracy"] = SMOOTHING * state.memory.get("accuracy", 0.0) + (1 - SMOOTHING) * numbers["accuracy"]
+        return Outcome(total, chosen.images.size + chosen.texts.size + len(images), numbers)
+
+    def _matching(
+        self, vision: torch.Tensor, patches: torch.Tensor, captions: Captions, chosen: Chosen
+    ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """ITM and distillation over the same pairs."""
+        settings, rows = self.job.settings, np.arange(len(chosen.texts))
+        width = chosen.images.shape[1]
+        # Absent negatives (-1) are scored as row 0 and then taken out with −inf.
+        image_rows = np.concatenate([rows, np.maximum(chosen.images, 0).T.ravel(), rows])
+        text_rows = np.concatenate([rows, np.tile(rows, width), np.maximum(chosen.texts[:, 0], 0)])
+        device = self.model.device
+        pair = (torch.from_numpy(image_rows).to(device), torch.from_numpy(text_rows).to(device))
+        logits = match_pairs(self.model, vision, captions, *pair, self.tokenizer.sep, settings.joint.dropout)
+        count = len(rows)
+        absent = torch.from_numpy(np.concatenate([chosen.images.T.ravel(), chosen.texts[:, 0]]) < 0).to(device)
+        positive, negative = logits[:count], logits[count:].masked_fill(absent, float("-inf"))
+        of_images, of_texts = negative[:-count].view(width, count).T, negative[-count:, None]
+        form = objectives.itm_softmax if settings.objectives.itm_form == "softmax" else objectives.itm_binary
+        itm = 0.5 * (form(positive, of_images) + form(positive, of_texts))
+        wins = 0.5 * ((positive > of_images.amax(1)).float().mean() + (positive > of_texts[:, 0]).float().mean())
+        total, numbers = settings.objectives.itm * itm, {"itm": itm, "accuracy": wins}
+        if self.teacher is not None:
+            with torch.inference_mode():
+                taught = match_pairs(self.teacher, self.teacher.compress(patches), captions, *pair, self.tokenizer.sep)
+            there = torch.cat([absent.new_ones(count), ~absent])
+            numbers["distillation"] = objectives.distillation(logits[there], taught.clone()[there])
+            total = total + settings.objectives.distillation * numbers["distillation"]
+        return total, numbers
+
+    def _masked_words(self, vision: torch.Tensor, captions: Captions, rng: np.random.Generator) -> torch.Tensor:
+        """MLM on the matching pairs."""
+        settings = self.job.settings
+        generator = torch.Generator(captions.ids.device).manual_seed(int(rng.integers(2**62)))
+        ids, masked = objectives.mask_captions(
+            captions.ids, captions.lengths, settings.objectives.mlm_rate, self.tokenizer.mask, generator
+        )
+        logits = self.model.predict_words(
+            vision, Captions(ids, captions.lengths), masked, self.tokenizer.sep, settings.joint.dropout
+        )
+        return torch.nn.functional.cross_entropy(logits.float(), captions.ids[masked])
+
+
+def train_joint(job: Job) -> None:
+    """Train a ``joint`` variant and write its run."""
+    started, settings, layout = time.monotonic(), job.settings, job.layout
+    dataset = CanonicalSet.open(layout.dataset(settings.dataset))
+    pairs = Pairs.of(dataset, "train")
+    store = open_store(settings, layout, settings.dataset)
+    tokenizer = WordPiece(layout.weights(settings.joint.weights).with_suffix(".tokenizer.json"))
+
+    def similarity(variant: str, of: Pairs) -> Similarity:
+        return open_similarity(
+            variant, job.seed, job.peers, layout, settings.dataset, of.image_ids, of.captions, job.study
+        )
+
+    first_stage = similarity(settings.first_stage, pairs)
+    named = settings.negatives.miner
+    miner = None if named == "random" else first_stage if named in ("first_stage", "self") else similarity(named, pairs)
+    recovery_dim = first_stage.texts.shape[1] if settings.objectives.recovery > 0 else None
+    torch.manual_seed(job.seed)
+    model = build_joint(settings, layout, recovery_dim)
+    folder = {name: layout.run(job.study, name, job.seed) for name in job.peers}
+    start = settings.start
+    start_from(
+        model,
+        adapter=folder[start.adapter] if start.adapter else None,
+        joint=folder[start.joint] if start.joint else None,
+    )
+    model.to(compute_device())
+    teacher = open_joint(folder[settings.teacher]).to(compute_device()) if settings.teacher else None
+    ids = tokenizer.encode(pairs.captions, settings.joint.longest_caption)
+    trainer = Trainer(job, model, teacher, pairs, ids, store, tokenizer, first_stage, miner)
+    hooks = {}
+    if settings.validations:
+        check = Validation(settings, dataset, store, tokenizer, lambda of: similarity(settings.first_stage, of))
+        marks = [round(settings.optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
+        hooks = dict.fromkeys(marks, lambda state: check(model))
+    state = train_loop(
+        model,
+        build_optimiser(settings.optimiser, model, model.adapter.parameters()),
+        trainer.loss,
+        steps=settings.optimiser.steps,
+        rate=build_schedule(settings.optimiser, len(pairs.image_ids)),
+        seed=job.seed,
+        clip=settings.optimiser.clip,
+        digest=run_digest(job),
+        scratch=job.scratch,
+        log_path=job.output / "log.jsonl",
+        label=f"{job.variant} seed {job.seed}",
+        hooks=hooks,
+    )
+    shown = dataset.images.loc[dataset.images["split"] == "test", "image_id"].tolist()
+    files = write_attention_maps(model, store, shown, job.output)
+    finish_run(job, model, state, started, files, **shapes_of(model))
