@@ -1,0 +1,180 @@
+"""Can the model learn at all? Two checks before any long training, on the demo's data.
+
+    python benchmarks/learning.py [--images 64] [--steps 300]
+
+1. The joint encoder overfits so many training scenes, twins included: share of pairs it puts before every other image's
+   caption and every other caption's image, over all images × captions of the set (target: 98%).
+2. Linear probes read relation and count from the compressed tokens it gets, and from the patch tokens they come from.
+
+Needs the demo's data set, tokens and the run of `late_interaction` (snakemake runs/edje/late_interaction/seed0/manifest.json).
+Prints JSON.
+"""
+
+import argparse
+import json
+import logging
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from compactvl.data.canonical import CanonicalSet
+from compactvl.layout import Layout
+from compactvl.manifest import read_manifest
+from compactvl.studies.edje import objectives
+from compactvl.studies.edje.joint import build_joint, start_from
+from compactvl.studies.edje.model import Captions
+from compactvl.studies.edje.pairs import Pairs
+from compactvl.studies.edje.scoring import compress_all, match_pairs, score_pairs
+from compactvl.studies.edje.settings import JointEncoder
+from compactvl.text.wordpiece import WordPiece
+from compactvl.vision.store import TokenStore
+
+REFRESH = 30
+"""Steps between new scores of all pairs, from which negatives are drawn."""
+
+
+def settings_of(layout: Layout, variant: str) -> JointEncoder:
+    """Resolved settings of a joint variant, as the workflow wrote them."""
+    return JointEncoder.model_validate_json(layout.settings("edje", variant).read_text(encoding="utf-8"))
+
+
+def twins_first(dataset: CanonicalSet, pairs: Pairs, count: int) -> np.ndarray:
+    """Indices of ``count`` images: twins (equal words, exchanged) with their partners first, then others."""
+    bags: dict[tuple[str, ...], list[int]] = {}
+    for index, captions in enumerate(pairs.of_image):
+        for caption in captions:
+            bags.setdefault(tuple(sorted(pairs.captions[caption].split())), []).append(index)
+    twins = [i for group in bags.values() if len(set(group)) > 1 for i in dict.fromkeys(group)]
+    return np.array(list(dict.fromkeys([*twins[: count // 2], *range(len(pairs.image_ids))]))[:count])
+
+
+def overfit(layout: Layout, images: int, steps: int) -> dict[str, float]:
+    """Train on every pair of a few scenes and measure on the same."""
+    settings = settings_of(layout, "trunk")
+    dataset = CanonicalSet.open(layout.dataset(settings.dataset))
+    whole = Pairs.of(dataset, "train")
+    pairs = whole.subset(twins_first(dataset, whole, images), 1)
+    store = TokenStore.open(layout.tokens(settings.encoder, settings.dataset))
+    tokenizer = WordPiece(layout.weights(settings.joint.weights).with_suffix(".tokenizer.json"))
+    torch.manual_seed(0)
+    model = build_joint(settings, layout, None)
+    start_from(model, adapter=layout.run("edje", "late_interaction", 0), joint=None)
+    captions = Captions.of(tokenizer.encode(pairs.captions, settings.joint.longest_caption))
+    patches = torch.from_numpy(store.read(pairs.image_ids)).float()
+    optimiser = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.0)
+    count, rng = len(pairs.image_ids), np.random.default_rng(0)
+    # Images of equal words describe each other: they are not negatives.
+    different = pairs.text[:, None] != pairs.text[None]
+    model.train()
+    grid = np.zeros((count, count))
+    for step in range(steps):
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
+            vision = model.compress(patches)
+        if step and step % REFRESH == 0:
+            grid = _grid(model, vision.detach(), captions, tokenizer.sep, settings.precision)
+        rows = rng.permutation(count)[:32]
+        # Drawn in proportion to exp(score): hard negatives by the scores of a while ago, all of them at first.
+        drawn = np.where(different, grid, -np.inf) + rng.gumbel(size=grid.shape)
+        wrong_text = drawn[rows].argmax(1)
+        wrong_image = drawn[:, rows].argmax(0)
+        image = np.concatenate([rows, wrong_image, rows])
+        text = np.concatenate([rows, rows, wrong_text])
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
+            logits = match_pairs(
+                model, vision, captions, torch.from_numpy(image), torch.from_numpy(text), tokenizer.sep
+            )
+        positive, of_image, of_text = logits.chunk(3)
+        loss = 0.5 * (
+            objectives.itm_softmax(positive, of_image[:, None]) + objectives.itm_softmax(positive, of_text[:, None])
+        )
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+    model.eval()
+    with torch.inference_mode():
+        grid = _grid(model, compress_all(model, store, pairs.image_ids, "fp32"), captions, tokenizer.sep, "fp32")
+    right = grid.diagonal()
+    others = np.where(different, grid, -np.inf)
+    return {
+        "images": count,
+        "images_with_a_twin": int(sum(len(set(b)) > 1 for b in _bags(pairs).values() for _ in b)),
+        "text_to_image": float((right > others.max(0)).mean()),
+        "image_to_text": float((right > others.max(1)).mean()),
+    }
+
+
+def _bags(pairs: Pairs) -> dict[tuple[str, ...], list[int]]:
+    bags: dict[tuple[str, ...], list[int]] = {}
+    for index, caption in enumerate(pairs.captions):
+        bags.setdefault(tuple(sorted(caption.split())), []).append(index)
+    return bags
+
+
+def _grid(model, vision: torch.Tensor, captions: Captions, sep: int, precision: str) -> np.ndarray:
+    """Scores of all images × all captions."""
+    count = len(vision)
+    images, texts = (part.ravel() for part in np.meshgrid(np.arange(count), np.arange(count), indexing="ij"))
+    return score_pairs(model, vision, captions, images, texts, sep, precision).reshape(count, count)
+
+
+def probe(layout: Layout) -> dict[str, float]:
+    """Accuracy of linear probes on test scenes: which group is left (above), and how many objects there are."""
+    settings = settings_of(layout, "trunk")
+    dataset = CanonicalSet.open(layout.dataset(settings.dataset))
+    store = TokenStore.open(layout.tokens(settings.encoder, settings.dataset))
+    images = dataset.images
+    meta = [json.loads(text) for text in images["meta"]]
+    ids = images["image_id"].tolist()
+    model = build_joint(settings, layout, None).eval()
+    start_from(model, adapter=layout.run("edje", "late_interaction", 0), joint=None)
+    features = {
+        "patches": store.read(ids).astype(np.float32).reshape(len(ids), -1),
+        "compressed": compress_all(model, store, ids, "fp32").numpy().reshape(len(ids), -1),
+    }
+    count = np.array([sum(o["count"] for o in m["objects"]) for m in meta])
+    relation = np.array([_first_is_low(m) for m in meta])
+    train, test = (images["split"] == "train").to_numpy(), (images["split"] == "test").to_numpy()
+    results = {}
+    for name, x in features.items():
+        # A random projection keeps the probe small; it is linear, so what it reads is linearly there.
+        basis = np.random.default_rng(0).normal(size=(x.shape[1], 1024)) / np.sqrt(x.shape[1])
+        x = x @ basis.astype(np.float32)
+        for label, target in (("count", count), ("horizontal_order", relation)):
+            known = target >= 0
+            classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.01, max_iter=300))
+            classifier.fit(x[train & known], target[train & known])
+            truth = target[test & known]
+            results[f"{label}_{name}"] = float((classifier.predict(x[test & known]) == truth).mean())
+            results[f"{label}_majority"] = float(np.bincount(truth).max() / len(truth))
+    return results
+
+
+def _first_is_low(meta: dict) -> int:
+    """1 where the alphabetically first of two kinds stands left of the other, 0 where right, -1 where neither."""
+    kinds = sorted(meta["objects"], key=lambda o: o["concept"])
+    if len(kinds) != 2:
+        return -1
+    first, second = (np.array(o["boxes"]) for o in kinds)
+    if first[:, 2].max() <= second[:, 0].min():
+        return 1
+    return 0 if second[:, 2].max() <= first[:, 0].min() else -1
+
+
+def main() -> None:
+    """Run both checks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=64, help="scenes to overfit (default: 64)")
+    parser.add_argument("--steps", type=int, default=300, help="training steps (default: 300)")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.WARNING)
+    layout = Layout()
+    read_manifest(layout.run("edje", "late_interaction", 0), "train")
+    print(json.dumps({"overfit": overfit(layout, args.images, args.steps), "probe": probe(layout)}, indent=2))
+
+
+if __name__ == "__main__":
+    main()
