@@ -1,0 +1,159 @@
+"""A results tree with plausible random numbers, written by the real functions."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image, ImageDraw
+
+from compactvl.data.canonical import ImageRow, write_set
+from compactvl.evaluation.efficiency import Timing, efficiency_metrics, environment, timing_row
+from compactvl.evaluation.results import collect, write_result
+from compactvl.evaluation.retrieval import build_predictions, fill_scores, needed_pairs, retrieval_metrics
+from compactvl.evaluation.winoground import winoground_metrics
+from compactvl.files import write_json
+from compactvl.manifest import write_manifest
+
+IMAGES, CAPTIONS = 120, 3
+WIDTH = 384
+SKILL = {
+    "random_scores": 0.0, "retriever_attention": 2.9, "late_interaction": 2.8, "compressed_4": 2.4, "compressed_8": 3.0,
+    "compressed_12": 3.5, "compressed_24": 3.6, "compressed_distilled": 3.7, "local": 3.6, "itm_only": 3.0,
+    "itm_mlm": 3.2, "itm_mlm_recovery": 3.3, "random_negatives": 2.5, "own_negatives": 3.3, "weak_miner": 2.9,
+    "score_fusion": 3.9, "mean_pooling": 1.8, "shuffled_tokens": 0.2, "paper_recipe": 1.5,
+}  # fmt: skip
+EMBEDDINGS = ("retriever", "retriever_attention", "late_interaction", "retriever_names")
+
+
+@pytest.fixture(scope="session")
+def style() -> Path:
+    return Path(__file__).parents[2] / "reports" / "paper.mplstyle"
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory) -> Path:
+    """The tree of a whole study: results, runs, sets, tokens."""
+    root = tmp_path_factory.mktemp("tree")
+    rng = np.random.default_rng(0)
+    items = write_scenes(root / "data" / "sets" / "scenes", rng)
+    retrieval = Retrieval(items, rng)
+    for variant, skill in {"retriever": 2.6, "retriever_names": 0.6, **SKILL}.items():
+        for seed in (0, 1) if variant == "compressed_12" else (0,):
+            folder = root / "results" / "edje" / variant / f"seed{seed}"
+            retrieval.write(folder, "scenes", variant, skill, [10])
+            if variant in ("compressed_12", "local", "random_scores"):
+                retrieval.write(folder, "scenes_pools", variant, skill, [5, 10, 20, 50])
+            if variant in ("compressed_4", "compressed_12", "local"):
+                retrieval.write(folder, "scenes_int8", variant, skill, [10])
+                retrieval.write(folder, "scenes_fp8", variant, skill, [10])
+            if variant in ("random_scores", "retriever", "retriever_names", "compressed_12"):
+                retrieval.write(folder, "names", variant, skill, [10])
+            if variant in ("retriever", "compressed_12", "local"):
+                write_swaps(folder, skill, rng)
+            write_run(root / "runs" / "edje" / variant / f"seed{seed}", variant, skill, rng, items)
+    write_costs(root / "results", rng)
+    write_manifest(root / "cache" / "tokens" / "dinov2_s" / "scenes", stage="encode", started=0.0, shape=[64, WIDTH])
+    collect(root / "results")
+    return root
+
+
+class Retrieval:
+    """Predictions of models of different skill over the same first stage."""
+
+    def __init__(self, items: pd.DataFrame, rng: np.random.Generator) -> None:
+        test = items[items["split"] == "test"]
+        self.images, self.rng = list(dict.fromkeys(test["image_id"])), rng
+        self.ids = self.images, test["item_id"].tolist(), test["image_id"].tolist()
+        self.own = np.array(self.images)[:, None] == test["image_id"].to_numpy()[None]
+        self.first = self.scores(2.6)
+
+    def scores(self, skill: float) -> np.ndarray:
+        return (self.own * skill + self.rng.normal(size=self.own.shape)).astype(np.float32)
+
+    def write(self, folder: Path, benchmark: str, variant: str, skill: float, pools: list[int]) -> None:
+        own = variant in EMBEDDINGS
+        first = self.first if variant == "retriever" or not own else self.scores(skill)
+        table = build_predictions(first, *self.ids, max_pool=max(10, *pools), queries_per_image=1)
+        if not own:
+            matrix = pd.DataFrame(self.scores(skill), index=self.ids[0], columns=self.ids[1])
+            pairs = needed_pairs(table)
+            rows = matrix.index.get_indexer(pairs["image_id"]), matrix.columns.get_indexer(pairs["text_id"])
+            table = fill_scores(table, pairs, matrix.to_numpy()[rows])
+        write_result(folder, benchmark, table, retrieval_metrics(table, pools), settings={"pools": pools})
+
+
+def write_scenes(folder: Path, rng: np.random.Generator) -> pd.DataFrame:
+    colours = ["red", "green", "blue", "orange", "purple", "black", "brown", "cyan"]
+    images, rows = [], []
+    for number in range(IMAGES):
+        canvas = Image.new("RGB", (96, 96), "white")
+        draw = ImageDraw.Draw(canvas)
+        chosen = rng.choice(colours, 2, replace=False)
+        for place, colour in enumerate(chosen):
+            x, y = 8 + 44 * place, int(rng.integers(8, 52))
+            (draw.ellipse if place else draw.rectangle)((x, y, x + 34, y + 34), fill=str(colour))
+        buffer = io.BytesIO()
+        canvas.save(buffer, "PNG")
+        split = "test" if number >= 20 else "val"
+        images.append(ImageRow(f"scene-{number:04d}", buffer.getvalue(), split))
+        text = f"a {chosen[0]} square to the left of a {chosen[1]} circle"
+        rows += [(f"s{number:04d}-{c}", f"scene-{number:04d}", split, text, "") for c in range(CAPTIONS)]
+    items = pd.DataFrame(rows, columns=["item_id", "image_id", "split", "caption", "pos"])
+    write_set(folder, "scenes", images, items, settings={}, inputs={}, started=0.0)
+    return items
+
+
+def write_swaps(folder: Path, skill: float, rng: np.random.Generator) -> None:
+    n = 160
+    scores = rng.normal(size=(n, 4)) + np.array([1, 0, 0, 1]) * max(0, skill - 2.4)
+    kinds = np.array(["left_right", "above_below", "count", "size"])[np.arange(n) % 4]
+    table = pd.DataFrame(scores, columns=["s00", "s01", "s10", "s11"])
+    table.insert(0, "item_id", [f"swap{i}" for i in range(n)])
+    table.insert(1, "kind", kinds)
+    write_result(folder, "swaps", table, winoground_metrics(table))
+
+
+def write_run(folder: Path, variant: str, skill: float, rng: np.random.Generator, items: pd.DataFrame) -> None:
+    recipe = {"batch": 256} if variant == "paper_recipe" else {"batch": 48, "clip": 1.0}
+    write_json(folder / "settings.json", {"kind": "joint", "optimiser": recipe, "benchmarks": ["scenes"]})
+    lines = []
+    for step in range(0, 400, 4):
+        done = 1 - np.exp(-step / 120)
+        noise = rng.normal() * 0.03
+        line = {
+            "step": step,
+            "pairs": step * 48,
+            "loss": 1.2 - done + noise,
+            "accuracy": min(1, 0.4 + 0.5 * done + noise),
+        }
+        if step % 80 == 0:
+            line |= {"val_r1_t2i": 0.1 + done * skill / 6, "val_r1_i2t": 0.12 + done * skill / 6}
+        lines.append(line)
+    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    if variant == "compressed_12":
+        ids = np.array(list(items["image_id"].unique()[30:34]))
+        maps = rng.random((4, 12, 8, 8)).astype(np.float32) ** 6
+        np.savez(folder / "analysis.npz", maps=maps / maps.sum((2, 3), keepdims=True), image_ids=ids)
+    write_manifest(folder, stage="train", started=0.0)
+
+
+def write_costs(results: Path, rng: np.random.Generator) -> None:
+    rows = [(v, part, n) for v in SKILL for part, n in (("adapter", 3_200_000), ("joint encoder", 17_056_000))]
+    (results / "tables" / "edje").mkdir(parents=True)
+    table = pd.DataFrame(rows, columns=["variant", "part", "parameters"])
+    table.to_csv(results / "tables" / "edje" / "parameters.csv", index=False)
+    for variant, tokens in {"compressed_4": 4, "compressed_12": 12, "local": 64}.items():
+        timed = []
+        for source, speed in {"memory": 2400, "store": 2200, "online": 70}.items():
+            for batch in (1, 16, 64, 256):
+                seconds = batch / (speed * batch / (batch + 8) * 12 / (tokens + 10))
+                spread = 1 + rng.random(2) * 0.1
+                timing = Timing(seconds, seconds / spread[0], seconds * spread[1], 7)
+                facts = {"variant": variant, "tokens": tokens, "kb_per_image": tokens * WIDTH * 2 / 1000}
+                timed.append(timing_row(timing, source=source, batch=batch, pairs=batch, **facts))
+        folder = results / "edje" / variant / "seed0"
+        facts = environment(threads=1, precision="bf16")
+        write_result(folder, "efficiency", pd.DataFrame(timed), efficiency_metrics(timed), environment=facts)

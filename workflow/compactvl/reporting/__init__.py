@@ -1,0 +1,1 @@
+"""Figures, tables and claims the notebooks show, and the rendering of the notebooks themselves."""
