@@ -1,0 +1,168 @@
+import json
+import os
+
+import pytest
+
+import compactvl.studies
+from compactvl.errors import UserError
+from compactvl.files import write_json
+from compactvl.layout import Layout
+from compactvl.plan import LONG_AGO, Plan
+
+TOY = """
+from typing import Literal
+from compactvl.config.base import validate
+from compactvl.studies.base import Needs, VariantBase
+
+class Variant(VariantBase):
+    kind: Literal["toy"] = "toy"
+    dataset: str = "scenes"
+    width: int = 8
+    teacher: str | None = None
+
+class Toy:
+    name = "toy"
+
+    def resolve(self, variants, where):
+        return {name: validate(Variant, body, f"{where}.{name}") for name, body in variants.items()}
+
+    def training_needs(self, settings, peers):
+        teacher = frozenset({settings.teacher} - {None})
+        tokens = frozenset({("dinov2_s", settings.dataset)})
+        return Needs(datasets=frozenset({settings.dataset}), tokens=tokens, variants=teacher)
+
+    def evaluation_needs(self, settings, benchmark, peers):
+        return Needs(tokens=frozenset({("dinov2_s", benchmark.dataset)}))
+
+    def supports(self, settings, benchmark):
+        return benchmark.kind == "retrieval", "it only retrieves"
+
+STUDY = Toy()
+"""
+
+
+@pytest.fixture
+def toy(config, tmp_path, monkeypatch):
+    """Demo configuration with a small study found beside the installed ones."""
+    folder = tmp_path / "studies" / "toy"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text(TOY)
+    monkeypatch.setattr(compactvl.studies, "__path__", [*compactvl.studies.__path__, str(folder.parent)])
+    config["studies"] = {
+        "toy": {
+            "variants": {
+                "teacher": {"width": 32},
+                "student": {"base": "teacher", "width": 4, "teacher": "teacher", "benchmarks": ["scenes"]},
+                "pupil": {"base": "student", "teacher": "student"},
+            }
+        }
+    }
+    return config
+
+
+def test_jobs_and_their_edges(toy):
+    toy["seeds"] = [0, 1]
+    plan = Plan(toy)
+    assert [(job.variant, job.seed) for job in plan.trainings] == [
+        (variant, seed) for variant in ("teacher", "student", "pupil") for seed in (0, 1)
+    ]
+    assert {(job.variant, job.benchmark) for job in plan.evaluations} == {("student", "scenes"), ("pupil", "scenes")}
+    assert plan.tokens == [("dinov2_s", "scenes")]
+    assert plan.edges(plan.needs("toy", "student"), "toy", 1) == [
+        "data/sets/scenes/manifest.json",
+        "cache/tokens/dinov2_s/scenes/manifest.json",
+        "runs/toy/teacher/seed1/manifest.json",
+    ]
+    assert plan.blobs(plan.needs("toy", "student"), "toy", 1) == [
+        "data/sets/scenes/items.parquet",
+        "runs/toy/teacher/seed1/model.safetensors",
+    ]
+
+
+def test_peers_are_those_a_variant_builds_on_transitively(toy):
+    plan = Plan(toy)
+    assert plan.peers("toy", "teacher") == []
+    assert plan.peers("toy", "pupil") == ["student", "teacher"]
+    assert plan.peers("toy", "pupil", "scenes") == ["student", "teacher"]
+
+
+def test_tokens_can_be_asked_for_besides_the_studies(toy):
+    toy["tokens"] = {"efficientnet_lite0": ["names"]}
+    assert Plan(toy).tokens == [("dinov2_s", "scenes"), ("efficientnet_lite0", "names")]
+
+
+@pytest.mark.parametrize(
+    ("variants", "message"),
+    [
+        ({"a": {"widht": 4}}, r'studies\.toy\.variants\.a\.widht: unknown setting; did you mean "width"'),
+        ({"a": {"dataset": "scene"}}, r'studies\.toy\.variants\.a: unknown data set "scene"; did you mean "scenes"'),
+        (
+            {"a": {"benchmarks": ["scnes"]}},
+            r'variants\.a\.benchmarks: unknown benchmark "scnes"; did you mean "scenes"',
+        ),
+        ({"a": {"benchmarks": ["swaps"]}}, r"variants\.a\.benchmarks: cannot be evaluated on swaps: it only retrieves"),
+        ({"a": {"teacher": "b"}}, r'variants\.a: unknown variant "b"'),
+        ({"a": {"teacher": "a"}}, r"variants\.a: builds on itself"),
+        (
+            {"a": {"teacher": "b", "seeds": [0, 7]}, "b": {}},
+            r'variants\.a: builds on variant "b", which is not trained with seed 7',
+        ),
+    ],
+)
+def test_wrong_variants_are_told_before_the_dag_is_built(toy, variants, message):
+    toy["studies"]["toy"]["variants"] = variants
+    with pytest.raises(UserError, match=message):
+        Plan(toy)
+
+
+def test_unknown_study_is_told_with_a_suggestion(toy):
+    toy["studies"] = {"edej": {"variants": {}}}
+    with pytest.raises(UserError, match=r'studies\.edej: unknown study "edej"; did you mean "edje"\?'):
+        Plan(toy)
+
+
+def test_missing_files_of_an_own_data_set_are_told(toy, tmp_path):
+    toy["datasets"]["photos"] = {"kind": "folder", "path": str(tmp_path), "captions": "captions.csv"}
+    toy["datasets"]["flickr"] = {
+        "kind": "karpathy",
+        "images": "i",
+        "annotations": "a.json",
+        "how_to_get": "ask its owners",
+    }
+    plan = Plan(toy)
+    with pytest.raises(UserError, match=r"datasets\.photos\.captions: .*captions\.csv is missing"):
+        plan.external("photos")
+    with pytest.raises(UserError, match=r"datasets\.flickr\.annotations: a\.json is missing: ask its owners"):
+        plan.external("flickr")
+    (tmp_path / "captions.csv").touch()
+    assert plan.external("photos") == [str(tmp_path / "captions.csv")]
+
+
+def test_settings_files_change_only_with_their_content(toy, tmp_path):
+    layout = Layout(tmp_path / "work")
+    Plan(toy, layout).write_settings()
+    student, teacher = (layout.settings("toy", name) for name in ("student", "teacher"))
+    assert json.loads(student.read_text())["width"] == 4
+    assert student.stat().st_mtime == LONG_AGO, "a new file must not make anything run again"
+
+    os.utime(student, (1e9, 1e9))
+    toy["studies"]["toy"]["variants"]["teacher"]["width"] = 64
+    toy["studies"]["toy"]["variants"]["student"]["benchmarks"] = []
+    Plan(toy, layout).write_settings()
+    assert student.stat().st_mtime == 1e9, "which benchmarks there are changes no training"
+    assert teacher.stat().st_mtime > 1e9
+    assert json.loads(teacher.read_text())["width"] == 64
+
+
+def test_a_new_settings_file_is_a_change_where_outputs_were_made_with_other_settings(toy, tmp_path):
+    layout = Layout(tmp_path / "work")
+    for variant, width in (("teacher", 32), ("student", 5)):
+        body = {"kind": "toy", "dataset": "scenes", "width": width, "teacher": None, "threads": 1, "benchmarks": ["x"]}
+        body |= {"teacher": "teacher"} if variant == "student" else {}
+        write_json(layout.run("toy", variant, 0) / "settings.json", body)
+    write_json(layout.dataset("scenes") / "manifest.json", {"stage": "curate", "settings": {"kind": "scenes"}})
+    Plan(toy, layout).write_settings()
+    assert layout.settings("toy", "teacher").stat().st_mtime == LONG_AGO
+    assert layout.settings("toy", "student").stat().st_mtime > LONG_AGO
+    assert layout.settings("datasets", "scenes").stat().st_mtime > LONG_AGO
+    assert layout.settings("datasets", "names").stat().st_mtime == LONG_AGO

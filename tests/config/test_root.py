@@ -1,0 +1,83 @@
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from compactvl.config.overlay import load_config
+from compactvl.config.root import validate_root
+from compactvl.config.schema import schema_text
+from compactvl.errors import UserError
+
+REPOSITORY = Path(__file__).parents[2]
+SCHEMA = REPOSITORY / "workflow" / "schemas" / "config.schema.json"
+OVERLAYS = [[], ["config/smoke.yaml"], ["config/paper.yaml"]]
+
+
+def place(config, path, value):
+    *parents, last = path.split(".")
+    for key in parents:
+        config = config.setdefault(key, {})
+    config[last] = value
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("sise", "demo", r'^sise: unknown setting; did you mean "size"\?$'),
+        ("seeds", [], "^seeds: .*at least 1"),
+        ("seeds", ["one"], "^seeds.0: .*integer.*given: 'one'"),
+        ("sources.noto.sha256", "abc", "^sources.noto.sha256: .*pattern"),
+        ("sources.noto.licens", "MIT", 'sources.noto.licens: unknown setting; did you mean "licence"'),
+        ("weights.minilm.source", "minlm", 'weights.minilm.source: unknown source "minlm"; did you mean "minilm"'),
+        ("encoders.dinov2_s.weights", "dino", 'encoders.dinov2_s.weights: unknown weights "dino"; did you mean'),
+        ("text_encoders.minilm.weights", "x", 'text_encoders.minilm.weights: unknown weights "x"; known: dinov2_s'),
+        (
+            "benchmarks.scenes.dataset",
+            "scene",
+            'benchmarks.scenes.dataset: unknown data set "scene"; did you mean "scenes"',
+        ),
+        ("tokens", {"dino": ["scenes"]}, 'tokens.dino: unknown encoder "dino"'),
+        ("tokens", {"dinov2_s": ["photos"]}, 'tokens.dinov2_s: unknown data set "photos"'),
+        (
+            "datasets.my-photos",
+            {"kind": "folder", "path": "p", "captions": "c.csv"},
+            'datasets: "my-photos" cannot be a name',
+        ),
+    ],
+)
+def test_a_wrong_setting_is_told_with_its_place(config, path, value, message):
+    place(config, path, value)
+    with pytest.raises(UserError, match=message):
+        validate_root(config)
+
+
+def test_every_problem_of_a_kind_is_told_at_once(config):
+    place(config, "weights.minilm.source", "a")
+    place(config, "benchmarks.scenes.dataset", "b")
+    with pytest.raises(UserError) as caught:
+        validate_root(config)
+    assert len(str(caught.value).splitlines()) == 2
+
+
+def test_null_switches_an_entry_off(config):
+    place(config, "encoders.efficientnet_lite0", None)
+    assert "efficientnet_lite0" not in validate_root(config).encoders
+
+
+@pytest.mark.parametrize("overlays", OVERLAYS)
+def test_shipped_configurations_are_valid_and_fit_the_schema(overlays):
+    config = load_config([REPOSITORY / path for path in overlays], base=REPOSITORY / "config.yaml")
+    root = validate_root(config)
+    assert root.seeds
+    jsonschema.validate(config, json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def test_the_schema_refuses_what_the_models_refuse(config):
+    place(config, "sise", "demo")
+    with pytest.raises(jsonschema.ValidationError, match="sise"):
+        jsonschema.validate(config, json.loads(schema_text()))
+
+
+def test_the_schema_file_is_up_to_date():
+    assert SCHEMA.read_text(encoding="utf-8") == schema_text(), "run: compactvl config schema"

@@ -1,0 +1,105 @@
+from pathlib import Path
+
+import pytest
+
+from compactvl.digest import modules_of, source_digest
+
+FILES = {
+    "__init__.py": "",
+    "study.py": """
+from pack import plots
+from pack.losses import loss
+import pack.data.reader
+RATE = 1
+class Study:
+    def train(self):
+        from . import loop
+        return loop.run(loss, self.helper())
+    def helper(self):
+        return RATE
+    def report(self):
+        return plots.draw()
+""",
+    "plots.py": "import os\ndef draw():\n    return 1\n",
+    "losses.py": "def loss():\n    return 1\n",
+    "loop.py": "def run(*a):\n    from pack.deep import inner\n    return inner\n",
+    "deep.py": "inner = 1\n",
+    "data/__init__.py": "",
+    "data/reader.py": "x = 1\n",
+    "unused.py": "x = 1\n",
+}
+
+
+@pytest.fixture
+def package(tmp_path):
+    """A package on disk; returns functions that digest an entry and change a file."""
+    count = iter(range(1000))
+
+    def write(changes=None):
+        # The digest caches by folder, so each state of the package gets a folder of its own.
+        root = tmp_path / str(next(count)) / "pack"
+        for name, text in {**FILES, **(changes or {})}.items():
+            path = root / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return root
+
+    return write
+
+
+def digest(root: Path, entry="pack.study:Study.train"):
+    return source_digest([entry], root, "pack")
+
+
+def test_it_follows_what_the_method_uses_and_nothing_else(package):
+    assert modules_of(["pack.study:Study.train"], package(), "pack") == [
+        "pack.deep",
+        "pack.loop",
+        "pack.losses",
+        "pack.study",
+    ]
+    assert modules_of(["pack.study:Study.report"], package(), "pack") == ["pack.plots", "pack.study"]
+    assert "pack.data.reader" in modules_of(["pack.study"], package(), "pack")
+
+
+@pytest.mark.parametrize("name", ["losses.py", "loop.py", "deep.py"])
+def test_a_change_in_what_it_uses_counts(package, name):
+    assert digest(package()) != digest(package({name: FILES[name].replace("1", "2") + "\ny = 3\n"}))
+
+
+def test_a_change_in_a_helper_or_constant_it_uses_counts(package):
+    assert digest(package()) != digest(package({"study.py": FILES["study.py"].replace("RATE = 1", "RATE = 2")}))
+    assert digest(package()) != digest(package({"study.py": FILES["study.py"].replace("return RATE", "return -RATE")}))
+
+
+@pytest.mark.parametrize("name", ["plots.py", "unused.py", "data/reader.py"])
+def test_a_change_in_what_it_does_not_use_does_not_count(package, name):
+    assert digest(package()) == digest(package({name: "changed = 1\n"}))
+
+
+def test_comments_docstrings_and_layout_do_not_count(package):
+    text = '"""Module."""\n# note\ndef loss():\n    """Doc."""\n\n    return (1)  # same\n'
+    assert digest(package()) == digest(package({"losses.py": text}))
+
+
+def test_a_script_counts_by_its_imports(package, tmp_path):
+    script = tmp_path / "report.py"
+    script.write_text("from pack import plots\nprint(1)\n")
+    first = source_digest([script], package(), "pack")
+    assert first == source_digest([script], package({"losses.py": "x = 2\n"}), "pack")
+    assert first != source_digest([script], package({"plots.py": "x = 2\n"}), "pack")
+
+
+@pytest.mark.parametrize("entry", ["pack.none", "pack.study:gone", "pack.study:Study.gone", "pack.study:Gone.x"])
+def test_an_unknown_entry_is_an_error(package, entry):
+    with pytest.raises((ModuleNotFoundError, LookupError)):
+        digest(package(), entry)
+
+
+def test_the_stages_of_this_package_have_digests():
+    from compactvl.plan import STAGE_ENTRIES
+
+    digests = {stage: source_digest(entries) for stage, entries in STAGE_ENTRIES.items()}
+    assert len(set(digests.values())) == len(digests)
+    assert "compactvl.vision.encode" in modules_of(STAGE_ENTRIES["encode"])
+    assert not any(name.startswith("compactvl.reporting") for name in modules_of(STAGE_ENTRIES["encode"]))

@@ -1,0 +1,445 @@
+"""The jobs of a configuration and what each reads: the DAG, before Snakemake draws it.
+
+A :class:`Plan` resolves every variant, checks every reference and knows, for each job, its input files. It also
+writes each thing's resolved settings to a small file of its own, so a job depends on just the settings it uses.
+"""
+
+import importlib
+import importlib.util
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+import compactvl.studies
+from compactvl.config.base import did_you_mean
+from compactvl.config.datasets import FolderSettings, KarpathySettings
+from compactvl.config.overlay import expand_bases
+from compactvl.config.root import RootSettings, encoder_weights, missing, validate_root
+from compactvl.data.curate import required_sets, required_sources
+from compactvl.digest import source_digest
+from compactvl.errors import UserError
+from compactvl.files import atomic_path, read_json
+from compactvl.layout import Layout
+from compactvl.manifest import MANIFEST
+from compactvl.studies.base import Needs, Study, VariantBase
+
+RUN_FIELDS = frozenset({"benchmarks", "seeds"})
+"""Fields of a variant that say which jobs there are; no job's outcome depends on them."""
+LONG_AGO = 946684800
+"""1 January 2000, the time of a settings file that did not exist before: being new is no reason to run anything."""
+
+
+def find_study(name: str, place: str) -> Study:
+    """Return ``compactvl.studies.<name>.STUDY``.
+
+    Raises:
+        UserError: there is no such study; the message suggests one.
+    """
+    known = study_names()
+    if name not in known:
+        raise UserError(f'{place}: unknown study "{name}"{did_you_mean(name, known)}')
+    return importlib.import_module(f"compactvl.studies.{name}").STUDY
+
+
+def study_names() -> list[str]:
+    """Return the names of the installed studies: the folders beside ``studies/base.py``, sorted."""
+    folders = (Path(folder) for folder in compactvl.studies.__path__)
+    return sorted(path.parent.name for folder in folders for path in folder.glob("*/__init__.py"))
+
+
+@dataclass(frozen=True)
+class Training:
+    """One training job."""
+
+    study: str
+    variant: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluation job."""
+
+    study: str
+    variant: str
+    seed: int
+    benchmark: str
+
+
+@dataclass(frozen=True)
+class ResolvedStudy:
+    """A study with its validated variants."""
+
+    study: Study
+    variants: Mapping[str, VariantBase]
+    report: bool
+
+
+class Plan:
+    """Everything that is to be done for a configuration.
+
+    Args:
+        config: the merged configuration.
+        layout: where everything is.
+
+    Attributes:
+        root: validated settings.
+        studies: resolved studies by name.
+        trainings: training jobs, in the config's order.
+        evaluations: evaluation jobs.
+        tokens: (encoder, data set) pairs to encode.
+
+    Raises:
+        UserError: every problem found, one a line, each with its place.
+    """
+
+    def __init__(self, config: Mapping[str, Any], layout: Layout | None = None) -> None:
+        self.root: RootSettings = validate_root(config)
+        self.layout = layout or Layout()
+        self.studies = {name: self._resolve(name) for name in self.root.studies}
+        self.trainings = [
+            Training(study, variant, seed)
+            for study, resolved in self.studies.items()
+            for variant, settings in resolved.variants.items()
+            for seed in self._seeds(settings)
+        ]
+        problems = [*self._dataset_problems(), *self._variant_problems()]
+        if problems:
+            raise UserError("\n".join(dict.fromkeys(problems)))
+        self.evaluations = [
+            Evaluation(job.study, job.variant, job.seed, benchmark)
+            for job in self.trainings
+            for benchmark in self.variant(job.study, job.variant).benchmarks
+        ]
+
+    def _resolve(self, name: str) -> ResolvedStudy:
+        where = f"studies.{name}.variants"
+        study = find_study(name, f"studies.{name}")
+        section = self.root.studies[name]
+        return ResolvedStudy(study, study.resolve(expand_bases(section.variants, where), where), section.report)
+
+    def _seeds(self, settings: VariantBase) -> tuple[int, ...]:
+        return self.root.seeds if settings.seeds is None else settings.seeds
+
+    def variant(self, study: str, variant: str) -> VariantBase:
+        """Return a variant's validated settings."""
+        return self.studies[study].variants[variant]
+
+    # What is wrong.
+
+    def _dataset_problems(self) -> list[str]:
+        problems = []
+        for name, dataset in self.root.datasets.items():
+            unknown = [
+                line
+                for other in required_sets(dataset)
+                for line in missing(other, self.root.datasets, f"datasets.{name}", "data set")
+            ]
+            problems += unknown
+            if unknown:
+                continue
+            for source in required_sources(dataset, self.root.datasets):
+                problems += missing(source, self.root.sources, f"datasets.{name}", "source")
+        return problems
+
+    def _variant_problems(self) -> list[str]:
+        problems = []
+        for name, resolved in self.studies.items():
+            for variant, settings in resolved.variants.items():
+                place = f"studies.{name}.variants.{variant}"
+                problems += self._need_problems(name, variant, self.needs(name, variant), place)
+                for key in settings.benchmarks:
+                    unknown = missing(key, self.root.benchmarks, f"{place}.benchmarks", "benchmark")
+                    if unknown:
+                        problems += unknown
+                        continue
+                    benchmark = self.root.benchmarks[key]
+                    able, reason = resolved.study.supports(settings, benchmark)
+                    if not able:
+                        problems.append(f"{place}.benchmarks: cannot be evaluated on {key}: {reason}")
+                        continue
+                    problems += self._need_problems(
+                        name, variant, self.needs(name, variant, key), f"{place} (on {key})"
+                    )
+        return problems
+
+    def _need_problems(self, study: str, variant: str, needs: Needs, place: str) -> list[str]:
+        problems = []
+        for dataset in sorted(needs.datasets):
+            problems += missing(dataset, self.root.datasets, place, "data set")
+        for encoder, dataset in sorted(needs.tokens):
+            problems += missing(encoder, self.root.encoders, place, "encoder")
+            problems += missing(dataset, self.root.datasets, place, "data set")
+        for encoder, dataset in sorted(needs.texts):
+            problems += missing(encoder, self.root.text_encoders, place, "text encoder")
+            problems += missing(dataset, self.root.datasets, place, "data set")
+        for weights in sorted(needs.weights):
+            problems += missing(weights, self.root.weights, place, "weights")
+        variants = self.studies[study].variants
+        for peer in sorted(needs.variants):
+            if peer == variant:
+                problems.append(f"{place}: builds on itself")
+                continue
+            unknown = missing(peer, variants, place, "variant")
+            problems += unknown
+            if not unknown:
+                lacking = set(self._seeds(variants[variant])) - set(self._seeds(variants[peer]))
+                if lacking:
+                    seeds = ", ".join(map(str, sorted(lacking)))
+                    problems.append(f'{place}: builds on variant "{peer}", which is not trained with seed {seeds}')
+        return problems
+
+    # What each job reads. Keys are the names of the rule's inputs; blobs are listed apart, for `ancient()`.
+
+    def peers(self, study: str, variant: str, benchmark: str | None = None) -> list[str]:
+        """Return the variants a job builds on, transitively: for training, or for evaluation on ``benchmark``."""
+        first = self.needs(study, variant).variants
+        if benchmark is not None:
+            first = first | self.needs(study, variant, benchmark).variants
+        found: dict[str, None] = {}
+        waiting = sorted(first)
+        while waiting:
+            peer = waiting.pop(0)
+            if peer in found:
+                continue
+            found[peer] = None
+            waiting += sorted(self.needs(study, peer).variants)
+        found.pop(variant, None)
+        return list(found)
+
+    def needs(self, study: str, variant: str, benchmark: str | None = None) -> Needs:
+        """Return what training a variant, or evaluating it on ``benchmark``, reads."""
+        resolved, settings = self.studies[study], self.variant(study, variant)
+        if benchmark is None:
+            return resolved.study.training_needs(settings, resolved.variants)
+        return resolved.study.evaluation_needs(settings, self.root.benchmarks[benchmark], resolved.variants)
+
+    def edges(self, needs: Needs, study: str, seed: int) -> list[str]:
+        """Return the small files that stand for what a job reads: manifests."""
+        folders = [self.layout.dataset(name) for name in sorted(needs.datasets)]
+        folders += [self.layout.tokens(*pair) for pair in sorted(needs.tokens)]
+        folders += [self.layout.texts(*pair) for pair in sorted(needs.texts)]
+        folders += [self.layout.run(study, peer, seed) for peer in sorted(needs.variants)]
+        records = [self.layout.weights(name).with_suffix(".json") for name in sorted(needs.weights)]
+        return [*(str(folder / MANIFEST) for folder in folders), *map(str, records)]
+
+    def blobs(self, needs: Needs, study: str, seed: int) -> list[str]:
+        """Return the big declared files beside the manifests; their times mean nothing."""
+        items = [self.layout.dataset(name) / "items.parquet" for name in sorted(needs.datasets)]
+        models = [self.layout.run(study, peer, seed) / "model.safetensors" for peer in sorted(needs.variants)]
+        return [str(path) for path in (*items, *map(self.layout.weights, sorted(needs.weights)), *models)]
+
+    def archives(self, sources: Iterable[str]) -> list[str]:
+        """Return the archives of sources."""
+        return [str(self.layout.source(self.root.sources[name].file)) for name in sources]
+
+    def pins(self, sources: Iterable[str]) -> list[str]:
+        """Return the ``.dvc`` files of sources, where there are any: new data under DVC is a new input."""
+        return [path for archive in self.archives(sources) if os.path.exists(path := f"{archive}.dvc")]
+
+    def source_settings(self, file: str) -> str:
+        """Return the settings file of the source whose archive is ``file``."""
+        files = {source.file: name for name, source in self.root.sources.items()}
+        if file not in files:
+            raise UserError(f"data/sources/{file}: no source of the config has this file{did_you_mean(file, files)}")
+        return str(self.layout.settings("sources", files[file]))
+
+    def weights_sources(self, weights: str) -> list[str]:
+        """Return the sources of converted weights."""
+        return [self.root.weights[weights].source]
+
+    def dataset_sources(self, dataset: str) -> list[str]:
+        """Return the sources of a data set."""
+        return required_sources(self.root.datasets[dataset], self.root.datasets)
+
+    def dataset_sets(self, dataset: str) -> list[str]:
+        """Return the manifests of the data sets a data set is made from."""
+        return [str(self.layout.dataset(name) / MANIFEST) for name in required_sets(self.root.datasets[dataset])]
+
+    def encoder_weights(self, encoder: str) -> list[str]:
+        """Return the converted weights a vision encoder loads: one file or none."""
+        return self._weights_of(self.root.encoders[encoder])
+
+    def text_encoder_weights(self, encoder: str) -> list[str]:
+        """Return the converted weights a text encoder loads: one file or none."""
+        return self._weights_of(self.root.text_encoders[encoder])
+
+    def _weights_of(self, settings: Any) -> list[str]:
+        name = encoder_weights(settings)
+        return [] if name is None else [str(self.layout.weights(name))]
+
+    def is_timed(self, benchmark: str) -> bool:
+        """Whether a benchmark measures time, so that nothing may run beside it."""
+        return self.root.benchmarks[benchmark].kind == "efficiency"
+
+    def external(self, dataset: str) -> list[str]:
+        """Return the user's own files a data set is made from.
+
+        Raises:
+            UserError: one is missing; the message says where to get it and where to put it.
+        """
+        settings = self.root.datasets[dataset]
+        if isinstance(settings, KarpathySettings):
+            return [_existing(settings.annotations, f"datasets.{dataset}.annotations", settings.how_to_get)]
+        if isinstance(settings, FolderSettings):
+            field = "captions" if settings.captions is not None else "karpathy"
+            path = str(Path(settings.path) / getattr(settings, field))
+            return [_existing(path, f"datasets.{dataset}.{field}", "put it there, or change the setting")]
+        return []
+
+    # What is to be made.
+
+    @cached_property
+    def tokens(self) -> list[tuple[str, str]]:
+        """(encoder, data set) pairs to encode: what the studies need and what the config adds."""
+        pairs = {(encoder, dataset) for encoder, datasets in self.root.tokens.items() for dataset in datasets}
+        return sorted(pairs.union(*(needs.tokens for needs in self._all_needs())))
+
+    @cached_property
+    def texts(self) -> list[tuple[str, str]]:
+        """(text encoder, data set) pairs to embed: what the studies need."""
+        return sorted(set().union(*(needs.texts for needs in self._all_needs())))
+
+    def _all_needs(self) -> list[Needs]:
+        jobs = dict.fromkeys((job.study, job.variant, None) for job in self.trainings)
+        jobs |= dict.fromkeys((job.study, job.variant, job.benchmark) for job in self.evaluations)
+        return [self.needs(*job) for job in jobs]
+
+    def dataset_manifests(self) -> list[str]:
+        """Return the manifests of all data sets."""
+        return [str(self.layout.dataset(name) / MANIFEST) for name in self.root.datasets]
+
+    def token_manifests(self) -> list[str]:
+        """Return the manifests of all token stores and caption vectors to make."""
+        folders = [self.layout.tokens(*pair) for pair in self.tokens] + [
+            self.layout.texts(*pair) for pair in self.texts
+        ]
+        return [str(folder / MANIFEST) for folder in folders]
+
+    def results(self, study: str | None = None) -> list[str]:
+        """Return the results (JSON) of a study, or of all."""
+        return [
+            str(self.layout.result(job.study, job.variant, job.seed) / f"{job.benchmark}.json")
+            for job in self.evaluations
+            if study in (None, job.study)
+        ]
+
+    def runs(self, study: str) -> list[str]:
+        """Return the manifests of a study's runs."""
+        return [
+            str(self.layout.run(job.study, job.variant, job.seed) / MANIFEST)
+            for job in self.trainings
+            if job.study == study
+        ]
+
+    def reports(self, study: str | None = None) -> list[str]:
+        """Return the HTML reports of a study, or of all."""
+        names = [name for name, resolved in self.studies.items() if resolved.report and study in (None, name)]
+        return [str(self.layout.results / "reports" / f"{name}.html") for name in names]
+
+    def report_edges(self, study: str) -> list[str]:
+        """Return the manifests of data sets and token stores a study's results come from: reports show samples."""
+        found: dict[str, None] = {}
+        for job in self.evaluations:
+            if job.study == study:
+                needs = self.needs(study, job.variant, job.benchmark)
+                found |= dict.fromkeys(self.edges(Needs(needs.datasets, needs.tokens), study, job.seed))
+        return sorted(found)
+
+    def study_targets(self, study: str | None = None) -> list[str]:
+        """Return what the target of a study (or of all) makes: runs, results, tables and the report."""
+        names = self.studies if study is None else [study]
+        runs = [run for name in names for run in self.runs(name)]
+        tables = [str(self.layout.results / name / "parameters.csv") for name in names]
+        return [*runs, *self.results(study), *tables, *self.reports(study)]
+
+    def settings_files(self, study: str) -> list[str]:
+        """Return the settings files of a study's variants."""
+        return [str(self.layout.settings(study, variant)) for variant in self.studies[study].variants]
+
+    def digest(self, stage: str, study: str | None = None) -> str:
+        """Return the digest of the source code a stage runs; see :mod:`compactvl.digest`."""
+        if study is None:
+            return source_digest(STAGE_ENTRIES[stage])
+        owner = type(self.studies[study].study)
+        return source_digest([f"{owner.__module__}:{owner.__qualname__}.{method}" for method in STUDY_ENTRIES[stage]])
+
+    def report_digest(self, notebook: str) -> str:
+        """Return the digest of the source code a notebook runs, its own text aside."""
+        return source_digest(["compactvl.reporting.render", Path(notebook).absolute()])
+
+    # Settings files.
+
+    def write_settings(self) -> None:
+        """Write every resolved setting to a file of its own, where its content is new."""
+        root, layout = self.root, self.layout
+        for section in ("sources", "weights", "datasets", "encoders", "text_encoders", "benchmarks"):
+            for name, settings in getattr(root, section).items():
+                body = settings.model_dump(mode="json")
+                outputs = {
+                    "datasets": [layout.dataset(name) / MANIFEST],
+                    "benchmarks": layout.results.glob(f"*/*/seed*/{name}.json"),
+                }
+                changed = any(other != body for other in _recorded(outputs.get(section, []), "settings"))
+                if section == "datasets":
+                    sources = {key: root.sources[key].model_dump(mode="json") for key in self.dataset_sources(name)}
+                    body = {"settings": body, "sources": sources}
+                _write_settings(layout.settings(section, name), body, changed)
+        for study, resolved in self.studies.items():
+            for name, variant in resolved.variants.items():
+                body = variant_body(variant)
+                made_with = _recorded(layout.run(study, name, 0).parent.glob("seed*/settings.json"))
+                changed = any({k: v for k, v in other.items() if k not in RUN_FIELDS} != body for other in made_with)
+                _write_settings(layout.settings(study, name), body, changed)
+        _write_settings(layout.root / "state" / "settings" / "results.json", self.results(), changed=False)
+
+
+STAGE_ENTRIES = {
+    "fetch": ["compactvl.data.sources:fetch_source"],
+    "weights": ["compactvl.vision.weights:convert_weights"],
+    "curate": ["compactvl.data.curate"],
+    "encode": ["compactvl.vision.encode"],
+    "embed": ["compactvl.text.vectors", "compactvl.text.registry"],
+    "collect": ["compactvl.evaluation.results:collect", "compactvl.evaluation.summary"],
+    "index": ["compactvl.reporting.index"],
+}
+STUDY_ENTRIES = {"train": ["train"], "evaluate": ["evaluate"], "parameters": ["parameters"]}
+
+
+def _existing(path: str, place: str, remedy: str) -> str:
+    if not os.path.isfile(path):
+        raise UserError(f"{place}: {path} is missing: {remedy}")
+    return path
+
+
+def variant_body(variant: BaseModel) -> dict[str, Any]:
+    """Return a variant's settings as its settings file holds them."""
+    return variant.model_dump(mode="json", exclude=set(RUN_FIELDS))
+
+
+def _recorded(paths: Iterable[Path], key: str | None = None) -> list[Any]:
+    """Return the settings that outputs already on disk (e.g. pulled by DVC) say they were made with."""
+    bodies = [read_json(path) for path in paths if path.is_file()]
+    return bodies if key is None else [body[key] for body in bodies if key in body]
+
+
+def _write_settings(path: Path, body: Any, changed: bool) -> None:
+    """Write a settings file if its content is new.
+
+    A file that did not exist is dated long ago, because being new is no reason to run anything; unless outputs are there
+    that were made with other settings.
+    """
+    text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
+    known = path.is_file()
+    if known and path.read_text(encoding="utf-8") == text:
+        return
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        if not known and not changed:
+            os.utime(temporary, (LONG_AGO, LONG_AGO))
