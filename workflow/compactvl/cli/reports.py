@@ -1,0 +1,122 @@
+"""``compactvl collect | params | report | index``: from results to what people read."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from compactvl.cli.arguments import add_configfiles, add_out
+from compactvl.cli.command import Command
+
+
+def _collect_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
+    parser.add_argument(
+        "--only",
+        type=Path,
+        metavar="FILE",
+        help="JSON list of the results to take; the others in the folder are left out",
+    )
+
+
+def _collect(args: argparse.Namespace) -> None:
+    from compactvl.evaluation.results import collect
+    from compactvl.evaluation.summary import write_summary
+    from compactvl.files import read_json
+
+    only = None if args.only is None else [Path(path) for path in read_json(args.only)]
+    write_summary(collect(args.results, only))
+
+
+def _params_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="name of the study, e.g. edje")
+    add_configfiles(parser)
+    parser.add_argument(
+        "--settings", type=Path, nargs="+", metavar="FILE", help="settings files of its variants, instead of the config"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", help="file to write (default: standard output)")
+
+
+def _params(args: argparse.Namespace) -> None:
+    from compactvl.config.base import did_you_mean
+    from compactvl.config.overlay import load_config
+    from compactvl.errors import UserError
+    from compactvl.files import atomic_path, read_json
+    from compactvl.plan import Plan, find_study
+    from compactvl.reporting.parameters import parameter_table
+
+    if args.settings:
+        study = find_study(args.study, "study")
+        variants = study.resolve({path.stem: read_json(path) for path in args.settings}, "--settings")
+    else:
+        plan = Plan(load_config(args.configfile))
+        if args.study not in plan.studies:
+            raise UserError(f'study "{args.study}" is not in the config{did_you_mean(args.study, plan.studies)}')
+        study, variants = plan.studies[args.study].study, plan.studies[args.study].variants
+    text = parameter_table(study, variants).to_csv(index=False, lineterminator="\n")
+    if args.out is None:
+        sys.stdout.write(text)
+        return
+    with atomic_path(args.out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--notebook", type=Path, required=True, metavar="FILE", help="jupytext notebook, reports/<study>.py"
+    )
+    parser.add_argument("--style", type=Path, required=True, metavar="FILE", help="matplotlib style sheet")
+    parser.add_argument("--study", required=True, help="name of the study")
+    parser.add_argument(
+        "--executed", type=Path, required=True, metavar="FILE", help="where to write the executed notebook"
+    )
+    add_out(parser, "the HTML")
+
+
+def _report(args: argparse.Namespace) -> None:
+    from compactvl.reporting.render import render
+
+    render(args.notebook, args.executed, args.out, parameters={"study": args.study, "style": str(args.style)})
+
+
+def _index_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--results", type=Path, default=Path("results"), metavar="FOLDER", help="default: results")
+    add_out(parser, "the HTML")
+
+
+def _index(args: argparse.Namespace) -> None:
+    from compactvl.reporting.index import write_index
+
+    write_index(args.results, args.out)
+
+
+COMMANDS = [
+    Command(
+        "collect",
+        "gather all results into results/metrics.csv and metrics.json",
+        "compactvl collect",
+        _collect_arguments,
+        _collect,
+    ),
+    Command(
+        "params",
+        "print the number of parameters of every variant's parts as CSV",
+        "compactvl params edje --configfile config/paper.yaml",
+        _params_arguments,
+        _params,
+    ),
+    Command(
+        "report",
+        "run a study's notebook and write it as HTML",
+        "compactvl report --notebook reports/edje.py --style reports/paper.mplstyle --study edje "
+        "--executed logs/report/edje.ipynb --out results/reports/edje.html",
+        _report_arguments,
+        _report,
+    ),
+    Command(
+        "index",
+        "write the page that links reports, figures and the table of metrics",
+        "compactvl index --out results/reports/index.html",
+        _index_arguments,
+        _index,
+    ),
+]

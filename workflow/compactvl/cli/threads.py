@@ -1,0 +1,21 @@
+"""CPU threads of a job: set before numpy and torch are imported, because they read them once."""
+
+import os
+
+from compactvl.training.memory import keep_freed_memory
+
+VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+def use_threads(count: int) -> None:
+    """Make every numerical library of this process, and torch, compute with ``count`` CPU threads.
+
+    The number is part of the result (sums are split by it), so a setting decides and not the machine.
+    """
+    for name in VARIABLES:
+        os.environ[name] = str(count)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    keep_freed_memory()
+    import torch
+
+    torch.set_num_threads(count)

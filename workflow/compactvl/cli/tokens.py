@@ -1,0 +1,132 @@
+"""``compactvl encode | embed`` and ``compactvl tokens info | verify | bench``: the token store."""
+
+import argparse
+from pathlib import Path
+
+from compactvl.cli.arguments import add_out, add_settings, read_settings
+from compactvl.cli.command import Command
+
+
+def _encode_arguments(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
+    parser.add_argument("--dataset", type=Path, required=True, metavar="FOLDER", help="canonical data set")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="converted weights, for encoders that use them")
+    add_out(parser, "the token store")
+
+
+def _encode(args: argparse.Namespace) -> None:
+    from compactvl.config.encoders import EncoderSettings
+
+    settings = read_settings(args.settings, EncoderSettings)
+    from compactvl.training.device import lease
+
+    with lease():
+        from compactvl.cli.threads import use_threads
+
+        use_threads(settings.threads)
+        from compactvl.data.canonical import CanonicalSet
+        from compactvl.vision.encode import encode
+
+        encode(args.settings.stem, settings, CanonicalSet.open(args.dataset), args.weights, args.out)
+
+
+def _embed_arguments(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
+    parser.add_argument("--dataset", type=Path, required=True, metavar="FOLDER", help="canonical data set")
+    parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="converted weights, for text encoders that use them"
+    )
+    add_out(parser, "the caption vectors (a folder)")
+
+
+def _embed(args: argparse.Namespace) -> None:
+    from compactvl.config.texts import TextEncoderSettings
+
+    settings = read_settings(args.settings, TextEncoderSettings)
+    from compactvl.training.device import lease
+
+    with lease():
+        from compactvl.cli.threads import use_threads
+
+        use_threads(settings.threads)
+        from compactvl.data.canonical import CanonicalSet
+        from compactvl.text.registry import load_text_encoder
+        from compactvl.text.vectors import embed
+
+        encoder, facts = load_text_encoder(args.settings.stem, settings, args.weights)
+        embed(encoder, CanonicalSet.open(args.dataset), args.out, facts)
+
+
+def _store_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("store", type=Path, metavar="PATH", help="a token store, e.g. cache/tokens/dinov2_s/scenes")
+
+
+def _info(args: argparse.Namespace) -> None:
+    from compactvl.vision.inspect import info
+
+    print(info(args.store))
+
+
+def _verify(args: argparse.Namespace) -> int:
+    from compactvl.vision.inspect import verify
+
+    problems = verify(args.store)
+    for problem in problems:
+        print(problem)
+    print(f"{args.store}: {f'{len(problems)} problem(s)' if problems else 'all files are as the manifest says'}")
+    return 1 if problems else 0
+
+
+def _bench_arguments(parser: argparse.ArgumentParser) -> None:
+    _store_argument(parser)
+    parser.add_argument("--batch", type=int, default=64, metavar="N", help="images a random read (default: 64)")
+    parser.add_argument(
+        "--seconds", type=float, default=3.0, metavar="S", help="time for each way of reading (default: 3)"
+    )
+
+
+def _bench(args: argparse.Namespace) -> None:
+    from compactvl.vision.inspect import bench, bench_table
+
+    print(bench_table(bench(args.store, batch=args.batch, seconds=args.seconds)))
+
+
+COMMANDS = [
+    Command(
+        "encode",
+        "encode a data set's images as vision tokens",
+        "compactvl encode --settings state/settings/encoders/dinov2_s.json --dataset data/sets/scenes "
+        "--weights cache/weights/dinov2_s.safetensors --out cache/tokens/dinov2_s/scenes",
+        _encode_arguments,
+        _encode,
+    ),
+    Command(
+        "embed",
+        "embed a data set's captions as text vectors",
+        "compactvl embed --settings state/settings/text_encoders/minilm.json --dataset data/sets/scenes "
+        "--weights cache/weights/minilm.safetensors --out cache/texts/minilm/scenes",
+        _embed_arguments,
+        _embed,
+    ),
+    Command(
+        "tokens info",
+        "show what a token store holds",
+        "compactvl tokens info cache/tokens/dinov2_s/scenes",
+        _store_argument,
+        _info,
+    ),
+    Command(
+        "tokens verify",
+        "check every file of a token store against its manifest",
+        "compactvl tokens verify cache/tokens/dinov2_s/scenes",
+        _store_argument,
+        _verify,
+    ),
+    Command(
+        "tokens bench",
+        "measure how fast a token store is read, against a plain read of the same bytes",
+        "compactvl tokens bench cache/tokens/dinov2_s/scenes --batch 64",
+        _bench_arguments,
+        _bench,
+    ),
+]
