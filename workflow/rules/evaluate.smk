@@ -1,0 +1,31 @@
+# One result: a run on a benchmark. A benchmark that measures time has the machine to itself.
+
+
+rule evaluate:
+    input:
+        settings=job_settings,
+        peers=job_peers,
+        benchmark="state/settings/benchmarks/{benchmark}.json",
+        run="runs/{study}/{variant}/seed{seed}/manifest.json",
+        model=ancient("runs/{study}/{variant}/seed{seed}/model.safetensors"),
+        edges=job_edges,
+        blobs=lambda wildcards: ancient(job_blobs(wildcards)),
+    output:
+        predictions="results/{study}/{variant}/seed{seed}/{benchmark}.parquet",
+        metrics="results/{study}/{variant}/seed{seed}/{benchmark}.json",
+    log:
+        "logs/evaluate/{study}/{variant}/seed{seed}/{benchmark}.log",
+    benchmark:
+        "logs/evaluate/{study}/{variant}/seed{seed}/{benchmark}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: lambda wildcards: workflow.cores if plan.is_timed(wildcards.benchmark) else job_threads(wildcards)
+    resources:
+        gpu=1,
+        mem_mb=4000,
+    params:
+        source=lambda wildcards: plan.digest("evaluate", wildcards.study),
+        folder=lambda wildcards, output: str(Path(output.metrics).parent),
+    shell:
+        "compactvl evaluate --settings {input.settings} --peers {input.peers} --study {wildcards.study} "
+        "--variant {wildcards.variant} --seed {wildcards.seed} --benchmark {input.benchmark} --out {params.folder} > {log} 2>&1"

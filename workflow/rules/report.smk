@@ -1,0 +1,90 @@
+# Results → one table, reports, and the page that links them. An executed notebook is its rule's log: it keeps the
+# traceback when it fails.
+
+
+rule collect:
+    input:
+        only="state/settings/results.json",
+        results=plan.results(),
+    output:
+        table="results/metrics.csv",
+        tree="results/metrics.json",
+        wide="results/summary.csv",
+    log:
+        "logs/collect.log",
+    benchmark:
+        "logs/collect.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        source=plan.digest("collect"),
+    shell:
+        "compactvl collect --only {input.only} > {log} 2>&1"
+
+
+rule parameters:
+    input:
+        settings=lambda wildcards: plan.settings_files(wildcards.study),
+    output:
+        table="results/{study}/parameters.csv",
+    log:
+        "logs/parameters/{study}.log",
+    benchmark:
+        "logs/parameters/{study}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        source=lambda wildcards: plan.digest("parameters", wildcards.study),
+    shell:
+        "compactvl params {wildcards.study} --settings {input.settings} --out {output.table} > {log} 2>&1"
+
+
+rule notebook:
+    input:
+        notebook=notebook_of,
+        style=lambda wildcards: str(Path(notebook_of(wildcards)).with_name("paper.mplstyle")),
+        metrics="results/metrics.csv",
+        parameters="results/{study}/parameters.csv",
+        results=lambda wildcards: plan.results(wildcards.study),
+        runs=lambda wildcards: plan.runs(wildcards.study),
+        edges=lambda wildcards: plan.report_edges(wildcards.study),
+    output:
+        html="results/reports/{study}.html",
+    log:
+        notebook="logs/report/{study}.ipynb",
+        text="logs/report/{study}.log",
+    benchmark:
+        "logs/report/{study}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=3000,
+    params:
+        source=lambda wildcards: plan.report_digest(notebook_of(wildcards)),
+    shell:
+        "compactvl report --notebook {input.notebook} --style {input.style} --study {wildcards.study} "
+        "--executed {log.notebook} --out {output.html} > {log.text} 2>&1"
+
+
+rule index:
+    input:
+        metrics="results/metrics.csv",
+        reports=plan.reports(),
+    output:
+        html="results/reports/index.html",
+    log:
+        "logs/index.log",
+    benchmark:
+        "logs/index.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=500,
+    params:
+        source=plan.digest("index"),
+    shell:
+        "compactvl index --out {output.html} > {log} 2>&1"

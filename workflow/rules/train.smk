@@ -1,0 +1,31 @@
+# One run: a variant with a seed. It depends on that variant's settings and on what its study says it reads.
+
+
+rule train:
+    input:
+        settings=job_settings,
+        peers=job_peers,
+        edges=job_edges,
+        blobs=lambda wildcards: ancient(job_blobs(wildcards)),
+    output:
+        model="runs/{study}/{variant}/seed{seed}/model.safetensors",
+        settings="runs/{study}/{variant}/seed{seed}/settings.json",
+        history="runs/{study}/{variant}/seed{seed}/log.jsonl",
+        manifest="runs/{study}/{variant}/seed{seed}/manifest.json",
+        provenance="runs/{study}/{variant}/seed{seed}/provenance.json",
+    log:
+        "logs/train/{study}/{variant}/seed{seed}.log",
+    benchmark:
+        "logs/train/{study}/{variant}/seed{seed}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    threads: job_threads
+    resources:
+        gpu=1,
+        mem_mb=6000,
+    params:
+        source=lambda wildcards: plan.digest("train", wildcards.study),
+        folder=lambda wildcards, output: str(Path(output.manifest).parent),
+    shell:
+        "compactvl train --settings {input.settings} --peers {input.peers} --study {wildcards.study} "
+        "--variant {wildcards.variant} --seed {wildcards.seed} --out {params.folder} > {log} 2>&1"
