@@ -1,0 +1,43 @@
+# make reproduce   set up, then make everything: data, tokens, runs, results, reports
+# make test        set up, then unit tests and the smoke-size DAG
+# make lint        style of Python and Snakemake code
+# make venv        only set up: .venv, from the locks in envs/
+# PYTHON=/path/to/python3.11 chooses the interpreter, CORES=4 the number of cores, CONFIG=config/smoke.yaml an overlay.
+
+PYTHON ?= python3.11
+CORES ?= all
+CONFIG ?=
+LOCKS := envs/requirements-torch.lock envs/requirements.lock envs/requirements-dev.lock
+BIN := .venv/bin
+STAMP := .venv/locks.sha256
+SHELL := /bin/bash
+export OMP_NUM_THREADS ?= 1
+
+.PHONY: venv reproduce test lint
+.NOTPARALLEL:
+
+# Set up again when a lock or the package's metadata changed, or the last set-up did not finish.
+venv:
+	@wanted=$$(cat $(LOCKS) pyproject.toml | $(PYTHON) -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())') || exit 1; \
+	if [ "$$(cat $(STAMP) 2>/dev/null)" = "$$wanted" ]; then exit 0; fi; \
+	set -e; \
+	rm -f $(STAMP); \
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv; \
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps -r envs/requirements-torch.lock; \
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps -r envs/requirements.lock -r envs/requirements-dev.lock; \
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .; \
+	$(BIN)/python -m pip check; \
+	echo "$$wanted" > $(STAMP)
+
+reproduce: venv
+	$(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
+
+test: venv
+	$(BIN)/python -m pytest -q -n 2 -m "not e2e"
+	$(BIN)/python -m pytest -q -m e2e
+
+lint: venv
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile workflow/rules
+	$(BIN)/snakemake --lint
