@@ -1,0 +1,144 @@
+"""The whole DAG in its smallest size, in a working copy of the repository."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+pytestmark = pytest.mark.e2e
+REPOSITORY = Path(__file__).parents[2]
+SMOKE = ("--configfile", "config/smoke.yaml")
+
+
+def working_copy(folder: Path) -> Path:
+    """Copy what git tracks or would track; source archives that are already fetched come along."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=REPOSITORY, capture_output=True, check=True, text=True,
+    )  # fmt: skip
+    for name in filter(None, listed.stdout.split("\0")):
+        source = REPOSITORY / name
+        if source.is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(source, folder / name)
+    for archive in (REPOSITORY / "data" / "sources").glob("*.[tw][gh][zl]"):
+        os.link(archive, folder / "data" / "sources" / archive.name)
+    return folder
+
+
+def run(copy: Path, *arguments: str) -> str:
+    """Run ``python -m ARGUMENTS`` in the copy, with the copy's package; return its output."""
+    environment = {**os.environ, "PYTHONPATH": str(copy / "workflow"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], cwd=copy, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout[-4000:]}\n{done.stderr[-12000:]}"
+    return done.stdout + done.stderr
+
+
+def snakemake(copy: Path, *arguments: str) -> str:
+    return run(copy, "snakemake", "--cores", "2", *arguments)
+
+
+def planned(output: str) -> dict[str, int]:
+    """Return rule → number of jobs from a dry run's first table."""
+    lines = output.split("Job stats:")[1].splitlines()[3:]
+    rows = [line.split() for line in lines[: lines.index("")]]
+    return {name: int(count) for name, count in rows if name != "total"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A working copy in which the smoke benchmark has been made."""
+    copy = working_copy(tmp_path_factory.mktemp("copy"))
+    snakemake(copy, "all", *SMOKE)
+    return copy
+
+
+def test_everything_is_made(finished):
+    from compactvl.evaluation.results import COLUMNS
+
+    metrics = pd.read_csv(finished / "results" / "metrics.csv")
+    assert tuple(metrics.columns) == COLUMNS
+    assert metrics["value"].notna().all()
+    config = yaml.safe_load((finished / "config.yaml").read_text())
+    assert set(metrics["study"]) == set(config["studies"])
+    for name in config["studies"]:
+        assert (finished / "results" / "reports" / f"{name}.html").stat().st_size > 10_000
+        assert (finished / "results" / name / "parameters.csv").is_file()
+        figures = {path.suffix for path in (finished / "results" / "figures" / name).iterdir()}
+        assert {".pdf", ".svg", ".png", ".csv", ".tex"} <= figures
+    assert "metrics.csv" in (finished / "results" / "reports" / "index.html").read_text()
+    assert not list((finished / "state").glob("resume/**/*.*")), "resume state goes away on success"
+
+
+def test_every_file_is_as_its_manifest_says(finished):
+    assert "every file is as recorded" in run(finished, "compactvl.cli", "verify")
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert "Nothing to be done" in snakemake(finished, "all", *SMOKE)
+
+
+def test_touched_blobs_and_comments_re_run_nothing(finished):
+    for pattern in ("runs/**/*.safetensors", "cache/**/*.npy", "data/sets/**/*.parquet", "data/sources/*.[tw]*"):
+        for path in finished.glob(pattern):
+            os.utime(path)
+    loop = finished / "workflow" / "compactvl" / "training" / "loop.py"
+    before = loop.read_text()
+    try:
+        loop.write_text(before + "\n# a remark\n")
+        assert "Nothing to be done" in snakemake(finished, "-n", "all", *SMOKE)
+    finally:
+        loop.write_text(before)
+
+
+def test_an_edited_figure_retrains_nothing_and_an_edited_loop_retrains(finished):
+    package = finished / "workflow" / "compactvl"
+    figure, loop = package / "reporting" / "figures" / "swaps.py", package / "training" / "loop.py"
+    for path, must, must_not in ((figure, "notebook", "train"), (loop, "train", "encode")):
+        before = path.read_text()
+        try:
+            path.write_text(before + "\nUNUSED = 1\n")
+            jobs = planned(snakemake(finished, "-n", "all", *SMOKE))
+            assert must in jobs, jobs
+            assert must_not not in jobs, jobs
+        finally:
+            path.write_text(before)
+
+
+def test_another_variant_trains_only_itself(finished):
+    overlay = finished / "more.yaml"
+    config = yaml.safe_load((finished / "config.yaml").read_text())
+    study, section = next(iter(config["studies"].items()))
+    base = next(name for name, variant in section["variants"].items() if variant.get("benchmarks"))
+    variant = {"base": base, "benchmarks": section["variants"][base]["benchmarks"][:1]}
+    overlay.write_text(yaml.safe_dump({"studies": {study: {"variants": {"another": variant}}}}))
+    jobs = planned(snakemake(finished, "-n", "all", *SMOKE, str(overlay)))
+    assert jobs["train"] == 1
+    assert jobs["evaluate"] == 1
+    assert not {"curate", "encode", "embed", "weights"} & jobs.keys()
+    # The next run sees the same settings as before: nothing changed.
+    assert "Nothing to be done" in snakemake(finished, "-n", "all", *SMOKE)
+
+
+def test_the_paper_size_plans_once_its_files_are_there(tmp_path):
+    copy = working_copy(tmp_path / "copy")
+    paper = yaml.safe_load((copy / "config" / "paper.yaml").read_text())
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n", "--configfile", "config/paper.yaml"],
+        cwd=copy, env={**os.environ, "PYTHONPATH": str(copy / "workflow")}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "dataset_" in done.stdout + done.stderr, "a missing file is named, with where to get it"
+    for dataset in filter(None, paper["datasets"].values()):
+        (copy / dataset["images"]).mkdir(parents=True)
+        (copy / dataset["annotations"]).touch()
+    jobs = planned(snakemake(copy, "-n", "--configfile", "config/paper.yaml"))
+    assert jobs["train"] > 20
+    assert jobs["curate"] == len(list(filter(None, paper["datasets"].values())))
