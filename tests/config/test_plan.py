@@ -7,7 +7,8 @@ import compactvl.studies
 from compactvl.errors import UserError
 from compactvl.files import write_json
 from compactvl.layout import Layout
-from compactvl.plan import LONG_AGO, Plan
+from compactvl.plan import Plan
+from compactvl.settings_files import LONG_AGO, write_settings_files
 
 TOY = """
 from typing import Literal
@@ -140,7 +141,7 @@ def test_missing_files_of_an_own_data_set_are_told(toy, tmp_path):
 
 def test_settings_files_change_only_with_their_content(toy, tmp_path):
     layout = Layout(tmp_path / "work")
-    Plan(toy, layout).write_settings()
+    write_settings_files(Plan(toy, layout))
     student, teacher = (layout.settings("toy", name) for name in ("student", "teacher"))
     assert json.loads(student.read_text())["width"] == 4
     assert student.stat().st_mtime == LONG_AGO, "a new file must not make anything run again"
@@ -148,7 +149,7 @@ def test_settings_files_change_only_with_their_content(toy, tmp_path):
     os.utime(student, (1e9, 1e9))
     toy["studies"]["toy"]["variants"]["teacher"]["width"] = 64
     toy["studies"]["toy"]["variants"]["student"]["benchmarks"] = []
-    Plan(toy, layout).write_settings()
+    write_settings_files(Plan(toy, layout))
     assert student.stat().st_mtime == 1e9, "which benchmarks there are changes no training"
     assert teacher.stat().st_mtime > 1e9
     assert json.loads(teacher.read_text())["width"] == 64
@@ -161,7 +162,7 @@ def test_a_new_settings_file_is_a_change_where_outputs_were_made_with_other_sett
         body |= {"teacher": "teacher"} if variant == "student" else {}
         write_json(layout.run("toy", variant, 0) / "settings.json", body)
     write_json(layout.dataset("scenes") / "manifest.json", {"stage": "curate", "settings": {"kind": "scenes"}})
-    Plan(toy, layout).write_settings()
+    write_settings_files(Plan(toy, layout))
     assert layout.settings("toy", "teacher").stat().st_mtime == LONG_AGO
     assert layout.settings("toy", "student").stat().st_mtime > LONG_AGO
     assert layout.settings("datasets", "scenes").stat().st_mtime > LONG_AGO

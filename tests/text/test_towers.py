@@ -17,7 +17,14 @@ from compactvl.text.towers import TextTower
 
 WORDS = ["<pad>", "<unk>", "<end>", "two", "dogs", "left", "of", "a", "cake"]
 SIZES = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-TEXT = {**SIZES, "vocab_size": len(WORDS), "max_position_embeddings": 8, "pad_token_id": 0, "eos_token_id": 2, "bos_token_id": 1}
+TEXT = {
+    **SIZES,
+    "vocab_size": len(WORDS),
+    "max_position_embeddings": 8,
+    "pad_token_id": 0,
+    "eos_token_id": 2,
+    "bos_token_id": 1,
+}
 VISION = {**SIZES, "image_size": 16, "patch_size": 8}
 TEXTS = ["two dogs", "a cake", "two dogs left of a cake two dogs left of a cake"]
 

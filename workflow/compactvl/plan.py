@@ -1,20 +1,16 @@
 """The jobs of a configuration and what each reads: the DAG, before Snakemake draws it.
 
-A :class:`Plan` resolves every variant, checks every reference and knows, for each job, its input files. It also
-writes each thing's resolved settings to a small file of its own, so a job depends on just the settings it uses.
+A :class:`Plan` resolves every variant, checks every reference and knows, for each job, its input files.
 """
 
 import importlib
 import importlib.util
-import json
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-from pydantic import BaseModel
 
 import compactvl.studies
 from compactvl.config.base import did_you_mean
@@ -24,15 +20,9 @@ from compactvl.config.root import RootSettings, encoder_weights, missing, valida
 from compactvl.data.curate import required_sets, required_sources
 from compactvl.digest import source_digest
 from compactvl.errors import UserError
-from compactvl.files import atomic_path, read_json
 from compactvl.layout import Layout
 from compactvl.manifest import MANIFEST
 from compactvl.studies.base import Needs, Study, VariantBase
-
-RUN_FIELDS = frozenset({"benchmarks", "seeds"})
-"""Fields of a variant that say which jobs there are; no job's outcome depends on them."""
-LONG_AGO = 946684800
-"""1 January 2000, the time of a settings file that did not exist before: being new is no reason to run anything."""
 
 
 def find_study(name: str, place: str) -> Study:
@@ -374,31 +364,6 @@ class Plan:
         """Return the digest of the source code a notebook runs, its own text aside."""
         return source_digest(["compactvl.reporting.render", Path(notebook).absolute()])
 
-    # Settings files.
-
-    def write_settings(self) -> None:
-        """Write every resolved setting to a file of its own, where its content is new."""
-        root, layout = self.root, self.layout
-        for section in ("sources", "weights", "datasets", "encoders", "text_encoders", "benchmarks"):
-            for name, settings in getattr(root, section).items():
-                body = settings.model_dump(mode="json")
-                outputs = {
-                    "datasets": [layout.dataset(name) / MANIFEST],
-                    "benchmarks": layout.results.glob(f"*/*/seed*/{name}.json"),
-                }
-                changed = any(other != body for other in _recorded(outputs.get(section, []), "settings"))
-                if section == "datasets":
-                    sources = {key: root.sources[key].model_dump(mode="json") for key in self.dataset_sources(name)}
-                    body = {"settings": body, "sources": sources}
-                _write_settings(layout.settings(section, name), body, changed)
-        for study, resolved in self.studies.items():
-            for name, variant in resolved.variants.items():
-                body = variant_body(variant)
-                made_with = _recorded(layout.run(study, name, 0).parent.glob("seed*/settings.json"))
-                changed = any({k: v for k, v in other.items() if k not in RUN_FIELDS} != body for other in made_with)
-                _write_settings(layout.settings(study, name), body, changed)
-        _write_settings(layout.root / "state" / "settings" / "results.json", self.results(), changed=False)
-
 
 STAGE_ENTRIES = {
     "fetch": ["compactvl.data.sources:fetch_source"],
@@ -416,30 +381,3 @@ def _existing(path: str, place: str, remedy: str) -> str:
     if not os.path.isfile(path):
         raise UserError(f"{place}: {path} is missing: {remedy}")
     return path
-
-
-def variant_body(variant: BaseModel) -> dict[str, Any]:
-    """Return a variant's settings as its settings file holds them."""
-    return variant.model_dump(mode="json", exclude=set(RUN_FIELDS))
-
-
-def _recorded(paths: Iterable[Path], key: str | None = None) -> list[Any]:
-    """Return the settings that outputs already on disk (e.g. pulled by DVC) say they were made with."""
-    bodies = [read_json(path) for path in paths if path.is_file()]
-    return bodies if key is None else [body[key] for body in bodies if key in body]
-
-
-def _write_settings(path: Path, body: Any, changed: bool) -> None:
-    """Write a settings file if its content is new.
-
-    A file that did not exist is dated long ago, because being new is no reason to run anything; unless outputs are there
-    that were made with other settings.
-    """
-    text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
-    known = path.is_file()
-    if known and path.read_text(encoding="utf-8") == text:
-        return
-    with atomic_path(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-        if not known and not changed:
-            os.utime(temporary, (LONG_AGO, LONG_AGO))

@@ -8,11 +8,12 @@ from snakemake.exceptions import WorkflowError
 from compactvl.environment import put_program_on_path
 from compactvl.errors import UserError
 from compactvl.plan import Plan
+from compactvl.settings_files import write_settings_files
 
 put_program_on_path()
 try:
     plan = Plan(config)
-    plan.write_settings()
+    write_settings_files(plan)
 except UserError as error:
     raise WorkflowError(*str(error).splitlines())
 

@@ -32,7 +32,7 @@ class State:
 
     Attributes:
         step: 0-based number of the current step.
-        pairs: positive pairs seen so far.
+        pairs: scored pairs seen so far, positives and negatives.
         memory: numbers a study keeps, e.g. a running accuracy.
     """
 
@@ -43,7 +43,7 @@ class State:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One step's loss (scalar tensor), the pairs it saw, and numbers for the log."""
+    """One step's loss (scalar tensor), the pairs it scored, and numbers for the log."""
 
     loss: Tensor
     pairs: int
@@ -65,6 +65,7 @@ def train_loop(
     label: str,
     log_every: int = 10,
     hooks: Mapping[int, Callable[[State], Mapping[str, float]]] | None = None,
+    pairs_before: int = 0,
 ) -> State:
     """Train ``model`` for ``steps`` steps.
 
@@ -81,13 +82,14 @@ def train_loop(
         label: shown beside the progress.
         log_every: steps between log lines.
         hooks: called after that many steps; what they return goes into the log.
+        pairs_before: pairs the starting weights have already seen; the log counts on from them.
 
     Raises:
         FloatingPointError: the loss is not finite.
     """
     hooks = hooks or {}
     resume = scratch / "resume.pt"
-    state, lines, spent = State(), [], 0.0
+    state, lines, spent = State(pairs=pairs_before), [], 0.0
     if (saved := read_resume(resume, digest)) is not None:
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from compactvl.data.canonical import CanonicalSet
+from compactvl.manifest import read_manifest
 from compactvl.studies.base import Job
 from compactvl.studies.edje import objectives
 from compactvl.studies.edje.analysis import write_attention_maps
@@ -168,6 +169,7 @@ def train_joint(job: Job) -> None:
         log_path=job.output / "log.jsonl",
         label=f"{job.variant} seed {job.seed}",
         hooks=hooks,
+        pairs_before=read_manifest(folder[start.joint], "train")["pairs"] if start.joint else 0,
     )
     shown = dataset.images.loc[dataset.images["split"] == "test", "image_id"].tolist()
     files = write_attention_maps(model, store, shown, job.output)
