@@ -81,5 +81,5 @@ def test_a_model_that_is_not_there_is_told(tmp_path):
 
 def test_packaged_encoders_need_their_weights(tmp_path):
     write_json(tmp_path / "text.json", {"loader": "sentence_bert", "weights": "minilm"})
-    with pytest.raises(UserError, match="--weights cache/weights/minilm.safetensors"):
+    with pytest.raises(UserError, match=r"--weights cache/weights/minilm\.safetensors"):
         load_text_encoder("minilm", read_settings(tmp_path / "text.json", TextEncoderSettings), None)
