@@ -11,6 +11,7 @@ import pytest
 
 from compactvl.cli import main as program
 from compactvl.cli.command import Command
+from compactvl.config.overlay import read_yaml
 from compactvl.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
@@ -48,6 +49,15 @@ def test_every_command_has_help_with_an_example(name, capsys):
     shown = capsys.readouterr().out
     assert f"example:\n  compactvl {name}" in shown
     assert "--log-level" in shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_settings_files_in_examples_are_of_the_demo(name):
+    command = next(command for command in program.commands() if command.name == name)
+    config = read_yaml(REPOSITORY / "config.yaml")
+    sections = config | {study: body["variants"] for study, body in config["studies"].items()}
+    for section, entry in re.findall(r"state/settings/(\w+)/(\w+)\.json", command.example):
+        assert entry in sections[section]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,14 +1,17 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 
 import compactvl.studies
+from compactvl.config.overlay import read_yaml
 from compactvl.errors import UserError
 from compactvl.files import write_json
 from compactvl.layout import Layout
 from compactvl.plan import Plan
 from compactvl.settings_files import LONG_AGO, write_settings_files
+from compactvl.studies.base import Needs
 
 TOY = """
 from typing import Literal
@@ -85,6 +88,35 @@ def test_peers_are_those_a_variant_builds_on_transitively(toy):
     assert plan.peers("toy", "teacher") == []
     assert plan.peers("toy", "pupil") == ["student", "teacher"]
     assert plan.peers("toy", "pupil", "scenes") == ["student", "teacher"]
+
+
+def test_an_encoder_that_is_read_brings_its_settings_and_weights(toy):
+    toy["encoders"]["hub"] = {"loader": "timm", "model": "test_vit"}
+    plan = Plan(toy)
+    needs = Needs(weights=frozenset({"minilm"}), encoders=frozenset({"dinov2_s", "hub"}))
+    assert plan.edges(needs, "toy", 0) == [
+        "cache/weights/dinov2_s.json",
+        "cache/weights/minilm.json",
+        "state/settings/encoders/dinov2_s.json",
+        "state/settings/encoders/hub.json",
+    ]
+    assert plan.blobs(needs, "toy", 0) == ["cache/weights/dinov2_s.safetensors", "cache/weights/minilm.safetensors"]
+
+
+def test_only_what_is_timed_online_reads_its_encoder():
+    plan = Plan(read_yaml(Path(__file__).parents[2] / "config.yaml"))
+    assert plan.needs("edje", "edje", "efficiency").encoders == {"dinov2_s"}
+    assert not plan.needs("edje", "compressed_8", "efficiency").encoders
+    assert not plan.needs("edje", "edje", "scenes").encoders
+
+
+def test_weights_of_the_hub_have_no_source(toy):
+    toy["weights"]["hub"] = {"format": "transformers_bert", "model": "somebody/some-bert"}
+    plan = Plan(toy)
+    assert plan.weights_sources("hub") == []
+    assert plan.archives(plan.weights_sources("hub")) == plan.pins(plan.weights_sources("hub")) == []
+    assert plan.weights_sources("minilm") == ["minilm"]
+    assert plan.weights_without_source() == ["hub"]
 
 
 def test_tokens_can_be_asked_for_besides_the_studies(toy):

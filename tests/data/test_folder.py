@@ -60,6 +60,10 @@ def test_folder_becomes_a_data_set(album, tmp_path):
         (HEADER.encode() + b"nope.jpg,a dog,train\n", "line 2: caption of unknown image 'nope.jpg'"),
         (HEADER.encode() + b"../x.jpg,a dog,train\n", "must be a path below the image folder"),
         (HEADER.encode() + b"a.jpg,,train\n", "line 2: empty caption"),
+        (
+            HEADER.encode() + b"a.jpg,a dog,train\na.jpg,?!,train\n",
+            r"captions\.csv line 3: caption '\?!' of 'a\.jpg' has no words",
+        ),
         (HEADER.encode() + b"a.jpg,a dog,training\n", "unknown split 'training'"),
         (HEADER.encode() + b"a.jpg,a dog,train\na.jpg,my dog,test\n", "line 3: 'a.jpg' is in split 'train' and 'test'"),
         (HEADER.encode() + b"a.jpg,a dog,train\n./a.jpg,a dog,train\n", "line 3: the same image and caption as line 2"),
@@ -173,6 +177,10 @@ def test_karpathy(tmp_path):
         ({"filename": "b.jpg"}, "file name 'b.jpg' occurs twice"),
         ({"sentences": [{"raw": "x", "sentid": 5}]}, "sentence id 5 occurs twice"),
         ({"sentences": []}, "'a.jpg' has no captions"),
+        (
+            {"sentences": [{"raw": "x", "sentid": 4}, {"raw": "...", "sentid": 6}]},
+            r"images\[0\]\.sentences\[1\]: caption '\.\.\.' of 'a\.jpg'",
+        ),
         ({"sentences": None}, "not an entry with filename, split and sentences"),
         ({"split": "trial"}, "unknown split 'trial'"),
         ({"filepath": "../.."}, "must be a path below the image folder"),

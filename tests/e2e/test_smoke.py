@@ -31,12 +31,17 @@ def working_copy(folder: Path) -> Path:
     return folder
 
 
-def run(copy: Path, *arguments: str) -> str:
-    """Run ``python -m ARGUMENTS`` in the copy, with the copy's package; return its output."""
+def python(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run ``python -m ARGUMENTS`` in the copy, with the copy's package."""
     environment = {**os.environ, "PYTHONPATH": str(copy / "workflow"), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, "-m", *arguments], cwd=copy, env=environment, capture_output=True, text=True, check=False
     )
+
+
+def run(copy: Path, *arguments: str) -> str:
+    """Run ``python -m ARGUMENTS`` in the copy, which must succeed; return its output."""
+    done = python(copy, *arguments)
     assert done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout[-4000:]}\n{done.stderr[-12000:]}"
     return done.stdout + done.stderr
 
@@ -73,12 +78,39 @@ def test_everything_is_made(finished):
         assert (finished / "results" / name / "parameters.csv").is_file()
         figures = {path.suffix for path in (finished / "results" / "figures" / name).iterdir()}
         assert {".pdf", ".svg", ".png", ".csv", ".tex"} <= figures
+    tables = finished / "results" / "figures" / "edje"
+    assert (tables / "parameters.csv").is_file()
+    assert pd.read_csv(tables / "cost.csv")["parameters"].str.fullmatch(r"[\d.]+ M").all()
     assert "metrics.csv" in (finished / "results" / "reports" / "index.html").read_text()
     assert not list((finished / "state").glob("resume/**/*.*")), "resume state goes away on success"
 
 
 def test_every_file_is_as_its_manifest_says(finished):
     assert "every file is as recorded" in run(finished, "compactvl.cli", "verify")
+
+
+def test_a_damaged_file_is_named_whatever_folder_it_is_in(finished):
+    """One file of each folder is changed, then put back with its time."""
+    from compactvl.cli.verify import DEFAULT
+    from compactvl.files import read_json
+    from compactvl.verification import find_records
+
+    changed = {}
+    for folder in DEFAULT:
+        record = find_records([finished / folder])[0]
+        path = record.parent / next(iter(read_json(record)["files"]))
+        changed[path] = (path.read_bytes(), path.stat().st_mtime_ns)
+    try:
+        for path, (data, _) in changed.items():
+            path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        done = python(finished, "compactvl.cli", "verify")
+    finally:
+        for path, (data, time) in changed.items():
+            path.write_bytes(data)
+            os.utime(path, ns=(time, time))
+    assert done.returncode == 1, done.stderr
+    for path in changed:
+        assert f"{path.relative_to(finished)}: content differs" in done.stdout
 
 
 def test_a_second_run_has_nothing_to_do(finished):

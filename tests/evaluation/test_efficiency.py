@@ -30,7 +30,7 @@ def test_the_time_limit_leaves_three_calls():
 
 def test_rows_and_metrics():
     timing = measure(lambda: None, warmup=0)
-    facts = {"variant": "v", "tokens": 12, "kb_per_image": 9.216}
+    facts = {"variant": "v", "precision": "bf16", "tokens": 12, "kb_per_image": 9.216}
     rows = [timing_row(timing, source=s, batch=64, pairs=64, **facts) for s in ("memory", "store")]
     rows = [row | {"ms": 2.0, "low": 1.0, "high": 4.0} for row in rows]
     found = {m.name: m for m in efficiency_metrics(rows)}

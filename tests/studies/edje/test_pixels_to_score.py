@@ -1,6 +1,7 @@
 """From pixels to a ranking with the real encoder and tokenizer; the joint encoder has random weights."""
 
 import io
+import shutil
 from dataclasses import asdict
 from types import SimpleNamespace
 
@@ -13,18 +14,20 @@ from PIL import Image, ImageDraw
 from compactvl.config.encoders import PackagedEncoder, WeightsSettings
 from compactvl.errors import UserError
 from compactvl.files import sha256_bytes, write_json
-from compactvl.manifest import read_manifest, write_manifest
+from compactvl.manifest import manifest_digest, read_manifest, write_manifest
 from compactvl.nn.bert import BertShape
 from compactvl.studies.edje.compress import compress_store
+from compactvl.studies.edje.joint import TOKENIZER
 from compactvl.studies.edje.model import AdapterShape, Captions, JointModel
 from compactvl.studies.edje.rerank import Reranker
 from compactvl.studies.edje.rerank_pairs import through_storage
 from compactvl.studies.edje.scoring import score_pairs
+from compactvl.studies.edje.stores import encoder_of
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import save_model
 from compactvl.vision.encode import encode
 from compactvl.vision.registry import load_encoder
-from compactvl.vision.store import TokenStore
+from compactvl.vision.store import TokenStore, TokenWriter
 from compactvl.vision.weights import convert_weights
 
 COUNT, TOKENS = 6, 5
@@ -73,9 +76,11 @@ def world(tmp_path_factory, source_archive):
     model.set_word_statistics()
     run = root / "runs" / "edje" / "x" / "seed0"
     save_model(model, run)
-    write_json(run / "settings.json", {"joint": {"weights": "minilm"}, "precision": "fp32"})
+    write_json(run / "settings.json", {"precision": "fp32"})
+    shutil.copyfile(weights / "minilm.tokenizer.json", run / TOKENIZER)
     shapes = {"adapter": asdict(adapter), "bert": asdict(bert), "recovery_dim": None, "masked_words": False}
-    write_manifest(run, stage="train", shapes={**shapes, "longest_caption": 64, "rescale": True})
+    facts = encoder_of(TokenStore.open(root / "tokens"))
+    write_manifest(run, stage="train", encoder=facts, shapes={**shapes, "longest_caption": 64, "rescale": True})
     tokenizer = WordPiece(weights / "minilm.tokenizer.json")
     return SimpleNamespace(root=root, run=run, model=model, patches=patches, tokenizer=tokenizer, ids=list(images))
 
@@ -141,9 +146,74 @@ def test_rank_is_sorted_and_takes_candidates(world):
 
 def test_bad_queries_and_stores_are_errors(world, tmp_path):
     reranker = Reranker.open(world.run, world.root / "tokens")
-    with pytest.raises(UserError, match="query is empty"):
-        reranker.rank("  ")
+    for query in ("  ", "?!", "\N{DOG FACE}"):
+        with pytest.raises(UserError, match="has no words"):
+            reranker.rank(query)
     with pytest.raises(UserError, match="nobody"):
         reranker.rank("a dog", image_ids=["nobody"])
     with pytest.raises(UserError, match=r"manifest\.json is missing"):
         Reranker.open(tmp_path, world.root / "tokens")
+
+
+def test_a_run_is_used_wherever_it_is_copied_to(world, tmp_path):
+    copy = shutil.copytree(world.run, tmp_path / "my model")
+    expected = Reranker.open(world.run, world.root / "tokens").rank("a red circle")
+    assert Reranker.open(copy, world.root / "tokens").rank("a red circle") == expected
+    (copy / TOKENIZER).unlink()
+    with pytest.raises(UserError, match=r"tokenizer\.json is missing: train that variant again"):
+        Reranker.open(copy, world.root / "tokens")
+
+
+def write_store(folder, *, shape=(64, 384), **facts):
+    images = {f"image{i}": "0" * 64 for i in range(2)}
+    facts = TokenStore.open(folder.parent / "tokens").manifest["encoder"] | facts
+    writer = TokenWriter(folder, shape=shape, pooled_dim=3, storage="fp16", encoder_facts=facts, images=images)
+    with writer:
+        writer.append(
+            list(images), np.ones((2, *shape), np.float32), np.ones((2, 3), np.float32), list(images.values())
+        )
+    writer.finish()
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("facts", "message"),
+    [
+        ({"name": "other", "weights_sha256": "1" * 64}, r"holds tokens of encoder other \(.*those of dinov2_s \("),
+        ({"preprocessing": {"image_size": 224}}, r"holds tokens of encoder dinov2_s"),
+        ({"shape": (64, 192)}, r"holds 64 tokens of width 192, .* reads tokens of width 384"),
+        ({"loader": "edje", "run": "2" * 64, "shape": (TOKENS, 384)}, r"compressed tokens of another run \(22222222\)"),
+    ],
+)
+def test_a_store_of_another_encoder_or_run_is_refused(world, tmp_path, facts, message):
+    store = write_store(world.root / f"other{len(message)}", **facts)
+    with pytest.raises(UserError, match=message) as caught:
+        Reranker.open(world.run, store)
+    assert "\n" not in str(caught.value)
+    if facts.get("loader") == "edje":
+        message = "holds compressed tokens already"
+    with pytest.raises(UserError, match=message):
+        compress_store(world.run, store, tmp_path / "small")
+    assert not (tmp_path / "small").exists()
+
+
+def test_number_formats_do_not_make_another_encoder(world):
+    store = write_store(world.root / "fp32", precision="bf16", name="mine")
+    assert len(Reranker.open(world.run, store).rank("a dog")) == 2
+
+
+def test_compressing_destroys_nothing_else(world, tmp_path):
+    tokens, before = world.root / "tokens", manifest_digest(world.root / "tokens")
+    (world.root / "link").symlink_to(tokens)
+    for target in (tokens, world.root / "link", tokens / ".." / "tokens"):
+        with pytest.raises(UserError, match="is the store that is read; choose another folder"):
+            compress_store(world.run, tokens, target)
+    for target in (world.run, write_store(world.root / "patches")):
+        with pytest.raises(UserError, match="holds something else than compressed tokens; choose another folder"):
+            compress_store(world.run, tokens, target)
+    assert manifest_digest(tokens) == before
+    TokenStore.open(tokens, verify="full")
+    TokenStore.open(world.root / "patches", verify="full")
+    compress_store(world.run, tokens, tmp_path / "small", "fp16")
+    compress_store(world.run, tokens, tmp_path / "small", "int8")
+    assert TokenStore.open(tmp_path / "small").storage == "int8"

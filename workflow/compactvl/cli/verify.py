@@ -5,7 +5,7 @@ from pathlib import Path
 
 from compactvl.cli.command import Command
 
-DEFAULT = ("data/sets", "cache/weights", "cache/tokens", "runs", "results")
+DEFAULT = ("data/sets", "cache/weights", "cache/tokens", "cache/texts", "runs", "results")
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

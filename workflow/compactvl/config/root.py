@@ -8,10 +8,11 @@ from pydantic import Field
 from compactvl.config.base import Strict, did_you_mean, validate
 from compactvl.config.benchmarks import BenchmarkSettings
 from compactvl.config.datasets import DatasetSettings
-from compactvl.config.encoders import EncoderSettings, WeightsSettings
+from compactvl.config.encoders import EncoderSettings
 from compactvl.config.overlay import without_null
 from compactvl.config.sources import SourceSettings
 from compactvl.config.texts import TextEncoderSettings
+from compactvl.config.weights import PretrainedWeights
 from compactvl.errors import UserError
 
 NAMED_SECTIONS = ("sources", "weights", "datasets", "encoders", "text_encoders", "benchmarks", "studies", "tokens")
@@ -36,7 +37,7 @@ class RootSettings(Strict):
         default=(0,), min_length=1, description="Seeds of every variant that does not name its own."
     )
     sources: dict[str, SourceSettings] = Field(default={}, description="Pinned package archives, by name.")
-    weights: dict[str, WeightsSettings] = Field(default={}, description="Pretrained weights, by name.")
+    weights: dict[str, PretrainedWeights] = Field(default={}, description="Pretrained weights, by name.")
     datasets: dict[str, DatasetSettings] = Field(default={}, description="Data sets, by name.")
     encoders: dict[str, EncoderSettings] = Field(default={}, description="Frozen vision encoders, by name.")
     text_encoders: dict[str, TextEncoderSettings] = Field(default={}, description="Frozen text encoders, by name.")
@@ -69,6 +70,11 @@ def encoder_weights(encoder: EncoderSettings | TextEncoderSettings) -> str | Non
     return getattr(encoder, "weights", None)
 
 
+def weights_source(weights: PretrainedWeights) -> str | None:
+    """Return the name of the source whose archive holds the weights; ``None`` where they come from the Hub or a folder."""
+    return getattr(weights, "source", None)
+
+
 def missing(name: str, known: Mapping[str, Any], place: str, what: str) -> list[str]:
     """Return one line if ``name`` is not in ``known``, with a suggestion; otherwise nothing."""
     return [] if name in known else [f'{place}: unknown {what} "{name}"{did_you_mean(name, known)}']
@@ -89,7 +95,9 @@ def _bad_names(root: RootSettings) -> list[str]:
 def _bad_references(root: RootSettings) -> list[str]:
     problems = []
     for name, weights in root.weights.items():
-        problems += missing(weights.source, root.sources, f"weights.{name}.source", "source")
+        source = weights_source(weights)
+        if source is not None:
+            problems += missing(source, root.sources, f"weights.{name}.source", "source")
     for name, encoder in root.encoders.items():
         weights = encoder_weights(encoder)
         if weights is not None:

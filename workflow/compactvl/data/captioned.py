@@ -46,6 +46,11 @@ def split_name(value: str, where: str) -> str:
         raise UserError(f"{where}: unknown split {value!r}; use one of {', '.join(SPLIT_NAMES)}") from None
 
 
+def has_words(caption: str) -> bool:
+    """Whether anything of a caption is left once punctuation is removed, as text models do."""
+    return any(character.isalnum() for character in caption)
+
+
 def write_captioned(
     folder: Path,
     name: str,

@@ -3,7 +3,7 @@
 import csv
 from pathlib import Path, PurePosixPath
 
-from compactvl.data.captioned import CaptionedImage, split_name
+from compactvl.data.captioned import CaptionedImage, has_words, split_name
 from compactvl.errors import UserError
 
 
@@ -18,7 +18,7 @@ def read_captions_csv(path: Path, folder: Path) -> list[CaptionedImage]:
         One record an image, in the order of first mention; all with a split or all without.
 
     Raises:
-        UserError: no file, not UTF-8, a missing column or value, an image outside the folder or not there, a
+        UserError: no file, not UTF-8, a missing column or value, a caption without words, an image outside the folder or not there, a
             repeated row, an image in two splits, or splits on some rows only. Names the line.
     """
     captions: dict[str, list[tuple[str, str]]] = {}
@@ -30,6 +30,8 @@ def read_captions_csv(path: Path, folder: Path) -> list[CaptionedImage]:
         caption = " ".join((row["caption"] or "").split())
         if not caption:
             raise UserError(f"{where}: empty caption of {image_id!r}; write one or delete the line")
+        if not has_words(caption):
+            raise UserError(f"{where}: caption {caption!r} of {image_id!r} has no words; write one or delete the line")
         if (image_id, caption) in seen:
             raise UserError(
                 f"{where}: the same image and caption as line {seen[image_id, caption]}; delete one of them"

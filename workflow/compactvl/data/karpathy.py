@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from compactvl.config.datasets import KarpathySettings
-from compactvl.data.captioned import CaptionedImage, split_name, write_captioned
+from compactvl.data.captioned import CaptionedImage, has_words, split_name, write_captioned
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file
 
@@ -22,7 +22,8 @@ def read_karpathy(path: Path, folder: Path) -> list[CaptionedImage]:
         folder: where the images are.
 
     Raises:
-        UserError: no file, not that form, a repeated file name or sentence id, an image without captions; names it.
+        UserError: no file, not that form, a repeated file name or sentence id, an image without captions,
+            a caption without words; names it.
     """
     if not path.is_file():
         raise UserError(f"{path} is missing; put Karpathy's split file there")
@@ -58,6 +59,9 @@ def _record(entry: Any, folder: Path, where: str) -> CaptionedImage:
         raise UserError(f"{where}: {str(below)!r} must be a path below the image folder")
     if not captions or not all(caption for _, caption in captions):
         raise UserError(f"{where}: {name!r} has no captions, or an empty one")
+    for number, (_, caption) in enumerate(captions):
+        if not has_words(caption):
+            raise UserError(f"{where}.sentences[{number}]: caption {caption!r} of {name!r} has no words; take it out")
     return CaptionedImage(name, folder / below, split_name(split, where), captions)
 
 

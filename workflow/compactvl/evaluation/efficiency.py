@@ -5,9 +5,12 @@
     {"environment": {...},                    # environment()
      "rows": [{
         "variant": "compressed_12",           # or "cross_encoder", "transformers_bert": a reference, not a variant
-        "source": "memory",                   # memory: tokens in RAM; store: read from disk inside the clock;
+        "source": "memory",                   # memory: image tokens and word pieces in RAM;
+                                              # text: image tokens in RAM, captions tokenised inside the clock;
+                                              # store: image tokens read from disk inside the clock;
                                               # online: vision features computed from pixels inside the clock;
                                               # reference: another library on an input of the same length
+        "precision": "bf16",                  # arithmetic: fp32 or bf16
         "tokens": 12,                         # image tokens a pair, m
         "batch": 64,                          # pairs in one call
         "pairs": 64,                          # pairs timed in one call of the measured function
@@ -17,7 +20,8 @@
         "kb_per_image": 9.216                 # stored an image, decimal kB; null for a reference
      }, ...]}
 
-:func:`timing_row` makes such a row. "ms for 64 pairs" is the row with pairs 64 and source memory.
+:func:`timing_row` makes such a row. "ms for 64 pairs" is the row with pairs 64 and source memory. A reference that tokenises
+text (``cross_encoder``) is to be compared with source text.
 """
 
 import os
@@ -34,7 +38,7 @@ from compactvl.evaluation.results import Metric
 from compactvl.files import write_json
 from compactvl.manifest import package_versions
 
-Source = Literal["memory", "store", "online", "reference"]
+Source = Literal["memory", "text", "store", "online", "reference"]
 FEWEST_REPEATS = 3
 
 
@@ -84,6 +88,7 @@ def timing_row(
     *,
     variant: str,
     source: Source,
+    precision: str,
     tokens: int,
     batch: int,
     pairs: int,
@@ -93,6 +98,7 @@ def timing_row(
     return {
         "variant": variant,
         "source": source,
+        "precision": precision,
         "tokens": tokens,
         "batch": batch,
         "pairs": pairs,

@@ -69,12 +69,14 @@ class CompressionAdapter(nn.Module):
         heads, d_v = self.attention.num_heads, x.shape[-1]
         batch, _, count, length = weights.shape
         mixed = torch.matmul(weights.reshape(batch, heads * count, length).to(x.dtype), x)  # (B, heads·m, d_v)
+        mixed = mixed.view(batch, heads, count, d_v).transpose(0, 1).reshape(heads, batch * count, d_v)
         _, _, w_v = self.attention.in_proj_weight.chunk(3)
         _, _, b_v = self.attention.in_proj_bias.chunk(3)
-        value = F.linear(mixed, self.value.weight, self.value.bias).view(batch, heads, count, d_v)
-        per_head = w_v.view(heads, d_v // heads, d_v).transpose(1, 2).to(value.dtype)
-        value = torch.matmul(value, per_head) + b_v.view(heads, 1, d_v // heads)  # (B, heads, m, d)
-        return self.attention.out_proj(value.transpose(1, 2).reshape(batch, count, d_v))
+        per_head = torch.matmul(w_v, self.value.weight).view(heads, d_v // heads, d_v).transpose(1, 2)
+        bias = (torch.mv(w_v, self.value.bias) + b_v).view(heads, 1, d_v // heads)
+        value = torch.matmul(mixed, per_head.to(mixed.dtype)) + bias  # (heads, B·m, d)
+        value = value.view(heads, batch, count, -1).permute(1, 2, 0, 3).reshape(batch, count, d_v)
+        return self.attention.out_proj(value)
 
 
 class PoolingAdapter(nn.Module):

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None) -> Tensor:
+def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None, dropout: float = 0.0) -> Tensor:
     """Return softmax(Q Kᵀ / √d + bias) V.
 
     On the CPU in bf16 the backward of ``scaled_dot_product_attention`` is several times slower than two plain
@@ -18,13 +18,15 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
         key: (..., S, d).
         value: (..., S, d).
         bias: additive, broadcastable to (..., L, S): 0 where a key may be seen, large and negative where not.
+        dropout: probability of dropping an attention weight.
 
     Returns:
         (..., L, d) in ``value``'s dtype.
     """
     if query.device.type != "cpu":
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
     scores = torch.matmul(query * (1.0 / math.sqrt(query.shape[-1])), key.transpose(-1, -2))
     if bias is not None:
         scores = scores + bias.to(scores.dtype)
-    return torch.matmul(scores.softmax(-1).to(value.dtype), value)
+    weights = F.dropout(scores.softmax(-1), dropout) if dropout else scores.softmax(-1)
+    return torch.matmul(weights.to(value.dtype), value)

@@ -72,7 +72,7 @@ class BertLayer(nn.Module):
         Args:
             x: (B, L, width).
             bias: additive attention bias, broadcastable to (B, heads, L, L), or ``None``.
-            dropout: probability, applied where BERT applies its hidden dropout.
+            dropout: probability, applied where BERT applies its hidden and attention dropouts.
             row: compute only this position's output.
 
         Returns:
@@ -89,7 +89,9 @@ class BertLayer(nn.Module):
             x = x[:, row : row + 1]
             query = F.linear(x, weight[:width], offset[:width])
         query, key, value = (part.reshape(split).transpose(1, 2) for part in (query, key, value))
-        mixed = attend(query, key, value, bias).transpose(1, 2).reshape(batch, -1, width)
+        mixed = (
+            attend(query, key, value, bias, dropout if self.training else 0.0).transpose(1, 2).reshape(batch, -1, width)
+        )
         x = self.attention_norm(x + F.dropout(self.out(mixed), dropout, self.training))
         return self.norm(x + F.dropout(self.down(F.gelu(self.up(x))), dropout, self.training))
 
@@ -120,7 +122,7 @@ class BertEncoder(nn.Module):
             positions: (B, L) int64.
             types: (L,) or (B, L) int64.
             mask: (B, L) bool, true where there is a token, or ``None`` when nothing is padded.
-            dropout: hidden dropout while training.
+            dropout: hidden and attention dropout while training.
             row: return only this position, computing the last layer for it alone.
 
         Returns:

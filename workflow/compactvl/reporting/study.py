@@ -14,6 +14,7 @@ from compactvl.evaluation.results import read_metrics, read_predictions
 from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
 from compactvl.evaluation.statistics import Interval, paired_bootstrap
 from compactvl.files import read_json
+from compactvl.manifest import MANIFEST, read_manifest
 from compactvl.reporting.labels import token_count
 
 DEFAULT_POOL = 10
@@ -175,6 +176,13 @@ class StudyResults:
                 return read_json(path)
         return None
 
+    def pairs(self, variant: str) -> int | None:
+        """Return the pairs a run has seen, those of the runs it starts from included (first seed), or ``None``."""
+        for folder in self._folders(self.runs, variant).values():
+            if (folder / MANIFEST).is_file():
+                return read_manifest(folder).get("pairs")
+        return None
+
     def analysis(self, variant: str) -> dict[str, np.ndarray] | None:
         """Return the arrays of ``analysis.npz`` (first seed), or ``None``."""
         for folder in self._folders(self.runs, variant).values():
@@ -185,8 +193,8 @@ class StudyResults:
 
     @functools.cached_property
     def parameters(self) -> pd.DataFrame:
-        """``results/tables/<study>/parameters.csv``: variant, part, parameters; empty where it was not written."""
-        path = self.results / "tables" / self.study / "parameters.csv"
+        """``results/<study>/parameters.csv``: variant, part, parameters; empty where it was not written."""
+        path = self.results / self.study / "parameters.csv"
         return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["variant", "part", "parameters"])
 
     @functools.cached_property
@@ -211,10 +219,13 @@ class StudyResults:
         return {}
 
     def tokens(self, variant: str) -> int | None:
-        """Return the tokens an image has for a variant: as timed, else as its name or the store says, else ``None``."""
+        """Return the tokens an image has for a variant: as timed, else as its settings, name or store say."""
         rows = self.efficiency[self.efficiency["variant"] == variant]
         if len(rows):
             return int(rows["tokens"].iloc[0])
+        settings = self.settings(variant) or {}
+        if adapter := settings.get("adapter"):
+            return settings["vision"]["tokens"] if adapter["kind"] == "local" else adapter["tokens"]
         return self._local_tokens if variant == "local" else token_count(variant)
 
     def kilobytes(self, variant: str) -> float | None:
@@ -229,5 +240,6 @@ class StudyResults:
 
 
 EFFICIENCY_COLUMNS = (
-    "variant", "source", "tokens", "batch", "pairs", "ms", "low", "high", "pairs_per_s", "repeats", "kb_per_image",
+    "variant", "source", "precision", "tokens", "batch", "pairs", "ms", "low", "high", "pairs_per_s", "repeats",
+    "kb_per_image",
 )  # fmt: skip

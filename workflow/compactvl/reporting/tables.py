@@ -1,14 +1,20 @@
 """Tables as data frames of finished text, and their HTML and LaTeX."""
 
+import json
 from typing import Any
 
 import pandas as pd
 
-from compactvl.reporting.labels import label
+from compactvl.data.canonical import CanonicalSet
+from compactvl.evaluation.statistics import bootstrap_interval
+from compactvl.evaluation.winoground import CHANCE
+from compactvl.reporting.labels import KINDS, label
 from compactvl.reporting.study import Estimate, NotRun, StudyResults
 from compactvl.reporting.style import DIRECTION_TITLES
 
 MISSING = "–"
+RELATIVE_ROUNDING = 1e-6
+"""Scores this near, relative to their size, differ by rounding only (float32)."""
 LATEX_SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -105,7 +111,7 @@ def throughput_table(study: StudyResults) -> pd.DataFrame | NotRun:
     rows = study.efficiency
     if rows.empty:
         return NotRun("nothing was timed")
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
             "model": rows["variant"].map(label),
             "tokens from": rows["source"],
@@ -115,6 +121,75 @@ def throughput_table(study: StudyResults) -> pd.DataFrame | NotRun:
             "ms a call": [f"{r.ms:.2f} [{r.low:.2f}, {r.high:.2f}]" for r in rows.itertuples()],
         }
     )
+    if "precision" in rows:
+        table.insert(2, "precision", rows["precision"].fillna(MISSING))
+    return table
+
+
+def swaps_table(study: StudyResults, variants: list[str], *, benchmark: str = "swaps") -> pd.DataFrame | NotRun:
+    """Return text, image and group score with their intervals by kind of exchange, and how often captions tie.
+
+    ``tied`` is the share of images to which both captions score the same, within float32's rounding.
+    """
+    variants = study.measured(benchmark, variants)
+    if not variants:
+        return NotRun(f"no variant was evaluated on {benchmark}")
+    rows = []
+    for variant in variants:
+        ties = caption_ties(study, variant, benchmark)
+        for kind in ["", *sorted(set(ties) - {""})]:
+            row = {"model": label(variant), "exchanged": KINDS.get(kind, kind) or "all"}
+            for score in CHANCE:
+                found = study.estimate(variant, benchmark, f"{score}/{kind}" if kind else score)
+                row |= {"items": str(found.n), f"{score} score": per_cent(found)}
+            rows.append(row | {"tied": f"{100 * ties[kind]:.0f}"})
+    chance = {f"{score} score": f"{100 * level:.1f}" for score, level in CHANCE.items()}
+    rows.append({"model": "Chance", "exchanged": MISSING, "items": MISSING, **chance, "tied": MISSING})
+    return pd.DataFrame(rows)
+
+
+def caption_ties(study: StudyResults, variant: str, benchmark: str = "swaps") -> dict[str, float]:
+    """Return kind of exchange (``""``: all) → share of images to which both captions score the same."""
+    table = pd.concat(study.predictions(variant, benchmark).values())
+    scale = RELATIVE_ROUNDING * table[["s00", "s01", "s10", "s11"]].abs().max(axis=1)
+    tied = ((table["s00"] - table["s10"]).abs() <= scale).astype(float)
+    tied = (tied + ((table["s01"] - table["s11"]).abs() <= scale)) / 2
+    return {"": float(tied.mean()), **tied.groupby(table["kind"].astype(str)).mean().to_dict()}
+
+
+def concepts_table(
+    study: StudyResults,
+    variants: list[str],
+    *,
+    queries: CanonicalSet | None,
+    trained: CanonicalSet | None,
+    benchmark: str = "names",
+) -> pd.DataFrame | NotRun:
+    """Return R@1 on a benchmark of single concepts, split by whether scenes of the training set show the concept.
+
+    Args:
+        queries: the benchmark's data set, items with ``concept``. trained: the scenes; ``None``: not on disk.
+    """
+    variants = study.measured(benchmark, variants)
+    if queries is None or trained is None or not variants:
+        return NotRun(f"{benchmark} was not evaluated, or a data set is not on disk")
+    scenes = trained.images.loc[trained.images["split"] == "train", "meta"]
+    shown = {thing["concept"] for meta in scenes for thing in json.loads(meta).get("objects", ())}
+    seen = queries.items.drop_duplicates("image_id").set_index("image_id")["concept"].isin(shown)
+    rows = []
+    for variant in variants:
+        for title, wanted in {"in scenes": True, "not in scenes": False}.items():
+            row = {"model": label(variant), "concept": title}
+            for direction, name in DIRECTION_TITLES.items():
+                hits = study.hits(variant, benchmark, direction)
+                hits = hits[hits["cluster_id"].map(seen).eq(wanted)]
+                text = MISSING
+                if len(hits):
+                    mean, low, high = bootstrap_interval(hits["hit"], hits["cluster_id"])
+                    text = f"{100 * mean:.1f} [{100 * low:.1f}, {100 * high:.1f}]"
+                row |= {"images": str(hits["cluster_id"].nunique()), f"{name.replace(' → ', '→')} R@1": text}
+            rows.append(row)
+    return pd.DataFrame(rows)
 
 
 def environment_table(study: StudyResults) -> pd.DataFrame | NotRun:

@@ -32,6 +32,7 @@ class Needs:
         texts: (text encoder, data set) pairs of caption vectors.
         weights: converted pretrained weights by name.
         variants: variants of the same study whose run (same seed) is read.
+        encoders: vision encoders whose settings and weights are read.
     """
 
     datasets: frozenset[str] = frozenset()
@@ -39,6 +40,7 @@ class Needs:
     texts: frozenset[tuple[str, str]] = frozenset()
     weights: frozenset[str] = frozenset()
     variants: frozenset[str] = frozenset()
+    encoders: frozenset[str] = frozenset()
 
     def __or__(self, other: "Needs") -> "Needs":
         """Union, field by field."""

@@ -1,5 +1,6 @@
 """Weights and resume state on disk: atomic, hashed, and read without executing code."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from compactvl.errors import UserError
 from compactvl.files import atomic_path
 
 MODEL = "model.safetensors"
+RESUME = "resume.pt"
 
 
 def save_model(model: nn.Module, folder: str | Path) -> Path:
@@ -67,3 +69,8 @@ def read_resume(path: Path, digest: str) -> dict[str, Any] | None:
     except Exception:
         return None
     return state if state.get("digest") == digest else None
+
+
+def discard_resume(scratch: Path) -> None:
+    """Remove a training job's resume state: its run is finished."""
+    shutil.rmtree(scratch, ignore_errors=True)

@@ -6,7 +6,6 @@ resumed run continues bit for bit.
 
 import json
 import logging
-import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 
 from compactvl.files import atomic_path
 from compactvl.progress import Progress
-from compactvl.training.checkpoint import read_resume, save_resume
+from compactvl.training.checkpoint import RESUME, read_resume, save_resume
 
 log = logging.getLogger(__name__)
 SAVE_EVERY_SECONDS = 60.0
@@ -77,8 +76,9 @@ def train_loop(
         seed: the run's seed.
         clip: largest gradient norm, or ``None``.
         digest: identifies settings and data; resume state of another digest is ignored.
-        scratch: folder of the resume state; removed on success.
-        log_path: ``log.jsonl``, written on success: step, pairs, seconds, loss, and the outcome's numbers.
+        scratch: folder of the resume state. The last one is of the finished training, so that whatever fails between here
+            and the run's manifest costs no training; :func:`compactvl.training.checkpoint.discard_resume` removes it.
+        log_path: ``log.jsonl``, written at the end: step, pairs, seconds, loss, and the outcome's numbers.
         label: shown beside the progress.
         log_every: steps between log lines.
         hooks: called after that many steps; what they return goes into the log.
@@ -88,7 +88,7 @@ def train_loop(
         FloatingPointError: the loss is not finite.
     """
     hooks = hooks or {}
-    resume = scratch / "resume.pt"
+    resume = scratch / RESUME
     state, lines, spent = State(pairs=pairs_before), [], 0.0
     if (saved := read_resume(resume, digest)) is not None:
         model.load_state_dict(saved["model"])
@@ -135,7 +135,7 @@ def train_loop(
                     model.train()
                 lines.append(line)
             progress.update(1, f"loss {value:.3f}")
-            if not sums and not at_end and time.monotonic() - saved_at > SAVE_EVERY_SECONDS:
+            if at_end or (not sums and time.monotonic() - saved_at > SAVE_EVERY_SECONDS):
                 save_resume(
                     resume,
                     {
@@ -153,5 +153,4 @@ def train_loop(
     model.eval()
     with atomic_path(log_path) as temporary:
         temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    shutil.rmtree(scratch, ignore_errors=True)
     return state

@@ -10,11 +10,12 @@ from compactvl.reporting.style import PALETTE, WIDTH
 
 SOURCES = {
     "memory": "tokens in memory",
+    "text": "captions as text",
     "store": "tokens read from the store",
     "online": "vision computed online",
     "reference": "",
 }
-MARKERS = {"memory": "o-", "store": "s--", "online": "^:", "reference": "d-."}
+MARKERS = {"memory": "o-", "text": "v-", "store": "s--", "online": "^:", "reference": "d-."}
 
 
 def throughput(study: StudyResults, *, variants: list[str]) -> Figure | NotRun:

@@ -36,7 +36,7 @@ def _compress_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--storage", choices=("fp16", "int8", "fp8"), default="fp16", help="number format (default: fp16)"
     )
-    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the new store")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the new store, a folder of its own")
 
 
 def _compress(args: argparse.Namespace) -> int | None:

@@ -4,10 +4,14 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from compactvl.manifest import manifest_digest
+from compactvl.errors import UserError
+from compactvl.files import read_json
+from compactvl.manifest import MANIFEST, manifest_digest
 from compactvl.progress import Progress
 from compactvl.studies.edje.joint import open_joint
 from compactvl.studies.edje.scoring import compress_all
+from compactvl.studies.edje.stores import COMPRESSED, check_store, is_compressed
+from compactvl.training.compute import compute_device
 from compactvl.vision.store import TokenStore, TokenWriter
 
 BATCH = 256
@@ -26,15 +30,20 @@ def compress_store(
     Args:
         run: a joint encoder's run.
         tokens: store of its encoder's patch tokens.
-        folder: the new store.
+        folder: the new store; a folder that holds anything but such a store is left alone.
         storage: ``fp16``, ``int8`` or ``fp8``.
         precision: of the adapter.
         image_ids: which images; default: all.
 
     Raises:
-        UserError: run or store are missing or corrupt.
+        UserError: run or store are missing or corrupt or do not belong together, or ``folder`` holds something else.
     """
-    started, model, store = time.monotonic(), open_joint(run), TokenStore.open(tokens)
+    _check_target(Path(folder), Path(tokens))
+    device = compute_device()
+    started, model, store = time.monotonic(), open_joint(run).to(device), TokenStore.open(tokens)
+    if is_compressed(store):
+        raise UserError(f"{tokens} holds compressed tokens already; give the store of the encoder's patch tokens")
+    check_store(store, run, model)
     digest = manifest_digest(run)
     images = dict(zip(store.index["image_id"], store.index["image_sha256"], strict=True))
     if image_ids is not None:
@@ -44,7 +53,7 @@ def compress_store(
         shape=(model.adapter_shape.tokens, model.bert.shape.width),
         pooled_dim=store.pooled_dim,
         storage=storage,
-        encoder_facts={"name": "edje", "loader": "edje", "run": digest, "precision": precision},
+        encoder_facts={"name": "edje", "loader": COMPRESSED, "run": digest, "precision": precision},
         images=images,
         dataset=store.manifest["dataset"],
     )
@@ -54,4 +63,16 @@ def compress_store(
             vision = compress_all(model, store, ids, precision)
             writer.append(ids, vision.numpy(), store.pooled(ids), [images[image_id] for image_id in ids])
             progress.update(len(ids))
-    writer.finish(inputs={"run": digest, "tokens": manifest_digest(tokens)}, started=started)
+    writer.finish(inputs={"run": digest, "tokens": manifest_digest(tokens)}, started=started, device=str(device))
+
+
+def _check_target(folder: Path, tokens: Path) -> None:
+    """Raise ``UserError`` if writing a store into ``folder`` would destroy something else."""
+    if folder.resolve() == tokens.resolve():
+        raise UserError(f"{folder} is the store that is read; choose another folder for the compressed tokens")
+    if not (folder / MANIFEST).is_file():
+        return
+    body = read_json(folder / MANIFEST)
+    encoder = body.get("encoder") if isinstance(body, dict) else None
+    if not isinstance(encoder, dict) or encoder.get("loader") != COMPRESSED:
+        raise UserError(f"{folder} holds something else than compressed tokens; choose another folder")

@@ -127,12 +127,17 @@ class LateInteraction(nn.Module):
         return to_word_scale(y, self.mean, self.spread) if self.rescale else y
 
     def scores(self, vision: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
-        """Tokens (I, m, width), word ids (C, L) without [CLS] and [SEP], mask (C, L) → (I, C) float32."""
+        """Tokens (I, m, width), word ids (C, L) without [CLS] and [SEP], mask (C, L) → (I, C) float32.
+
+        A caption without words scores 0.
+        """
         v = F.normalize(vision.float() - self.mean, dim=-1)
         w = F.normalize(self.words[ids] - self.mean, dim=-1)
         (images, m, width), (captions, length) = v.shape, ids.shape
-        cosine = (v.reshape(-1, width) @ w.reshape(-1, width).T).view(images, m, captions * length)
+        cosine = (v.reshape(-1, width) @ w.reshape(-1, width).T).float().view(images, m, captions * length)
         best = torch.logsumexp(self.sharpness * cosine, dim=1) / self.sharpness  # (I, C·L)
-        importance = self.weight(ids).squeeze(-1).masked_fill(~mask, float("-inf")).softmax(-1)
+        # The lowest number instead of −inf: a caption without words has no importance anywhere, and no NaN.
+        lowest = torch.finfo(torch.float32).min
+        importance = self.weight(ids).squeeze(-1).float().masked_fill(~mask, lowest).softmax(-1) * mask
         score = (best.view(images, captions, length) * importance).sum(-1)
         return self.log_scale.clamp(max=math.log(200)).exp() * score

@@ -13,14 +13,13 @@ from compactvl.evaluation.retrieval import fill_scores, needed_pairs, retrieval_
 from compactvl.evaluation.winoground import winoground_metrics
 from compactvl.manifest import manifest_digest, read_manifest
 from compactvl.studies.base import Job
-from compactvl.studies.edje.joint import open_joint
+from compactvl.studies.edje.joint import open_joint, open_tokenizer
 from compactvl.studies.edje.model import Captions
 from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.rerank_pairs import first_stage_table, rerank, through_storage
 from compactvl.studies.edje.scoring import compress_all, score_pairs
 from compactvl.studies.edje.settings import EMBEDDINGS, Control, JointEncoder, ScoreFusion
 from compactvl.studies.edje.similarity import Similarity, open_similarity, open_store
-from compactvl.text.wordpiece import WordPiece
 from compactvl.training.compute import compute_device
 from compactvl.vision.codec import token_bytes
 
@@ -67,9 +66,10 @@ class Scorer:
         if isinstance(settings, ScoreFusion):
             own = job.layout.run(job.study, job.variant, job.seed)
             self.fusion_weight = float(read_manifest(own, "train")["shapes"]["weight"])
-        self.model = open_joint(job.layout.run(job.study, holder, job.seed)).to(compute_device())
-        self.store = open_store(self.joint, job.layout, self.benchmark.dataset)
-        self.tokenizer = WordPiece(job.layout.weights(self.joint.joint.weights).with_suffix(".tokenizer.json"))
+        run = job.layout.run(job.study, holder, job.seed)
+        self.model = open_joint(run).to(compute_device())
+        self.store = open_store(self.joint, job.layout, self.benchmark.dataset, run)
+        self.tokenizer = open_tokenizer(run)
 
     def similarity(self, image_ids: list[str], captions: list[str]) -> Similarity:
         """The first stage (or the embedding variant itself) over these images and captions."""

@@ -13,7 +13,11 @@ from compactvl.nn.bert import BertShape
 from compactvl.studies.edje.model import AdapterShape, JointModel, adapter_shape
 from compactvl.studies.edje.settings import JointEncoder
 from compactvl.text.sentences import load_bert
+from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import MODEL, load_model, read_state
+
+TOKENIZER = "tokenizer.json"
+"""File of a joint encoder's run: its tokenizer, so that a run can be used anywhere."""
 
 
 def build_joint(settings: JointEncoder, layout: Layout, recovery_dim: int | None) -> JointModel:
@@ -31,6 +35,7 @@ def build_joint(settings: JointEncoder, layout: Layout, recovery_dim: int | None
         masked_words=settings.objectives.mlm > 0,
         longest_caption=settings.joint.longest_caption,
         rescale=settings.adapter.rescale,
+        checkpoint_chunks=settings.joint.checkpoint_chunks,
     )
     pretrained.extend_positions(settings.joint.longest_caption + adapter.tokens)
     model.bert.load_state_dict(pretrained.state_dict(), strict=True)
@@ -69,6 +74,18 @@ def open_joint(run: str | Path) -> JointModel:
     )
     load_model(model, run)
     return model.eval().requires_grad_(False)
+
+
+def open_tokenizer(run: str | Path) -> WordPiece:
+    """Load the tokenizer of a joint encoder's run.
+
+    Raises:
+        UserError: it is missing or corrupt.
+    """
+    path = Path(run) / TOKENIZER
+    if not path.is_file():
+        raise UserError(f"{path} is missing: train that variant again, or copy the whole folder of its run")
+    return WordPiece(path)
 
 
 def start_from(model: JointModel, *, adapter: Path | None, joint: Path | None) -> None:

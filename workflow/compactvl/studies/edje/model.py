@@ -117,6 +117,7 @@ class JointModel(nn.Module):
         masked_words: whether there is a masked-language-model head.
         longest_caption: room for the caption; the position table is extended when it and the tokens need more.
         rescale: bring the adapter's output to the word embeddings' scale (a departure from the paper).
+        checkpoint_chunks: recompute each chunk of pairs in the backward instead of keeping its activations.
     """
 
     def __init__(
@@ -128,6 +129,7 @@ class JointModel(nn.Module):
         masked_words: bool = False,
         longest_caption: int = LONGEST_CAPTION,
         rescale: bool = False,
+        checkpoint_chunks: bool = False,
     ) -> None:
         super().__init__()
         self.adapter_shape, self.longest_caption = adapter, longest_caption
@@ -138,7 +140,7 @@ class JointModel(nn.Module):
         self.itm = nn.Linear(bert.width, 1)
         self.masked_words = MaskedWordHead(bert) if masked_words else None
         self.recovery = nn.Linear(bert.width, recovery_dim) if recovery_dim else None
-        self.rescale = rescale
+        self.rescale, self.checkpoint_chunks = rescale, checkpoint_chunks
         self.register_buffer("word_mean", torch.zeros(bert.width))
         self.register_buffer("word_sd", torch.ones(()))
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from compactvl.config.benchmarks import EfficiencyBenchmark
 from compactvl.studies.base import Needs
 from compactvl.studies.edje.settings import Control, Embedding, JointEncoder, LateInteraction, Pretrained, ScoreFusion
 
@@ -61,6 +62,12 @@ def evaluation_needs(settings: Any, benchmark: Any, peers: Mapping[str, Any]) ->
     """What evaluating a variant on a benchmark reads, besides its own run."""
     if isinstance(settings, Embedding | Pretrained | LateInteraction):
         return similarity_needs(settings, benchmark.dataset)
+    if isinstance(benchmark, EfficiencyBenchmark):
+        return Needs(
+            datasets=frozenset({benchmark.dataset}),
+            tokens=frozenset({(settings.encoder, benchmark.dataset)}),
+            encoders=frozenset({settings.encoder} if settings.online else ()),
+        )
     if isinstance(settings, JointEncoder):
         return _scoring_needs(settings, benchmark.dataset, peers)
     return Needs(variants=frozenset({settings.of})) | _scoring_needs(peers[settings.of], benchmark.dataset, peers)
@@ -69,6 +76,5 @@ def evaluation_needs(settings: Any, benchmark: Any, peers: Mapping[str, Any]) ->
 def _scoring_needs(settings: JointEncoder, dataset: str, peers: Mapping[str, Any]) -> Needs:
     return Needs(
         tokens=frozenset({(settings.encoder, dataset)}),
-        weights=frozenset({settings.joint.weights}),
         variants=frozenset({settings.first_stage}),
     ) | similarity_needs(peers[settings.first_stage], dataset)

@@ -50,28 +50,30 @@ class Pairs:
     def batch(
         self, size: int, rng: np.random.Generator, group: int = 1, vectors: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw distinct images and one caption of each: (image indices, caption indices).
+        """Draw distinct pairs: (image indices, caption indices). An image can come with two of its captions.
 
         Args:
-            size: images a batch, or all if there are fewer.
+            size: pairs a batch, or all if there are fewer.
             rng: this step's generator.
-            group: with more than 1, the batch is made of groups of so many images that are alike: a drawn image and
+            group: with more than 1, the batch is made of groups of so many pairs whose images are alike: a drawn one and
                 others from its ``4 · group`` nearest by ``vectors``, so that negatives in the batch are hard ones.
             vectors: unit vectors (images, dim).
         """
-        count = len(self.image_ids)
-        images = rng.permutation(count)[: min(size, count)]
+        captions = rng.permutation(len(self.captions))[:size]
         if group > 1:
-            seeds = images[: max(1, len(images) // group)]
-            near = np.argsort(-(vectors[seeds] @ vectors.T), axis=1, kind="stable")[:, 1 : 4 * group + 1]
-            others = [rng.permutation(row)[: group - 1] for row in near]
-            # Drawn images that are in two groups leave room, which the rest of the first draw fills.
-            wanted = np.concatenate([seeds, *others, images])
-            images = wanted[np.sort(np.unique(wanted, return_index=True)[1])][: len(images)]
-        draws = rng.random(len(images))
-        return images, np.array(
-            [self.of_image[i][int(d * len(self.of_image[i]))] for i, d in zip(images, draws, strict=True)]
-        )
+            seeds = captions[: max(1, len(captions) // group)]
+            similarity = vectors[self.owner[seeds]] @ vectors.T
+            near = np.argsort(-similarity, axis=1, kind="stable")[:, 1 : 4 * group + 1]
+            others = [rng.choice(self.of_image[i]) for row in near for i in rng.permutation(row)[: group - 1]]
+            # Pairs that were drawn twice leave room, which the rest of the first draw fills.
+            wanted = np.concatenate([seeds, np.array(others, dtype=captions.dtype), captions])
+            captions = wanted[np.sort(np.unique(wanted, return_index=True)[1])][: len(captions)]
+        return self.owner[captions], captions
+
+    def matching(self, captions: np.ndarray) -> np.ndarray:
+        """Which rows of a batch match each other's columns: (B, B) bool, true for one image or equal words."""
+        images, texts = self.owner[captions], self.text[captions]
+        return (images[:, None] == images[None]) | (texts[:, None] == texts[None])
 
     def subset(self, images: np.ndarray, captions_per_image: int | None = None) -> "Pairs":
         """Keep some images, and the first ``captions_per_image`` captions of each."""

@@ -13,11 +13,12 @@ from torch import Tensor
 
 from compactvl.errors import UserError
 from compactvl.files import read_json
-from compactvl.layout import Layout
-from compactvl.studies.edje.joint import open_joint
+from compactvl.studies.edje.joint import open_joint, open_tokenizer
 from compactvl.studies.edje.model import Captions, JointModel
 from compactvl.studies.edje.scoring import compress_all, score_pairs
-from compactvl.text.wordpiece import WordPiece
+from compactvl.studies.edje.stores import check_store, is_compressed
+from compactvl.text.wordpiece import WordPiece, canonical_caption
+from compactvl.training.compute import compute_device
 from compactvl.vision.store import TokenStore
 
 BLOCK = 1024
@@ -35,14 +36,7 @@ class Reranker:
 
     def __init__(self, model: JointModel, store: TokenStore, tokenizer: WordPiece, precision: str = "bf16") -> None:
         self.model, self.store, self.tokenizer, self.precision = model, store, tokenizer, precision
-        adapter = model.adapter_shape
-        own = (adapter.tokens, model.bert.shape.width)
-        self._compressed = store.manifest.get("encoder", {}).get("loader") == "edje"
-        if (self._compressed and tuple(store.shape) != own) or (not self._compressed and store.shape[1] != adapter.d_v):
-            raise UserError(
-                f"token store of shape {tuple(store.shape)} does not fit this run: it reads tokens {adapter.d_v} wide, "
-                f"or its own {own[0]} × {own[1]}; choose the store of the encoder it was trained on"
-            )
+        self._compressed = is_compressed(store)
 
     @classmethod
     def open(cls, run: str | Path, tokens: str | Path) -> "Reranker":
@@ -51,13 +45,9 @@ class Reranker:
         Raises:
             UserError: either is missing, unfinished or corrupt, or they do not belong together.
         """
-        run = Path(run)
-        model = open_joint(run)
-        settings = read_json(run / "settings.json")
-        weights = Layout(run.resolve().parents[3]).weights(settings["joint"]["weights"])
-        return cls(
-            model, TokenStore.open(tokens), WordPiece(weights.with_suffix(".tokenizer.json")), settings["precision"]
-        )
+        model, store = open_joint(run).to(compute_device()), TokenStore.open(tokens)
+        check_store(store, run, model)
+        return cls(model, store, open_tokenizer(run), read_json(Path(run) / "settings.json")["precision"])
 
     def tokens(self, image_ids: Sequence[str]) -> Tensor:
         """Compressed tokens, float32 (N, m, width)."""
@@ -89,8 +79,8 @@ class Reranker:
         Raises:
             UserError: the query has no words, or an image is not in the store.
         """
-        if not query.strip():
-            raise UserError("the query is empty; describe an image in words")
+        if not canonical_caption(query):
+            raise UserError(f"the query {query!r} has no words; describe an image in words")
         ids = list(self.store.ids if image_ids is None else image_ids)
         scores = self.score(query, ids)
         order = np.argsort(-scores, kind="stable")[:top]

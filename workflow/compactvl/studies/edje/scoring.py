@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from compactvl.studies.edje.model import Captions, JointModel
 from compactvl.vision.store import TokenStore
@@ -43,10 +44,14 @@ def match_pairs(
     """
     chunks = chunks_by_length(captions.lengths[texts])
     words, end = model.word_vectors(captions, sep)
-    parts = [
-        model.match(vision[images[rows]], captions.pick(texts[rows]), words[texts[rows]], end, dropout)
-        for rows in chunks
-    ]
+
+    def match(rows: Tensor) -> Tensor:
+        return model.match(vision[images[rows]], captions.pick(texts[rows]), words[texts[rows]], end, dropout)
+
+    if model.checkpoint_chunks and torch.is_grad_enabled():
+        parts = [checkpoint(match, rows, use_reentrant=False) for rows in chunks]
+    else:
+        parts = [match(rows) for rows in chunks]
     back = torch.empty_like(texts)
     back[torch.cat(chunks)] = torch.arange(len(texts), device=texts.device)
     return torch.cat(parts)[back]

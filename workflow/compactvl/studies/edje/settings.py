@@ -62,6 +62,10 @@ class Joint(Strict):
     layers: Count = Field(default=12, description="Keep the first so many layers (paper: all 12 of MiniLM-L12).")
     dropout: float = Field(default=0.1, ge=0, lt=1)
     longest_caption: Count = Field(default=64, description="Caption length in word pieces, [CLS] and [SEP] included.")
+    checkpoint_chunks: bool = Field(
+        default=False,
+        description="Recompute the activations of each chunk of pairs in the backward: long sequences on one GPU.",
+    )
 
 
 class Negatives(Strict):

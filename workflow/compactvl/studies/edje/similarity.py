@@ -13,6 +13,7 @@ from compactvl.studies.edje.embedding import EmbeddingModel, LateInteraction
 from compactvl.studies.edje.model import adapter_shape, build_adapter
 from compactvl.studies.edje.settings import Embedding, Pretrained
 from compactvl.studies.edje.settings import LateInteraction as LateInteractionSettings
+from compactvl.studies.edje.stores import check_encoder
 from compactvl.text.sentences import load_bert
 from compactvl.text.vectors import TextVectors
 from compactvl.text.wordpiece import WordPiece
@@ -90,11 +91,11 @@ def image_features(settings: Embedding, store: TokenStore, image_ids: Sequence[s
     return torch.from_numpy(np.concatenate(parts, axis=1))
 
 
-def open_store(settings: Any, layout: Layout, dataset: str) -> TokenStore:
-    """Open the token store a variant reads.
+def open_store(settings: Any, layout: Layout, dataset: str, run: Path | None = None) -> TokenStore:
+    """Open the token store a variant reads; with ``run``, its trained run, check that it is of the same encoder.
 
     Raises:
-        UserError: it is missing or corrupt, or its shape is not the one the variant's settings give.
+        UserError: it is missing or corrupt, of another encoder, or its shape is not the one the variant's settings give.
     """
     store = TokenStore.open(layout.tokens(settings.encoder, dataset))
     if isinstance(settings, Pretrained):
@@ -106,6 +107,8 @@ def open_store(settings: Any, layout: Layout, dataset: str) -> TokenStore:
             f"{store.folder} holds {found[0]} tokens of {found[1]} and pooled vectors of {found[2]}, the variant's `vision` "
             f"says {vision.tokens}, {vision.width} and {vision.pooled}; correct that setting"
         )
+    if run is not None:
+        check_encoder(store, run)
     return store
 
 
@@ -134,8 +137,8 @@ def open_similarity(
         UserError: its run, or a store it reads, is missing or corrupt.
     """
     settings = peers[variant]
-    store = open_store(settings, layout, dataset)
     run = layout.run(study, variant, seed)
+    store = open_store(settings, layout, dataset, run)
     if isinstance(settings, Pretrained):
         images = torch.nn.functional.normalize(torch.from_numpy(store.pooled(image_ids)), dim=-1).numpy()
         return VectorSimilarity(images, TextVectors(layout.texts(settings.text_encoder, dataset)).get(captions))

@@ -10,6 +10,7 @@ from compactvl.files import atomic_path
 from compactvl.studies.base import Job
 from compactvl.studies.edje.evaluate import Scorer, fuse, retrieval_table
 from compactvl.studies.edje.run import finish_run
+from compactvl.training.compute import compute_device
 from compactvl.training.loop import State
 
 POOL = 10
@@ -43,4 +44,4 @@ def train_fusion(job: Job) -> None:
     ]
     with atomic_path(job.output / "log.jsonl") as temporary:
         temporary.write_text("".join(lines), encoding="utf-8")
-    finish_run(job, None, State(), started, weight=best)
+    finish_run(job, None, State(), started, device=compute_device(), weight=best)

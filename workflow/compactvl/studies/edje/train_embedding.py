@@ -12,6 +12,7 @@ from compactvl.studies.edje.optimisers import build_optimiser, build_schedule
 from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.run import finish_run, run_digest
 from compactvl.studies.edje.similarity import build_late_interaction, image_features, open_store
+from compactvl.studies.edje.stores import encoder_of
 from compactvl.text.vectors import TextVectors
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Outcome, State, train_loop
@@ -30,7 +31,7 @@ def train_embedding(job: Job) -> None:
 
     def loss(state: State, rng: np.random.Generator) -> Outcome:
         images, captions = pairs.batch(settings.optimiser.batch, rng)
-        same = torch.from_numpy(pairs.text[captions][:, None] == pairs.text[captions][None])
+        same = torch.from_numpy(pairs.matching(captions))
         value, logits = model.loss(model.embed_images(features[images].float()), model.text(texts[captions]), same)
         correct = logits.argmax(1) == torch.arange(len(logits))
         return Outcome(value, len(images), {"accuracy": float(correct.float().mean())})
@@ -48,7 +49,7 @@ def train_embedding(job: Job) -> None:
         log_path=job.output / "log.jsonl",
         label=f"{job.variant} seed {job.seed}",
     )
-    finish_run(job, model, state, started)
+    finish_run(job, model, state, started, encoder=encoder_of(store))
 
 
 def train_late_interaction(job: Job) -> None:
@@ -69,9 +70,8 @@ def train_late_interaction(job: Job) -> None:
         words = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
         mask = torch.arange(longest) < torch.tensor([len(row) for row in rows])[:, None]
         with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
-            vision = model.compress(patches)
-        logits = model.scores(vision, words, mask)
-        same = torch.from_numpy(pairs.text[captions][:, None] == pairs.text[captions][None])
+            logits = model.scores(model.compress(patches), words, mask)
+        same = torch.from_numpy(pairs.matching(captions))
         correct = logits.argmax(1) == torch.arange(len(logits))
         return Outcome(symmetric_cross_entropy(logits, same), len(images), {"accuracy": float(correct.float().mean())})
 
@@ -88,4 +88,4 @@ def train_late_interaction(job: Job) -> None:
         log_path=job.output / "log.jsonl",
         label=f"{job.variant} seed {job.seed}",
     )
-    finish_run(job, model, state, started)
+    finish_run(job, model, state, started, encoder=encoder_of(store))

@@ -19,6 +19,7 @@ from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.run import finish_run, run_digest
 from compactvl.studies.edje.scoring import autocast, match_pairs, score_pairs
 from compactvl.studies.edje.similarity import Similarity, open_similarity, open_store
+from compactvl.studies.edje.stores import encoder_of
 from compactvl.studies.edje.validation import Validation
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.compute import compute_device
@@ -127,7 +128,8 @@ def train_joint(job: Job) -> None:
     dataset = CanonicalSet.open(layout.dataset(settings.dataset))
     pairs = Pairs.of(dataset, "train")
     store = open_store(settings, layout, settings.dataset)
-    tokenizer = WordPiece(layout.weights(settings.joint.weights).with_suffix(".tokenizer.json"))
+    tokenizer_file = layout.weights(settings.joint.weights).with_suffix(".tokenizer.json")
+    tokenizer = WordPiece(tokenizer_file)
 
     def similarity(variant: str, of: Pairs) -> Similarity:
         return open_similarity(
@@ -173,4 +175,14 @@ def train_joint(job: Job) -> None:
     )
     shown = dataset.images.loc[dataset.images["split"] == "test", "image_id"].tolist()
     files = write_attention_maps(model, store, shown, job.output)
-    finish_run(job, model, state, started, files, **shapes_of(model))
+    finish_run(
+        job,
+        model,
+        state,
+        started,
+        files,
+        encoder=encoder_of(store),
+        tokenizer=tokenizer_file,
+        device=model.device,
+        **shapes_of(model),
+    )

@@ -1,0 +1,419 @@
+"""Training and evaluation of small variants on a small drawn data set, from files to files."""
+
+import io
+import json
+import shutil
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+import timm
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BertConfig, BertModel
+
+from compactvl.config.benchmarks import EfficiencyBenchmark, RetrievalBenchmark
+from compactvl.config.encoders import TimmEncoder
+from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
+from compactvl.digest import modules_of
+from compactvl.errors import UserError
+from compactvl.evaluation.retrieval import query_hits
+from compactvl.files import read_json, write_json
+from compactvl.layout import Layout
+from compactvl.manifest import read_manifest, verify_files
+from compactvl.reporting.study import EFFICIENCY_COLUMNS
+from compactvl.studies.base import Job
+from compactvl.studies.edje import STUDY, run, train_joint
+from compactvl.studies.edje.efficiency import Online
+from compactvl.studies.edje.embedding import EmbeddingModel
+from compactvl.studies.edje.evaluate import Scorer, retrieval_table
+from compactvl.studies.edje.pairs import Pairs
+from compactvl.studies.edje.settings import Control
+from compactvl.studies.edje.similarity import VectorSimilarity, image_features, open_similarity
+from compactvl.text.vectors import TextVectors, embed
+from compactvl.training import compute
+from compactvl.training.checkpoint import RESUME, load_model
+from compactvl.vision.encode import encode
+from compactvl.vision.store import TokenStore, TokenWriter
+
+SIZES = {"train": 12, "val": 30, "test": 30}
+FIRST = ["red", "blue", "green", "small", "large", "old", "new", "wet", "dry"]
+SECOND = ["dog", "cat", "cup", "box", "tree", "car", "hat", "bird"]
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *FIRST, *SECOND]
+DIM = 8
+VIT = TimmEncoder(loader="timm", model="test_vit", checkpoint="", image_size=32, batch_size=16, threads=1)
+CAM = {"encoder": "cam", "vision": {"tokens": 4, "width": 24, "pooled": DIM}}
+TIMM = {"encoder": "vit", "vision": {"tokens": 4, "width": 64, "pooled": 64}}
+ADAPTER = {"tokens": 3, "heads": 4, "hidden": 32}
+JOINT = {
+    "kind": "joint",
+    "dataset": "drawn",
+    "first_stage": "clip",
+    "adapter": ADAPTER,
+    "joint": {"weights": "tiny", "layers": 2, "dropout": 0.0},
+    "objectives": {"mlm": 0, "recovery": 0},
+    "optimiser": {"steps": 2, "batch": 6, "warmup_steps": 0},
+    "precision": "fp32",
+}
+VARIANTS = {
+    "clip": {"kind": "pretrained", "encoder": "cam", "text_encoder": "cam", "dim": DIM},
+    "retriever": {
+        "kind": "embedding",
+        **CAM,
+        "text_encoder": "cam",
+        "text_width": DIM,
+        "dataset": "drawn",
+        "dim": 5,
+        "hidden": 7,
+        "pooling": "pooled_and_mean",
+        "optimiser": {"steps": 3, "batch": 6},
+    },
+    "late": {
+        "kind": "late_interaction",
+        **CAM,
+        "dataset": "drawn",
+        "adapter": ADAPTER,
+        "joint": {"weights": "tiny", "layers": 1},
+        "optimiser": {"steps": 2, "batch": 6},
+        "precision": "fp32",
+    },
+    "edje": JOINT | CAM,
+    "online": JOINT | TIMM | {"online": True},
+    "fusion": {"kind": "score_fusion", "of": "edje"},
+    "random": {"kind": "control", "of": "edje", "control": "random_scores"},
+}
+
+
+def png(seed):
+    buffer = io.BytesIO()
+    pixels = np.random.default_rng(seed).integers(0, 255, (32, 32, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+class Aligned:
+    """Text vectors: a validation caption's is its image's, any other's is the opposite of its image's."""
+
+    def __init__(self, pooled, items):
+        self.vectors = {
+            row.caption: pooled[row.image_id] * (1 if row.split == "val" else -1) for row in items.itertuples()
+        }
+
+    def encode(self, texts, label=""):
+        return np.stack([self.vectors[text] for text in texts])
+
+
+def write_tiny_bert(target):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 1, "intermediate_size": 64}
+    bert = BertModel(BertConfig(vocab_size=len(VOCABULARY), max_position_embeddings=32, **sizes))
+    target.parent.mkdir(parents=True)
+    save_file({key: value.contiguous() for key, value in bert.state_dict().items()}, target)
+    write_json(target.with_suffix(".json"), {"model": "tiny"})
+    vocabulary = {word: index for index, word in enumerate(VOCABULARY)}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    tokenizer.save(str(target.with_suffix(".tokenizer.json")))
+
+
+def write_cam(folder, dataset, pooled, name="cam", weights="0" * 64):
+    hashes = dict(zip(dataset.images["image_id"], dataset.images["sha256"], strict=True))
+    facts = {"name": name, "loader": "timm", "model": name, "weights_sha256": weights}
+    writer = TokenWriter(folder, shape=(4, 24), pooled_dim=DIM, storage="fp16", encoder_facts=facts, images=hashes)
+    tokens = np.random.default_rng(5).normal(size=(len(hashes), 4, 24)).astype(np.float32)
+    with writer:
+        writer.append(list(hashes), tokens, np.stack([pooled[i] for i in hashes]), list(hashes.values()))
+    writer.finish()
+
+
+@dataclass
+class World:
+    """A working folder with a data set, two token stores, caption vectors and a tiny BERT."""
+
+    layout: Layout
+    dataset: CanonicalSet
+    pooled: dict
+
+    def job(self, name, variants=VARIANTS, output=None, layout=None):
+        layout = layout or self.layout
+        peers = STUDY.resolve(variants, "v")
+        output = output or layout.run("edje", name, 0)
+        return Job("edje", name, 0, peers[name], layout, output, peers, layout.resume("edje", name, 0))
+
+    def trained(self, name):
+        folder = self.layout.run("edje", name, 0)
+        if not (folder / "manifest.json").is_file():
+            STUDY.train(self.job(name))
+        return folder
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    layout = Layout(tmp_path_factory.mktemp("small"))
+    splits = [split for split, count in SIZES.items() for _ in range(count)]
+    ids = [f"{number}.png" for number in range(len(splits))]
+    captions = [f"{a} {b}" for a in FIRST for b in SECOND]
+    items = pd.DataFrame({"item_id": ids, "image_id": ids, "split": splits, "caption": captions, "pos": ""})
+    images = (ImageRow(i, png(n), s) for n, (i, s) in enumerate(zip(ids, splits, strict=True)))
+    write_set(layout.dataset("drawn"), "drawn", images, items, settings={}, inputs={})
+    dataset = CanonicalSet.open(layout.dataset("drawn"))
+    vectors = np.random.default_rng(1).normal(size=(len(ids), DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    pooled = dict(zip(ids, vectors, strict=True))
+    write_cam(layout.tokens("cam", "drawn"), dataset, pooled)
+    embed(Aligned(pooled, items), dataset, layout.texts("cam", "drawn"), {"name": "cam"})
+    write_tiny_bert(layout.weights("tiny"))
+
+    checkpoint = layout.root / "vit.safetensors"
+    torch.manual_seed(0)
+    model = timm.create_model("test_vit", num_classes=0)
+    save_file({key: value.contiguous() for key, value in model.state_dict().items()}, checkpoint)
+    settings = VIT.model_copy(update={"checkpoint": str(checkpoint)})
+    encode("vit", settings, dataset, None, layout.tokens("vit", "drawn"))
+    write_json(layout.settings("encoders", "vit"), settings.model_dump(mode="json"))
+    made = World(layout, dataset, pooled)
+    made.trained("clip")
+    return made
+
+
+# What a run holds.
+
+
+def test_a_joint_run_is_whole(world):
+    folder = world.trained("edje")
+    manifest = read_manifest(folder, "train")
+    assert manifest["encoder"]["name"] == "cam"
+    assert {"model.safetensors", "settings.json", "tokenizer.json"} <= manifest["files"].keys()
+    assert verify_files(folder) == []
+    source = world.layout.weights("tiny").with_suffix(".tokenizer.json")
+    assert (folder / "tokenizer.json").read_bytes() == source.read_bytes()
+    assert not world.layout.resume("edje", "edje", 0).exists()
+    assert torch.device(read_json(folder / "provenance.json")["device"]).type == compute.compute_device().type
+
+
+def test_embedding_variants_say_that_they_train_on_the_cpu(world, monkeypatch):
+    gpu = torch.device("cuda")
+    monkeypatch.setattr(compute, "compute_device", lambda: gpu)
+    monkeypatch.setattr(run, "compute_device", lambda: gpu, raising=False)
+    job = world.job("retriever", output=world.layout.root / "elsewhere")
+    STUDY.train(job)
+    assert read_json(job.output / "provenance.json")["device"] == "cpu"
+
+
+def test_what_fails_after_training_is_finished_without_training_again(world, tmp_path, monkeypatch):
+    job = world.job("edje", output=tmp_path / "run")
+    job = replace(job, scratch=tmp_path / "scratch")
+
+    def fail(*args):
+        raise OSError("disk full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_joint, "write_attention_maps", fail)
+        with pytest.raises(OSError, match="disk full"):
+            STUDY.train(job)
+    assert (job.scratch / RESUME).is_file()
+    assert not (job.output / "manifest.json").exists()
+    monkeypatch.setattr(train_joint.Trainer, "loss", fail)
+    STUDY.train(job)
+    assert not job.scratch.exists()
+    again = read_manifest(job.output, "train")["files"]
+    assert again["model.safetensors"] == read_manifest(world.trained("edje"), "train")["files"]["model.safetensors"]
+
+
+def test_resume_state_is_of_one_code_and_one_input(world, monkeypatch):
+    world.trained("edje")
+    digest = run.run_digest(world.job("edje"))
+    assert digest == run.run_digest(world.job("edje"))
+    other = VARIANTS | {"edje": VARIANTS["edje"] | {"precision": "bf16"}}
+    assert run.run_digest(world.job("edje", other)) != digest
+    monkeypatch.setattr(run, "source_digest", lambda entries: "changed")
+    assert run.run_digest(world.job("edje")) != digest
+    code = {
+        f"compactvl.{name}" for name in ("studies.edje.train_joint", "studies.edje.model", "training.loop", "nn.bert")
+    }
+    assert code <= set(modules_of([run.TRAIN]))
+
+
+# First stages.
+
+
+def test_similarities_are_those_of_the_trained_models(world):
+    pairs = Pairs.of(world.dataset, "test")
+    opened = {}
+    for name in ("clip", "retriever", "late"):
+        folder = world.trained(name)
+        peers = world.job(name).peers
+        args = (0, peers, world.layout, "drawn", pairs.image_ids, pairs.captions)
+        opened[name] = open_similarity(name, *args)
+        matrix = opened[name].matrix()
+        assert matrix.shape == (30, 30)
+        picked = opened[name].block(np.array([3, 1]), np.array([5, 0, 2]))
+        np.testing.assert_allclose(picked, matrix[np.ix_([3, 1], [5, 0, 2])], atol=1e-5)
+    vectors = np.stack([world.pooled[i] for i in pairs.image_ids])
+    np.testing.assert_allclose(opened["clip"].matrix(), -vectors @ vectors.T, atol=1e-5)
+
+    folder, settings = world.trained("retriever"), peers["retriever"]
+    model = EmbeddingModel(settings)
+    load_model(model, folder)
+    store = TokenStore.open(world.layout.tokens("cam", "drawn"))
+    texts = torch.from_numpy(TextVectors(world.layout.texts("cam", "drawn")).get(pairs.captions))
+    with torch.inference_mode():
+        images = model.eval().embed_images(image_features(settings, store, pairs.image_ids).float())
+        expected = images @ model.text(texts).T
+    np.testing.assert_allclose(opened["retriever"].matrix(), expected.numpy(), atol=1e-5)
+    assert read_manifest(folder, "train")["encoder"]["name"] == "cam"
+
+
+def test_tokens_of_another_encoder_are_refused_wherever_a_run_is_used(world, tmp_path):
+    for name in ("edje", "retriever"):
+        world.trained(name)
+    root = shutil.copytree(world.layout.root, tmp_path / "copy")
+    layout = Layout(root)
+    shutil.rmtree(layout.tokens("cam", "drawn"))
+    write_cam(layout.tokens("cam", "drawn"), world.dataset, world.pooled, "webcam", "f" * 64)
+    benchmark = RetrievalBenchmark(kind="retrieval", dataset="drawn")
+    for name in ("edje", "retriever"):
+        job = world.job(name, output=tmp_path / "results", layout=layout)
+        with pytest.raises(UserError, match=r"holds tokens of encoder webcam \(\w{8}\), .* of cam \(\w{8}\)"):
+            STUDY.evaluate(job, "drawn", benchmark)
+
+
+# Score fusion and controls.
+
+
+def mean_r1(table, weight):
+    """Recall at 1 of both directions after adding ``weight`` times the first stage's score, by hand."""
+    recalls = []
+    for _, rows in table.groupby("direction"):
+        best = [
+            np.argmax(np.add(s, np.multiply(weight, f))) for s, f in zip(rows.scores, rows.first_scores, strict=True)
+        ]
+        recalls.append(np.mean([relevant[b] for relevant, b in zip(rows.relevant, best, strict=True)]))
+    return float(np.mean(recalls))
+
+
+def scorer_of(world, name):
+    benchmark = RetrievalBenchmark(kind="retrieval", dataset="drawn", queries_per_image=1)
+    world.trained(name)
+    return Scorer(world.job(name), benchmark), benchmark
+
+
+def test_fusion_takes_the_best_weight_of_the_validation_split(world):
+    folder = world.trained("fusion")
+    weights = world.job("fusion").settings.weights
+    chosen = read_manifest(folder, "train")["shapes"]["weight"]
+    scorer, benchmark = scorer_of(world, "edje")
+    recall = {}
+    for split in ("val", "test"):
+        table = retrieval_table(scorer, benchmark.model_copy(update={"split": split}))
+        recall[split] = [mean_r1(table, weight) for weight in weights]
+    assert chosen == weights[int(np.argmax(recall["val"]))]
+    # The first stage is perfect on validation and useless on test, so the test split would have chosen otherwise.
+    assert max(recall["val"]) > 0.9 > recall["val"][0]
+    assert chosen > 0
+    assert int(np.argmax(recall["test"])) == 0
+    logged = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    assert [line["val_mean_r1"] for line in logged] == pytest.approx(recall["val"], abs=1e-5)
+
+
+class Oracle:
+    """A joint model in form: an image's first token and its caption's id agree where they belong together."""
+
+    device, checkpoint_chunks, longest_caption = torch.device("cpu"), False, 8
+
+    def __init__(self, vectors):
+        self.vectors = torch.from_numpy(vectors)
+
+    def compress(self, patches):
+        return patches
+
+    def word_vectors(self, captions, sep):
+        return self.vectors[captions.ids], self.vectors[0]
+
+    def match(self, vision, captions, words, end, dropout):
+        return (vision[:, 0] * words[:, 1]).sum(-1)
+
+
+@pytest.mark.parametrize("control", [None, "shuffled_tokens", "random_scores"])
+def test_controls_are_at_chance_where_the_model_is_perfect(control):
+    count, width = 300, 64
+    random = np.random.default_rng(3)
+    vectors = random.normal(size=(count, width)).astype(np.float32)
+    ids = [f"i{n}" for n in range(count)]
+    items = pd.DataFrame({"image_id": ids, "split": "test", "caption": [str(n) for n in range(count)]})
+    first = vectors + random.normal(size=vectors.shape).astype(np.float32)
+    settings = SimpleNamespace() if control is None else Control(kind="control", of="x", control=control)
+    scorer = SimpleNamespace(
+        dataset=SimpleNamespace(name="toy", items=items),
+        similarity=lambda images, captions: VectorSimilarity(first, vectors),
+        joint=SimpleNamespace(precision="fp32"),
+        job=SimpleNamespace(settings=settings, seed=0),
+        model=Oracle(vectors),
+        store=SimpleNamespace(read=lambda wanted: vectors[[ids.index(i) for i in wanted]][:, None]),
+        tokenizer=SimpleNamespace(encode=lambda texts, longest: [[0, int(text), 0] for text in texts], sep=0),
+        fusion_weight=0.0,
+    )
+    table = retrieval_table(scorer, RetrievalBenchmark(kind="retrieval", dataset="toy"))
+    for direction in ("t2i", "i2t"):
+        assert query_hits(table, direction, 10, 10).mean() > 0.95
+        found = query_hits(table, direction, 10, 1).mean()
+        if control is None:
+            assert found > 0.95
+        else:
+            # Chance among ten candidates; four standard deviations.
+            assert abs(found - 0.1) < 4 * (0.09 / count) ** 0.5
+
+
+# The online stage.
+
+
+def timed(world, name, tmp_path):
+    world.trained(name)
+    benchmark = EfficiencyBenchmark(
+        kind="efficiency", dataset="drawn", pairs=4, batch_sizes=[2, 40], warmup=0, repeats=3, seconds=0.01
+    )
+    job = world.job(name, output=tmp_path / "results")
+    STUDY.evaluate(job, "efficiency", benchmark)
+    return pd.read_parquet(job.output / "efficiency.parquet"), read_json(job.output / "efficiency.json")
+
+
+def test_online_stage_is_timed_with_every_source(world, tmp_path):
+    rows, body = timed(world, "online", tmp_path)
+    assert set(rows.columns) == set(EFFICIENCY_COLUMNS)
+    own = rows[rows["variant"] == "online"]
+    assert set(own["source"]) == {"memory", "store", "text", "online"}
+    assert set(own["precision"]) == {"fp32"}
+    assert set(own.loc[own["source"] == "memory", "batch"]) == {2, 4, 40}
+    assert {"transformers_bert"} <= set(rows.loc[rows["source"] == "reference", "variant"])
+    assert "pairs_per_s/text/batch4" in {metric["name"] for metric in body["metrics"]}
+    assert body["environment"]["device"].startswith("cuda" if torch.cuda.is_available() else "cpu")
+    rows, _ = timed(world, "edje", tmp_path / "offline")
+    assert set(rows["source"]) == {"memory", "store"}
+
+
+def test_every_source_gives_the_same_scores(world, tmp_path):
+    world.trained("online")
+    online = Online(world.job("online"), EfficiencyBenchmark(kind="efficiency", dataset="drawn"), tmp_path)
+    expected = online.from_memory(35)()
+    assert expected.shape == (35,)
+    np.testing.assert_allclose(online.from_store(35)(), expected, atol=1e-6)
+    np.testing.assert_allclose(online.from_text(35)(), expected, atol=1e-6)
+    np.testing.assert_allclose(online.from_pixels(35)(), expected, atol=5e-3)
+
+
+def test_an_encoder_without_settings_is_an_error(world, tmp_path):
+    world.trained("online")
+    settings = world.layout.settings("encoders", "vit")
+    kept = settings.rename(tmp_path / "vit.json")
+    try:
+        with pytest.raises(UserError, match=r"encoders/vit\.json is missing: vision features are computed online"):
+            timed(world, "online", tmp_path)
+        write_json(settings, {"loader": "timn"})
+        with pytest.raises(UserError, match=r"vit\.json\.encoder: .*'timn'"):
+            timed(world, "online", tmp_path)
+    finally:
+        shutil.copyfile(kept, settings)

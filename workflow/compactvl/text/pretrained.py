@@ -1,0 +1,142 @@
+"""BERT weights from the Hugging Face Hub, or a folder of ``save_pretrained``, in the form of converted weights.
+
+``import_bert`` writes what :func:`compactvl.vision.weights.convert_weights` writes for packaged ones: the encoder's
+tensors under the names of ``transformers.BertModel``, ``<name>.tokenizer.json`` and, last, the record ``<name>.json``.
+:func:`compactvl.text.sentences.load_bert` and :class:`compactvl.text.wordpiece.WordPiece` read them.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from compactvl.config.weights import TransformersBert
+from compactvl.errors import UserError
+from compactvl.files import atomic_path, sha256_bytes, sha256_file, write_json
+from compactvl.vision.registry import state_digest
+
+KEEP = (
+    "vocab_size",
+    "hidden_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "intermediate_size",
+    "max_position_embeddings",
+    "type_vocab_size",
+    "layer_norm_eps",
+    "hidden_act",
+    "pad_token_id",
+)
+UNUSED = ("pooler.", "cls.", "embeddings.position_ids")
+"""Prefixes of tensors a checkpoint may hold and the encoder has no place for: the joint encoder's heads are its own."""
+HEAD_WIDTH = 32
+
+
+def import_bert(name: str, settings: TransformersBert, target: str | Path) -> None:
+    """Take a BERT encoder and its tokenizer from transformers and write them as converted weights.
+
+    Args:
+        name: name of the weights in the configuration.
+        settings: Hub name or folder, and its pins.
+        target: ``.safetensors`` file to write; tokenizer and ``.json`` go beside it.
+
+    Raises:
+        UserError: not found, of another architecture, incomplete, without a fast tokenizer, or not the pinned weights.
+    """
+    from safetensors.torch import save_file
+
+    target, place = Path(target), f"weights.{name}: {settings.model}"
+    config, state, tokenizer = _load(place, name, settings)
+    digest = state_digest(state)
+    if settings.sha256 not in (None, digest):
+        raise UserError(f"{place} has weights of SHA-256 {digest}, the settings pin {settings.sha256}; correct one")
+    with atomic_path(target) as temporary:
+        save_file(state, temporary)
+    companion = target.with_name(f"{target.stem}.tokenizer.json")
+    with atomic_path(companion) as temporary:
+        temporary.write_bytes(tokenizer)
+    write_json(
+        target.with_suffix(".json"),
+        {
+            "stage": "weights",
+            "name": name,
+            "format": settings.format,
+            "model": "bert",
+            "config": config,
+            "parameters": sum(value.numel() for value in state.values()),
+            "tensors": len(state),
+            "left_out": list(UNUSED),
+            "remark": "language model as published; heads are trained from fresh weights",
+            "revision": settings.revision,
+            "inputs": {Path(settings.model).name: digest},
+            "files": {target.name: sha256_file(target), companion.name: sha256_bytes(tokenizer)},
+        },
+    )
+
+
+def _load(place: str, name: str, settings: TransformersBert) -> tuple[dict[str, Any], dict[str, torch.Tensor], bytes]:
+    """Return the architecture's numbers, the encoder's float32 tensors and the content of ``tokenizer.json``."""
+    import transformers
+
+    source = {"revision": settings.revision}
+    try:
+        config = transformers.AutoConfig.from_pretrained(settings.model, **source)
+        _check_architecture(place, config)
+        model, loading = transformers.BertModel.from_pretrained(
+            settings.model,
+            config=config,
+            add_pooling_layer=False,
+            output_loading_info=True,
+            dtype=torch.float32,
+            **source,
+        )
+        tokenizer = transformers.AutoTokenizer.from_pretrained(settings.model, **source)
+    except UserError:
+        raise
+    except Exception as error:  # transformers and the Hub's client raise file, HTTP and value errors alike
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        folder = f"data/external/{name}"
+        raise UserError(
+            f"{place} cannot be loaded ({reason}); where there is network, run `hf download {settings.model} "
+            f"--local-dir {folder}` (config.json, vocab.txt or tokenizer.json, model.safetensors or pytorch_model.bin), "
+            f"copy the folder {folder} here and set weights.{name}.model to it"
+        ) from error
+    _check_tensors(place, loading)
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    if backend is None or tokenizer.cls_token != "[CLS]" or tokenizer.sep_token != "[SEP]":
+        raise UserError(f"{place} has no WordPiece tokenizer with [CLS] and [SEP]; choose an uncased BERT model")
+    if backend.get_vocab_size() > config.vocab_size:
+        raise UserError(
+            f"{place}: the tokenizer knows {backend.get_vocab_size()} words, the model {config.vocab_size}; "
+            "they do not belong together, get both from one repository"
+        )
+    state = {key: value.detach().contiguous() for key, value in model.state_dict().items() if value.is_floating_point()}
+    return {key: getattr(config, key) for key in KEEP}, state, backend.to_str(pretty=True).encode()
+
+
+def _check_architecture(place: str, config: Any) -> None:
+    """Refuse what :func:`compactvl.text.sentences.load_bert` would compute otherwise than transformers does."""
+    if config.model_type != "bert":
+        raise UserError(f"{place} is a {config.model_type!r} model, expected 'bert'; choose a BERT or MiniLM model")
+    wanted = {
+        "num_attention_heads": config.hidden_size // HEAD_WIDTH,
+        "hidden_act": "gelu",
+        "layer_norm_eps": 1e-12,
+        "type_vocab_size": 2,
+    }
+    for key, value in wanted.items():
+        if getattr(config, key) != value:
+            raise UserError(
+                f"{place}: {key} is {json.dumps(getattr(config, key))}, the joint encoder computes with "
+                f"{json.dumps(value)}; choose a BERT with heads {HEAD_WIDTH} wide, such as MiniLM-L12-H384-uncased"
+            )
+
+
+def _check_tensors(place: str, loading: dict[str, Any]) -> None:
+    stranger = sorted(key for key in loading["unexpected_keys"] if not key.removeprefix("bert.").startswith(UNUSED))
+    missing = sorted(map(str, [*loading["missing_keys"], *loading.get("mismatched_keys", ())]))
+    if stranger or missing:
+        parts = (("missing", missing), ("unexpected", stranger))
+        text = "; ".join(f"{len(keys)} tensors {what} ({', '.join(keys[:3])})" for what, keys in parts if keys)
+        raise UserError(f"{place}: its weights do not fit BertModel: {text}; download it again")
