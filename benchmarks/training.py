@@ -22,7 +22,7 @@ from compactvl.studies.edje.model import AdapterShape, Captions, JointModel
 from compactvl.studies.edje.scoring import CHUNK, match_pairs
 from compactvl.training.memory import keep_freed_memory
 
-TOKENS, PATCHES, D_V, HIDDEN, LENGTH, PAIRS = 12, 64, 384, 2048, 14, 4
+TOKENS, PATCHES, D_V, HIDDEN, LENGTH, PAIRS = 12, 64, 384, 1024, 14, 4
 
 
 def seconds(call: Callable[[], None], repeats: int) -> float:
