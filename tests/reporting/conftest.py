@@ -27,7 +27,7 @@ REPOSITORY = Path(__file__).parents[2]
 IMAGES, CAPTIONS = 120, 3
 WIDTH = 384
 SKILL = {
-    "retriever": 2.6, "retriever_names": 0.6, "retriever_attention": 2.9, "late_interaction": 2.8, "edje": 3.8,
+    "retriever": 2.6, "retriever_names": 0.6, "retriever_attention": 2.9, "late_interaction": 2.8, "edje": 4.6,
     "compressed_4": 2.4, "compressed_8": 3.0, "compressed_12": 3.5, "compressed_24": 3.6, "compressed_distilled": 3.7,
     "local": 3.7, "random_negatives": 2.5, "mean_pooling": 1.8, "shuffled_tokens": 0.2, "random_scores": 0.0,
     "paper_recipe": 1.5,
