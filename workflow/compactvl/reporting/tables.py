@@ -29,8 +29,8 @@ LATEX_SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
 }
 STYLE = (
     "<style>table.compactvl{border-collapse:collapse;margin:.6em 0;font-size:.92em}"
-    "table.compactvl th{border-bottom:1px solid #444;border-top:2px solid #444;text-align:left}"
-    "table.compactvl td,table.compactvl th{padding:.25em .7em;vertical-align:top}"
+    "table.compactvl th{border-bottom:1px solid #444;border-top:2px solid #444}"
+    "table.compactvl td,table.compactvl th{padding:.25em .7em;vertical-align:top;text-align:left!important}"
     "table.compactvl tr:last-child td{border-bottom:2px solid #444}"
     "table.compactvl tbody tr:nth-child(even){background:#f6f6f6}</style>"
 )

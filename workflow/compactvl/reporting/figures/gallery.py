@@ -60,8 +60,7 @@ def gallery(
     if not shown:
         return NotRun("the two models rank no query differently")
     captions = _captions(dataset)
-    with plt.rc_context({"figure.constrained_layout.use": False}):
-        figure = plt.figure(figsize=(PAGE, HEADER + BLOCK * len(shown)))
+    figure = plt.figure(figsize=(PAGE, HEADER + BLOCK * len(shown)), layout="none")
     page = _Page(figure, HEADER + BLOCK * len(shown))
     for half, title in enumerate(("First stage", "Reranked")):
         page.text(half * HALF, 0.04, title, weight="bold", size=11)
