@@ -60,7 +60,9 @@ def gallery(
     if not shown:
         return NotRun("the two models rank no query differently")
     captions = _captions(dataset)
-    figure = plt.figure(figsize=(PAGE, HEADER + BLOCK * len(shown)), layout="none")
+    figure = plt.figure(figsize=(PAGE, HEADER + BLOCK * len(shown)))
+    # Switched off only now: without an engine, saving would take the style's and warn.
+    figure.set_layout_engine("none")
     page = _Page(figure, HEADER + BLOCK * len(shown))
     for half, title in enumerate(("First stage", "Reranked")):
         page.text(half * HALF, 0.04, title, weight="bold", size=11)
