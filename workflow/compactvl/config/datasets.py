@@ -5,6 +5,18 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from compactvl.config.base import Strict
+from compactvl.config.ratios import SplitRatios
+from compactvl.config.scene_datasets import SceneEwokSettings, SceneProbeSettings, SceneVqaSettings
+from compactvl.config.text_datasets import (
+    BabylmCaptionsSettings,
+    BabylmWinogroundSettings,
+    BlimpSettings,
+    BrownPairsSettings,
+    BrownSettings,
+    EwokSettings,
+    TextLinesSettings,
+    VqaSettings,
+)
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Count = Annotated[int, Field(ge=1)]
@@ -112,20 +124,6 @@ class SwapsSettings(Strict):
     )
 
 
-class SplitRatios(Strict):
-    """Share of the images a split, where the captions file gives no split."""
-
-    train: Fraction = Field(0.8, description="Share of training images.")
-    val: Fraction = Field(0.1, description="Share of validation images.")
-    test: Fraction = Field(0.1, description="Share of test images.")
-
-    @model_validator(mode="after")
-    def _sum(self) -> "SplitRatios":
-        if abs(self.train + self.val + self.test - 1.0) > 1e-6:
-            raise ValueError(f"train + val + test must be 1, not {self.train + self.val + self.test:g}")
-        return self
-
-
 class FolderSettings(Strict):
     """A folder of one's own images with captions."""
 
@@ -168,5 +166,21 @@ class KarpathySettings(Strict):
 
 
 DatasetSettings = Annotated[
-    ScenesSettings | NamesSettings | SwapsSettings | FolderSettings | KarpathySettings, Field(discriminator="kind")
+    ScenesSettings
+    | NamesSettings
+    | SwapsSettings
+    | SceneEwokSettings
+    | SceneVqaSettings
+    | SceneProbeSettings
+    | BrownSettings
+    | BrownPairsSettings
+    | TextLinesSettings
+    | BlimpSettings
+    | EwokSettings
+    | VqaSettings
+    | BabylmWinogroundSettings
+    | BabylmCaptionsSettings
+    | FolderSettings
+    | KarpathySettings,
+    Field(discriminator="kind"),
 ]

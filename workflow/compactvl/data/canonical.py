@@ -1,6 +1,6 @@
 """Canonical data sets: images and items as Parquet tables, one form for every benchmark.
 
-    <folder>/images-00000.parquet ...   image_id, image {bytes, path}, sha256, split, meta (JSON)
+    <folder>/images-00000.parquet ...   image_id, image {bytes, path}, sha256, split, meta (JSON); no rows in a set of texts
     <folder>/items.parquet              one row an item; columns by task (docs/architecture.md)
     <folder>/manifest.json              hashes of both, settings, inputs: written last
     <folder>/provenance.json            seconds, versions
@@ -67,6 +67,8 @@ def write_set(
     inputs: Mapping[str, str],
     started: float | None = None,
     shard_bytes: int = SHARD_BYTES,
+    text_only: bool = False,
+    images_of: str | None = None,
     **facts: Any,
 ) -> None:
     """Write a data set; the manifest comes last, so a folder with one is complete.
@@ -80,6 +82,8 @@ def write_set(
         inputs: name → SHA-256 of what it was made from.
         started: ``time.monotonic()`` at the start.
         shard_bytes: image bytes after which a new shard begins.
+        text_only: a set without images of its own: its one image shard has no rows.
+        images_of: name of the data set whose images the items name (or of where they are); they are not looked up here.
         facts: further deterministic facts for the manifest.
 
     Raises:
@@ -93,15 +97,20 @@ def write_set(
     for row in images:
         writer.add(row)
     writer.close()
-    if not writer.hashes:
+    if text_only:
+        writer.write_empty()
+    elif not writer.hashes:
         raise UserError(f"data set {name!r} has no images; check its settings")
-    _check_items(name, items, writer.hashes)
+    if items.empty:
+        raise UserError(f"data set {name!r} has no items; check its settings")
+    _check_items(name, items, None if text_only else writer.hashes)
     with atomic_path(folder / "items.parquet") as temporary:
         table = pa.Table.from_pandas(items.reset_index(drop=True), preserve_index=False).replace_schema_metadata(None)
         pq.write_table(table, temporary, compression="zstd")
     for stale in set(folder.glob("images-*.parquet")) - set(writer.paths):
         stale.unlink()
     files = {path.name: sha256_file(path) for path in [*writer.paths, folder / "items.parquet"]}
+    splits = items["split"].tolist() if text_only else writer.splits
     write_manifest(
         folder,
         stage=STAGE,
@@ -112,15 +121,16 @@ def write_set(
         settings=dict(settings),
         images=len(writer.hashes),
         items=len(items),
-        splits={split: writer.splits.count(split) for split in sorted(set(writer.splits))},
+        splits={split: splits.count(split) for split in sorted(set(splits))},
         images_sha256=digest_of(writer.hashes),
+        **({"images_of": images_of} if images_of else {}),
         **facts,
     )
 
 
-def _check_items(name: str, items: pd.DataFrame, known: Mapping[str, str]) -> None:
+def _check_items(name: str, items: pd.DataFrame, known: Mapping[str, str] | None) -> None:
     columns = [column for column in ("image_id", "image_0", "image_1") if column in items.columns]
-    for column in columns:
+    for column in columns if known is not None else ():
         unknown = sorted(set(items[column]) - set(known))
         if unknown:
             raise UserError(
@@ -169,6 +179,13 @@ class _ShardWriter:
             self.paths.append(path)
         self._writer.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA))
         self._rows = []
+
+    def write_empty(self) -> None:
+        """Write a shard without rows."""
+        path = self._folder / "images-00000.parquet"
+        with atomic_path(path) as temporary:
+            pq.write_table(SCHEMA.empty_table(), temporary)
+        self.paths.append(path)
 
     def close(self) -> None:
         self._flush()

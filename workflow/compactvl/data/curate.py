@@ -11,17 +11,49 @@ from compactvl.config.datasets import (
     ScenesSettings,
     SwapsSettings,
 )
+from compactvl.config.scene_datasets import SceneEwokSettings, SceneProbeSettings, SceneVqaSettings
 from compactvl.config.sources import SourceSettings
+from compactvl.config.text_datasets import (
+    BabylmCaptionsSettings,
+    BabylmTaskSettings,
+    BrownPairsSettings,
+    BrownSettings,
+    TextLinesSettings,
+)
+from compactvl.data.babylm_captions import curate_babylm_captions
+from compactvl.data.babylm_tasks import curate_babylm_task
+from compactvl.data.brown import curate_brown
+from compactvl.data.brown_pairs import curate_brown_pairs
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.folder import curate_folder
 from compactvl.data.karpathy import curate_karpathy
 from compactvl.data.names import curate_names
+from compactvl.data.scene_ewok import curate_scene_ewok
+from compactvl.data.scene_probe import curate_scene_probe
+from compactvl.data.scene_vqa import curate_scene_vqa
 from compactvl.data.scenes import curate_scenes
 from compactvl.data.sources import source_hash
 from compactvl.data.swaps import curate_swaps
+from compactvl.data.text_lines import curate_text_lines
 from compactvl.errors import UserError
 from compactvl.layout import Layout
 from compactvl.manifest import manifest_digest
+
+OWN_FILES = {
+    FolderSettings: curate_folder,
+    KarpathySettings: curate_karpathy,
+    TextLinesSettings: curate_text_lines,
+    BabylmTaskSettings: curate_babylm_task,
+    BabylmCaptionsSettings: curate_babylm_captions,
+}
+"""Kinds that are made from the user's own files."""
+FROM_A_SET = {
+    SceneEwokSettings: curate_scene_ewok,
+    SceneVqaSettings: curate_scene_vqa,
+    SceneProbeSettings: curate_scene_probe,
+    BrownPairsSettings: curate_brown_pairs,
+}
+"""Kinds that are made from another data set alone."""
 
 
 def required_sources(settings: DatasetSettings, datasets: Mapping[str, DatasetSettings] | None = None) -> list[str]:
@@ -33,6 +65,8 @@ def required_sources(settings: DatasetSettings, datasets: Mapping[str, DatasetSe
     """
     if isinstance(settings, ScenesSettings | NamesSettings):
         return [*settings.styles, settings.names]
+    if isinstance(settings, BrownSettings):
+        return [settings.source]
     if isinstance(settings, SwapsSettings) and datasets is not None:
         return required_sources(_scenes_of(settings, datasets), datasets)
     return []
@@ -40,7 +74,9 @@ def required_sources(settings: DatasetSettings, datasets: Mapping[str, DatasetSe
 
 def required_sets(settings: DatasetSettings) -> list[str]:
     """Return the names of the data sets that must be curated before this one."""
-    return [settings.scenes] if isinstance(settings, SwapsSettings) else []
+    if isinstance(settings, BrownPairsSettings):
+        return [settings.brown]
+    return [settings.scenes] if isinstance(settings, (SwapsSettings, *FROM_A_SET)) else []
 
 
 def curate(
@@ -61,18 +97,19 @@ def curate(
         UserError: a source or file is missing or not the pinned one; or what the kind's own reader finds wrong.
     """
     folder = layout.dataset(name)
-    if isinstance(settings, FolderSettings):
-        return curate_folder(name, settings, folder)
-    if isinstance(settings, KarpathySettings):
-        return curate_karpathy(name, settings, folder)
+    for kind, procedure in OWN_FILES.items():
+        if isinstance(settings, kind):
+            return procedure(name, settings, folder)
     inputs: dict[str, str] = {}
+    needed = required_sources(settings)
+    for required in required_sets(settings):
+        base = CanonicalSet.open(layout.dataset(required))
+        inputs[f"set {required}"] = manifest_digest(layout.dataset(required))
+    if type(settings) in FROM_A_SET:
+        return FROM_A_SET[type(settings)](name, settings, base, inputs, folder)
     if isinstance(settings, SwapsSettings):
-        base = CanonicalSet.open(layout.dataset(settings.scenes))
-        inputs[f"set {settings.scenes}"] = manifest_digest(layout.dataset(settings.scenes))
         own = base.manifest["settings"]
         needed = [*own.get("styles", ()), own.get("names", "")] if own.get("kind") == "scenes" else []
-    else:
-        needed = required_sources(settings)
     archives = {}
     for source in needed:
         if source not in sources:
@@ -85,6 +122,8 @@ def curate(
         return curate_swaps(name, settings, base, archives, inputs, folder)
     if isinstance(settings, NamesSettings):
         return curate_names(name, settings, archives, inputs, folder)
+    if isinstance(settings, BrownSettings):
+        return curate_brown(name, settings, archives, inputs, folder)
     return curate_scenes(name, settings, archives, inputs, folder)
 
 

@@ -1,0 +1,90 @@
+"""English inflection for minimal pairs: regular spellings and the irregular verbs and nouns that newspapers use."""
+
+from collections.abc import Iterator
+
+VOWELS = "aeiou"
+# base: past, participle; only where the two differ and no other form is in common use ("has showed", "was proved").
+IRREGULAR_VERBS = {
+    "arise": ("arose", "arisen"), "become": ("became", "become"), "begin": ("began", "begun"),
+    "bite": ("bit", "bitten"), "blow": ("blew", "blown"), "break": ("broke", "broken"), "choose": ("chose", "chosen"),
+    "do": ("did", "done"),
+    "come": ("came", "come"), "draw": ("drew", "drawn"), "drink": ("drank", "drunk"), "drive": ("drove", "driven"),
+    "eat": ("ate", "eaten"), "fall": ("fell", "fallen"), "fly": ("flew", "flown"), "forbid": ("forbade", "forbidden"),
+    "forgive": ("forgave", "forgiven"), "freeze": ("froze", "frozen"), "give": ("gave", "given"),
+    "go": ("went", "gone"), "grow": ("grew", "grown"), "know": ("knew", "known"), "mistake": ("mistook", "mistaken"),
+    "overcome": ("overcame", "overcome"), "ride": ("rode", "ridden"), "ring": ("rang", "rung"),
+    "rise": ("rose", "risen"), "run": ("ran", "run"), "see": ("saw", "seen"), "shake": ("shook", "shaken"),
+    "sing": ("sang", "sung"), "speak": ("spoke", "spoken"), "steal": ("stole", "stolen"), "swear": ("swore", "sworn"),
+    "swim": ("swam", "swum"), "take": ("took", "taken"), "tear": ("tore", "torn"), "throw": ("threw", "thrown"),
+    "undergo": ("underwent", "undergone"), "undertake": ("undertook", "undertaken"), "wear": ("wore", "worn"),
+    "withdraw": ("withdrew", "withdrawn"), "write": ("wrote", "written"),
+}  # fmt: skip
+# base: past, where past and participle are the same word.
+IRREGULAR_PASTS = {
+    "bring": "brought", "build": "built", "buy": "bought", "catch": "caught", "feel": "felt", "fight": "fought",
+    "find": "found", "get": "got", "hear": "heard", "hold": "held", "keep": "kept", "lead": "led", "leave": "left",
+    "lose": "lost", "make": "made", "mean": "meant", "meet": "met", "pay": "paid", "say": "said", "seek": "sought",
+    "sell": "sold", "send": "sent", "sit": "sat", "sleep": "slept", "spend": "spent", "stand": "stood",
+    "teach": "taught", "tell": "told", "think": "thought", "understand": "understood", "win": "won",
+}  # fmt: skip
+IRREGULAR_NOUNS = {
+    "man": "men", "woman": "women", "child": "children", "foot": "feet", "tooth": "teeth", "life": "lives",
+    "wife": "wives", "half": "halves", "leaf": "leaves", "knife": "knives", "self": "selves", "analysis": "analyses",
+    "basis": "bases", "crisis": "crises", "hero": "heroes", "negro": "negroes", "gentleman": "gentlemen",
+    "photo": "photos", "piano": "pianos", "radio": "radios", "studio": "studios", "ratio": "ratios",
+}  # fmt: skip
+
+
+def third_person(base: str) -> str:
+    """Return a verb's form for *he*; nouns' plurals are spelled the same way.
+
+    >>> third_person("carry"), third_person("go"), third_person("have"), third_person("watch")
+    ('carries', 'goes', 'has', 'watches')
+    """
+    if base == "have":
+        return "has"
+    if base.endswith(("s", "x", "z", "ch", "sh")) or (base.endswith("o") and base[-2:-1] not in VOWELS):
+        return base + "es"
+    if base.endswith("y") and base[-2:-1] not in VOWELS:
+        return base[:-1] + "ies"
+    return base + "s"
+
+
+def plural_of(noun: str) -> str:
+    """Return a noun's plural.
+
+    >>> plural_of("city"), plural_of("woman"), plural_of("day")
+    ('cities', 'women', 'days')
+    """
+    return IRREGULAR_NOUNS.get(noun) or third_person(noun)
+
+
+def with_ending(base: str, ending: str) -> Iterator[str]:
+    """Yield the possible spellings of a verb with ``ed`` or ``ing``; a word list tells which is right.
+
+    >>> list(with_ending("stop", "ing")), list(with_ending("hope", "ed")), list(with_ending("try", "ed"))
+    (['stoping', 'stopping'], ['hoped'], ['tried'])
+    """
+    if base.endswith("e") and not base.endswith(("ee", "ye", "oe")):
+        yield base[:-1] + ending
+    elif base.endswith("y") and base[-2:-1] not in VOWELS and ending == "ed":
+        yield base[:-1] + "ied"
+    elif base.endswith("e") and ending == "ed":
+        yield base + "d"
+    else:
+        yield base + ending
+        if len(base) > 2 and base[-1] not in VOWELS + "wxy" and base[-2] in VOWELS:
+            yield base + base[-1] + ending
+
+
+def pasts_of(base: str) -> tuple[str, ...]:
+    """Return the possible past forms of a verb, its participle among them.
+
+    >>> pasts_of("take"), pasts_of("leave"), pasts_of("plan")
+    (('took', 'taken'), ('left',), ('planed', 'planned'))
+    """
+    if base in IRREGULAR_VERBS:
+        return IRREGULAR_VERBS[base]
+    if base in IRREGULAR_PASTS:
+        return (IRREGULAR_PASTS[base],)
+    return tuple(with_ending(base, "ed"))

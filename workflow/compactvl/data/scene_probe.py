@@ -1,0 +1,305 @@
+"""The data set ``scene_probe``: captions broken off where the image is necessary, useful or irrelevant for what follows.
+
+Each item has four options: how the caption goes on, and three distractors. What the text alone can tell is the
+condition, so its chance is 1/4, 1/2 and 1:
+
+    necessary    the grammar allows all four; only the picture tells which is right.
+        noun          "a picture of two"          dogs | cats, pigs, cows
+        number        "we see"                    two | one, three, four
+        place         "a dog is"                  above | below, left, right
+    useful       the grammar allows two of the four, the picture tells which of them.
+        noun_form     "a picture of two"          dogs | cats | dog, cat
+        article_noun  "there is an"               owl | apple | dog, cat
+        plural_count  "here are"                  two | three | one, a single
+        side          "a dog on the"              left | right | top, bottom
+    irrelevant   the grammar allows one of the four, whatever the picture shows.
+        function      "a pair"                    of | the, and, is
+        other_side    "a dog on the left and a cat on the"    right | left, top, bottom
+        agreement     "two dogs"                  are | is, of, the
+
+Prompts begin captions of held-out scenes as the scenes set has them. A distractor that the grammar allows is false of
+the picture: its object is not there, no group still to be named has its count, no group stands on its side.
+"""
+
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from compactvl.config.base import validate
+from compactvl.config.datasets import ScenesSettings
+from compactvl.config.scene_datasets import SceneProbeSettings
+from compactvl.data.canonical import CanonicalSet, write_set
+from compactvl.data.captions import NUMBERS, SIZE_WORDS, WHERE
+from compactvl.data.concepts import Concept
+from compactvl.data.plurals import article
+from compactvl.data.scene import Group
+from compactvl.data.scene_texts import (
+    HELD_OUT,
+    Direction,
+    Picture,
+    draw_evenly,
+    enough,
+    majority,
+    read_pictures,
+    share,
+)
+
+TYPES = {
+    "necessary": ("noun", "number", "place"),
+    "useful": ("noun_form", "article_noun", "plural_count", "side"),
+    "irrelevant": ("function", "other_side", "agreement"),
+}
+COUNT_WORDS = tuple(NUMBERS[count] for count in (1, 2, 3, 4))  # scenes have no larger group
+ADJECTIVES = frozenset(word for pair in SIZE_WORDS.values() for word in pair)
+PLACE_WORDS = {direction: tuple(wording.split()[0] for wording in WHERE[direction] if wording[:3] not in ("to ", "on "))
+               for direction in WHERE}  # fmt: skip
+SIDE_WORDS: dict[str, Direction] = {
+    "left": ("left_right", True),
+    "right": ("left_right", False),
+    "top": ("above_below", True),
+    "bottom": ("above_below", False),
+}
+OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
+# Last words of a prompt that leave one way to go on; "*" is a place that may follow a noun phrase at once.
+DETERMINED = {
+    "a pair": "of", "together": "with", "to": "the", "on": "the", "at": "the", "in": "the", "in the": "picture",
+    "to the left": "of", "to the right": "of", "* left": "of", "* right": "of", "higher": "than", "lower": "than",
+    "a picture": "of", "an image": "with", "this": "picture", "this picture": "shows", "we": "see",
+}  # fmt: skip
+FREQUENT = ("the", "of", "and", "a", "with", "is", "two", "on")
+NEVER_AFTER_NOUN = ("of", "the", "a", "than", "we")
+
+
+@dataclass(frozen=True)
+class Mention:
+    """A noun of a caption: its words ``start:end`` and the group of the scene it names."""
+
+    start: int
+    end: int
+    group: int
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A caption of a picture, broken off before word ``at``; ``answer`` is what follows."""
+
+    picture: Picture
+    prompt: str
+    answer: str
+    pos: str
+    distractors: tuple[str, ...]
+
+
+def curate_scene_probe(
+    name: str, settings: SceneProbeSettings, base: CanonicalSet, inputs: Mapping[str, str], folder: Path
+) -> None:
+    """Make the data set ``scene_probe`` in ``folder``.
+
+    Args:
+        name: the data set's name.
+        settings: its settings.
+        base: the scenes data set.
+        inputs: name → SHA-256 of what it is made from.
+        folder: where to.
+
+    Raises:
+        UserError: ``base`` is no scenes set, or its held-out captions give too few items of a condition.
+    """
+    started = time.monotonic()
+    pictures, concepts = read_pictures(name, base)
+    look = validate(ScenesSettings, base.manifest["settings"], f"datasets.{base.name}")
+    rng = np.random.default_rng([settings.seed, 13])
+    breaker = _Breaker(concepts, look.max_objects, rng)
+    items: list[dict[str, str]] = []
+    for split in HELD_OUT:
+        number = getattr(settings.items, split)
+        found = breaker.break_all(pictures[split], base.split(split))
+        for condition, types in TYPES.items():
+            drawn = [
+                [
+                    (kind, one)
+                    for one in draw_evenly(
+                        found[kind], number, key=lambda one: one.answer, once=lambda one: one.picture.image_id, rng=rng
+                    )
+                ]
+                for kind in types
+            ]
+            rows = enough(share(drawn, number), number, f"{split} items of {condition}", name, f"items.{split}")
+            items += [_item(f"{split}-{condition}-{i:04d}", condition, *row) for i, row in enumerate(rows)]
+    table = pd.DataFrame(items)
+    words = table["prompt"].str.split().str.len().groupby(table["condition"]).mean().round(2)
+    write_set(
+        folder, name, (), table, settings=settings.model_dump(mode="json"), inputs=inputs,
+        started=started, text_only=True, images_of=base.name,
+        types=_numbers(table), prompt_words=words.to_dict(), majority=majority(items),
+    )  # fmt: skip
+
+
+def _item(item_id: str, condition: str, kind: str, one: Broken) -> dict[str, str]:
+    return {
+        "item_id": item_id,
+        "split": one.picture.split,
+        "image_id": one.picture.image_id,
+        "prompt": one.prompt,
+        "answer": one.answer,
+        "distractors": json.dumps(one.distractors),
+        "condition": condition,
+        "type": kind,
+        "pos": one.pos,
+    }
+
+
+def _numbers(table: pd.DataFrame) -> dict[str, dict[str, int]]:
+    """Return split → type → items."""
+    return {
+        split: {str(kind): int(number) for kind, number in rows["type"].value_counts(sort=False).items()}
+        for split, rows in table.groupby("split")
+    }
+
+
+class _Breaker:
+    """Finds the places of captions that make items.
+
+    Args:
+        concepts: all concepts of the scenes.
+        max_objects: most objects in one scene.
+        rng: source of the distractors.
+    """
+
+    def __init__(self, concepts: Mapping[str, Concept], max_objects: int, rng: np.random.Generator) -> None:
+        self._concepts, self._max_objects, self._rng = concepts, max_objects, rng
+
+    def break_all(self, pictures: list[Picture], captions: pd.DataFrame) -> dict[str, list[Broken]]:
+        """Return type → all items that can be made of the captions."""
+        by_id = {picture.image_id: picture for picture in pictures}
+        found: dict[str, list[Broken]] = {kind: [] for types in TYPES.values() for kind in types}
+        for row in captions.itertuples():
+            words, tags = row.caption.split(), row.pos.split()
+            picture = by_id[row.image_id]
+            mentions = self._mentions(words, picture)
+            ways = (self._nouns, self._counts, self._places, self._sides, self._functions, self._agreement)
+            for kind, at, answer, distractors in (one for way in ways for one in way(picture, words, mentions)):
+                order = self._rng.permutation(len(distractors))
+                wrong = tuple(distractors[i] for i in order)
+                if at:
+                    found[kind].append(Broken(picture, " ".join(words[:at]), answer, tags[at], wrong))
+        return found
+
+    def _form(self, concept: str, single: bool) -> str:
+        return concept if single else self._concepts[concept].plural
+
+    def _mentions(self, words: list[str], picture: Picture) -> list[Mention]:
+        forms = {tuple(self._form(group.concept, group.count == 1).split()): i
+                 for i, group in enumerate(picture.scene.groups)}  # fmt: skip
+        return [
+            Mention(at, at + len(form), i)
+            for at in range(len(words))
+            for form, i in forms.items()
+            if tuple(words[at : at + len(form)]) == form
+        ]
+
+    def _pick(self, options, number: int) -> list[str] | None:
+        """Return ``number`` of the options at random, or ``None`` if there are fewer."""
+        if len(options) < number:
+            return None
+        return [options[i] for i in self._rng.permutation(len(options))[:number]]
+
+    def _nouns(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+        present = {group.concept for group in picture.scene.groups}
+        absent = [concept for concept in self._concepts if concept not in present]
+        for mention in mentions:
+            group, last = picture.scene.groups[mention.group], words[mention.start - 1]
+            single = group.count == 1
+            answer = self._form(group.concept, single)
+            if last not in ("a", "an"):
+                if wrong := self._pick(absent, 3):
+                    yield "noun", mention.start, answer, [self._form(concept, single) for concept in wrong]
+                other = self._pick([c for c in absent if self._form(c, True) != self._form(c, False)], 1)
+                if other and self._form(group.concept, not single) != answer:
+                    wrong = [
+                        self._form(other[0], single),
+                        *(self._form(c, not single) for c in (group.concept, *other)),
+                    ]
+                    yield "noun_form", mention.start, answer, wrong
+                continue
+            fit = [concept for concept in absent if article(concept) == last]
+            unfit = [concept for concept in absent if article(concept) != last]
+            if wrong := self._pick(fit, 3):
+                yield "noun", mention.start, answer, wrong
+            if (allowed := self._pick(fit, 1)) and (ruled_out := self._pick(unfit, 2)):
+                yield "article_noun", mention.start, answer, allowed + ruled_out
+
+    def _counts(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+        groups = picture.scene.groups
+        for number, mention in enumerate(mentions):
+            at = mention.start - 1 - (words[mention.start - 1] in ADJECTIVES)
+            if words[at] not in COUNT_WORDS or at < 1:
+                continue
+            named = {one.group for one in mentions[:number]}
+            open_counts = {group.count for i, group in enumerate(groups) if i not in named}
+            others = [word for word in COUNT_WORDS if word != words[at]]
+            if words[at - 1] == "are" and not named:
+                several = open_counts - {1}
+                if len(several) == 1:
+                    yield "plural_count", at, words[at], [*self._pick(others[1:], 1), "one", "a single"]
+            elif words[at - 1] != "is" and len(open_counts) == 1 and self._all_fit(groups, named, words[:at]):
+                yield "number", at, words[at], others
+
+    def _all_fit(self, groups: tuple[Group, ...], named: set[int], prompt: list[str]) -> bool:
+        """Whether one to four objects of a further kind fit into a scene that the prompt begins to describe."""
+        total = sum(groups[i].count for i in named)
+        return total + len(COUNT_WORDS) <= self._max_objects and not (named and {",", *ADJECTIVES} & set(prompt))
+
+    def _places(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+        for mention in mentions:
+            at = _after_link(words, mention.end)
+            word = words[at] if at < len(words) else ""
+            own = [direction for direction, first in PLACE_WORDS.items() if word in first]
+            if own:
+                others = [direction for direction in PLACE_WORDS if direction != own[0]]
+                if not any(_stands_anywhere(picture, direction, mention.group) for direction in others):
+                    yield "place", at, word, [self._pick(PLACE_WORDS[direction], 1)[0] for direction in others]
+
+    def _sides(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+        places = [at for at, word in enumerate(words) if word in SIDE_WORDS and words[at - 1] == "the"]
+        for number, at in enumerate(places):
+            if number:
+                yield "other_side", at, words[at], [side for side in SIDE_WORDS if side != words[at]]
+                continue
+            opposite = OPPOSITE[words[at]]
+            # After ", and" the side opens a clause that may begin with either side.
+            before = [mention for mention in mentions if _after_link(words, mention.end) == at - 2]
+            if before and not _stands_anywhere(picture, SIDE_WORDS[opposite], before[0].group):
+                yield "side", at, words[at], [side for side in SIDE_WORDS if side != words[at]]
+
+    def _functions(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+        starts = {_after_link(words, mention.end) for mention in mentions}
+        for at in range(1, len(words)):
+            endings = [" ".join(words[at - size : at]) for size in (1, 2, 3) if size <= at]
+            endings += [f"* {words[at - 1]}"] if at - 1 in starts else []
+            answer = next((DETERMINED[ending] for ending in endings if ending in DETERMINED), None)
+            if answer is not None:
+                yield "function", at, answer, self._pick([word for word in FREQUENT if word != answer], 3)
+
+    def _agreement(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+        for mention in mentions:
+            if mention.end < len(words) and words[mention.end] in ("is", "are"):
+                other = {"is": "are", "are": "is"}[words[mention.end]]
+                yield "agreement", mention.end, words[mention.end], [other, *self._pick(NEVER_AFTER_NOUN, 2)]
+
+
+def _after_link(words: list[str], at: int) -> int:
+    """Return where a relation's wording begins after a noun phrase that ends at ``at``: past "is", "are shown" ..."""
+    for link in (("is", "are"), ("placed", "shown")):
+        at += at < len(words) and words[at] in link
+    return at
+
+
+def _stands_anywhere(picture: Picture, direction: Direction, group: int) -> bool:
+    """Whether a group stands to that side of any other."""
+    return any(picture.stands(direction, group, other) for other in range(len(picture.scene.groups)) if other != group)

@@ -1,0 +1,160 @@
+"""The data set ``scene_vqa``: questions about scenes, each with its answer and seven distractors of the same type.
+
+    object   "what is to the left of the dogs ?"  "what is in the picture with the dog ?"  "what is in the picture ?"
+    count    "how many dogs are in the picture ?"
+
+Distractors of an object are the scene's other objects, then objects that are not there, all in the answer's number;
+distractors of a count are the other words from one to eight. What is asked has one answer: of a relation's ends no
+third group is even a little on the side that is asked for.
+"""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from compactvl.config.scene_datasets import SceneVqaSettings
+from compactvl.data.canonical import CanonicalSet, write_set
+from compactvl.data.captions import NUMBERS, WHERE
+from compactvl.data.concepts import Concept
+from compactvl.data.scene_texts import HELD_OUT, Picture, draw_evenly, enough, majority, read_pictures, share
+from compactvl.errors import UserError
+
+DISTRACTORS = 7
+COUNTS = (*NUMBERS.values(), "seven", "eight")
+HOW_MANY = ("how many {} are in the picture ?", "how many {} are there ?", "how many {} do we see ?")
+WITH = ("what {} in the picture with the {} ?", "what {} together with the {} ?")
+ALONE = ("what {} in the picture ?", "what {} here ?")
+
+
+def curate_scene_vqa(
+    name: str, settings: SceneVqaSettings, base: CanonicalSet, inputs: Mapping[str, str], folder: Path
+) -> None:
+    """Make the data set ``scene_vqa`` in ``folder``.
+
+    Args:
+        name: the data set's name.
+        settings: its settings.
+        base: the scenes data set the questions are about.
+        inputs: name → SHA-256 of what it is made from.
+        folder: where to.
+
+    Raises:
+        UserError: ``base`` is no scenes set, or has too few scenes or concepts.
+    """
+    started = time.monotonic()
+    pictures, concepts = read_pictures(name, base)
+    if len(concepts) <= DISTRACTORS:
+        raise UserError(f"datasets.{name}: {base.name!r} has {len(concepts)} concepts; {DISTRACTORS + 1} are needed")
+    asker = _Asker(concepts, np.random.default_rng([settings.seed, 12]))
+    items = []
+    for split in HELD_OUT:
+        number = getattr(settings.questions, split)
+        halves = {"object": (number + 1) // 2, "count": number // 2}
+        for kind, ask in (("object", asker.objects), ("count", asker.counts)):
+            found = enough(ask(pictures[split], halves[kind]), halves[kind], f"{split} questions for {kind}s", name,
+                           f"questions.{split}")  # fmt: skip
+            items += [
+                {"item_id": f"{split}-{kind}-{i:04d}", "split": split, **row, "type": kind}
+                for i, row in enumerate(found)
+            ]
+    write_set(
+        folder, name, (), pd.DataFrame(items), settings=settings.model_dump(mode="json"), inputs=inputs,
+        started=started, text_only=True, images_of=base.name,
+        types=dict(Counter(item["type"] for item in items)), majority=majority(items),
+    )  # fmt: skip
+
+
+class _Asker:
+    """Asks questions about pictures."""
+
+    def __init__(self, concepts: Mapping[str, Concept], rng: np.random.Generator) -> None:
+        self._concepts, self._rng = concepts, rng
+
+    def counts(self, pictures: list[Picture], number: int) -> list[dict[str, str]]:
+        """Return up to ``number`` questions for counts, one a picture."""
+        asked = [(picture, group) for picture in pictures for group in picture.scene.groups]
+        drawn = draw_evenly(
+            asked, number, key=lambda one: one[1].count, once=lambda one: one[0].image_id, rng=self._rng
+        )
+        rows = []
+        for picture, group in drawn:
+            answer = NUMBERS[group.count]
+            question = self._one(HOW_MANY).format(self._concepts[group.concept].plural)
+            rows.append(self._row(picture, question, answer, [word for word in COUNTS if word != answer]))
+        return rows
+
+    def objects(self, pictures: list[Picture], number: int) -> list[dict[str, str]]:
+        """Return up to ``number`` questions for objects: a third each of relations among three and two kinds, and of
+        what else is there; of each at most one a picture.
+        """
+        parts: dict[str, list[tuple[Picture, int, int | None, tuple | None]]] = {"three": [], "two": [], "other": []}
+        for picture in pictures:
+            kinds = len(picture.scene.groups)
+            if kinds == 1:
+                parts["other"].append((picture, 0, None, None))
+            elif kinds == 2:
+                parts["other"] += [(picture, 0, 1, None), (picture, 1, 0, None)]
+            parts["three" if kinds == 3 else "two"] += [(picture, *rest) for rest in _relations(picture)]
+        drawn = [
+            draw_evenly(part, number, key=_answer, once=lambda one: one[0].image_id, rng=self._rng)
+            for part in parts.values()
+        ]
+        return [self._object(*one) for one in share(drawn, number)]
+
+    def _object(self, picture: Picture, answer: int, known: int | None, direction: tuple | None) -> dict[str, str]:
+        groups = picture.scene.groups
+        single = groups[answer].count == 1
+        be = "is" if single else "are"
+        if known is None:
+            question = self._one(ALONE).format(be)
+        elif direction is None:
+            question = self._one(WITH).format(be, self._noun(groups[known].concept, groups[known].count == 1))
+        else:
+            there = self._noun(groups[known].concept, groups[known].count == 1)
+            question = f"what {be} {self._one(WHERE[direction])} the {there} ?"
+        present = [group.concept for group in groups]
+        absent = [concept for concept in self._concepts if concept not in present]
+        wrong = [concept for i, concept in enumerate(present) if i != answer]
+        wrong += [absent[i] for i in self._rng.permutation(len(absent))[: DISTRACTORS - len(wrong)]]
+        nouns = [self._noun(concept, single) for concept in wrong]
+        return self._row(picture, question, self._noun(present[answer], single), nouns)
+
+    def _row(self, picture: Picture, question: str, answer: str, wrong: list[str]) -> dict[str, Any]:
+        distractors = [wrong[i] for i in self._rng.permutation(len(wrong))]
+        return {
+            "image_id": picture.image_id,
+            "question": question,
+            "answer": answer,
+            "distractors": json.dumps(distractors),
+        }
+
+    def _noun(self, concept: str, single: bool) -> str:
+        return concept if single else self._concepts[concept].plural
+
+    def _one(self, options):
+        return options[self._rng.integers(len(options))]
+
+
+def _relations(picture: Picture) -> list[tuple[int, int, tuple[str, bool]]]:
+    """Return (answer, known group, direction) of what can be asked about the picture's stated relation."""
+    relation = picture.scene.relation
+    if relation is None:
+        return []
+    found = []
+    for answer, known, forward in ((relation.first, relation.second, True), (relation.second, relation.first, False)):
+        direction = (relation.kind, forward)
+        others = set(range(len(picture.scene.groups))) - {answer, known}
+        if not any(picture.leans(direction, other, known) for other in others):
+            found.append((answer, known, direction))
+    return found
+
+
+def _answer(candidate: tuple) -> str:
+    picture, answer = candidate[:2]
+    return picture.scene.groups[answer].concept

@@ -1,0 +1,128 @@
+"""Precomputed image vectors in ``.npy`` files, one row an image; mapped into memory, never read whole.
+
+An image's id is ``<file name without .npy>-<row>``. A set's manifest lists its files under ``vectors``:
+``{path, stem, rows, dim, sha256}``.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from compactvl.errors import UserError
+from compactvl.files import sha256_file
+
+
+def open_vectors(path: str | Path, dim: int | None = None) -> np.ndarray:
+    """Map a vector file.
+
+    Args:
+        path: the file.
+        dim: length its vectors must have; ``None`` takes any.
+
+    Returns:
+        Read-only array (rows, dim) of a floating dtype.
+
+    Raises:
+        UserError: missing, no ``.npy`` file, cut short, or another shape or dtype.
+    """
+    path = Path(path)
+    try:
+        # Closed by the garbage collector with the array: numpy gives no other handle on the mapping.
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing; put the vector file there") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(f"{path} is not a readable .npy file ({error}); get it again") from error
+    wanted = "(rows, dim)" if dim is None else f"(rows, {dim})"
+    if not isinstance(array, np.ndarray) or array.ndim != 2 or (dim is not None and array.shape[1] != dim):
+        shape = array.shape if isinstance(array, np.ndarray) else "several arrays"
+        raise UserError(f"{path} has shape {shape}; a vector file has {wanted}")
+    if not np.issubdtype(array.dtype, np.floating):
+        raise UserError(f"{path} has dtype {array.dtype}; image vectors are floating-point numbers")
+    return array
+
+
+def vector_facts(paths: Sequence[str | Path], dim: int) -> list[dict[str, Any]]:
+    """Return what a set's manifest says about its vector files.
+
+    Raises:
+        UserError: a bad file (see :func:`open_vectors`), or two with the same name.
+    """
+    facts = [
+        {"path": str(path), "stem": Path(path).stem, "rows": len(open_vectors(path, dim)), "dim": dim} for path in paths
+    ]
+    stems = [fact["stem"] for fact in facts]
+    repeated = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if repeated is not None:
+        raise UserError(f"two vector files are named {repeated}.npy; rename one, image ids come from the name")
+    return [fact | {"sha256": sha256_file(fact["path"])} for fact in facts]
+
+
+def vector_id(stem: str, row: int) -> str:
+    """Return the image id of a row.
+
+    >>> vector_id("local_narr_dino_v2_states", 7)
+    'local_narr_dino_v2_states-7'
+    """
+    return f"{stem}-{row}"
+
+
+class VectorFiles:
+    """Reader of the vectors that a set's image ids name.
+
+    Attributes:
+        dim: length of a vector.
+    """
+
+    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
+        self._arrays = dict(arrays)
+        self.dim: int = next(iter(self._arrays.values())).shape[1]
+
+    @classmethod
+    def open(cls, facts: Iterable[Mapping[str, Any]]) -> "VectorFiles":
+        """Open the files that a manifest lists.
+
+        Args:
+            facts: the manifest's ``vectors``.
+
+        Raises:
+            UserError: none listed, a file is gone, or its shape is not the one recorded.
+        """
+        arrays = {}
+        for fact in facts:
+            array = open_vectors(fact["path"], fact["dim"])
+            if len(array) != fact["rows"]:
+                raise UserError(
+                    f"{fact['path']} has {len(array)} rows, its data set was made with {fact['rows']}; "
+                    "put the old file back or curate the set again"
+                )
+            arrays[fact["stem"]] = array
+        if not arrays:
+            raise UserError("the data set has no vector files; give 'vectors' in its settings")
+        return cls(arrays)
+
+    def __len__(self) -> int:
+        return sum(len(array) for array in self._arrays.values())
+
+    def __contains__(self, image_id: str) -> bool:
+        stem, _, row = image_id.rpartition("-")
+        return row.isdecimal() and stem in self._arrays and int(row) < len(self._arrays[stem])
+
+    def read(self, ids: Sequence[str]) -> np.ndarray:
+        """Return the vectors of image ids, float32 (len(ids), dim), in their order.
+
+        Raises:
+            UserError: an unknown id, or a vector with a value that is not finite.
+        """
+        out = np.empty((len(ids), self.dim), dtype=np.float32)
+        for place, image_id in enumerate(ids):
+            if image_id not in self:
+                raise UserError(f"no vector of image {image_id!r}; the files are {', '.join(sorted(self._arrays))}")
+            stem, _, row = image_id.rpartition("-")
+            out[place] = self._arrays[stem][int(row)]
+        if not np.isfinite(out).all():
+            place = int(np.flatnonzero(~np.isfinite(out).all(axis=1))[0])
+            raise UserError(f"the vector of image {ids[place]!r} has values that are not finite; get its file again")
+        return out
