@@ -26,6 +26,12 @@ def test_round_trip(tmp_path):
         == [("itm_only", 0)] * 2 + [("local", 2)] * 2 + [("local", 10)] * 2
     )
     assert rows["metric"].tolist()[:2] == ["t2i_r1", "i2t_r1"]
+    other = tmp_path / "gating" / "base" / "seed0"
+    write_result(other, "language", table, [metric("pairs")])
+    one = read_metrics(collect(tmp_path, study="edje").parent)
+    assert one.equals(rows)
+    collect(tmp_path)
+    assert set(read_metrics(tmp_path)["study"]) == {"edje", "gating"}
     back = read_predictions(tmp_path / "edje" / "local" / "seed2", "scenes")
     assert list(back["scores"][0]) == [1, 2]
 

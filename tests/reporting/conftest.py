@@ -75,6 +75,7 @@ def tree(tmp_path_factory, plan) -> Path:
     write_parameters(root / "results" / "edje" / "parameters.csv", plan)
     write_manifest(root / "cache" / "tokens" / "dinov2_s" / "scenes", stage="encode", started=0.0, shape=[64, WIDTH])
     collect(root / "results")
+    collect(root / "results", study="edje")
     return root
 
 

@@ -206,7 +206,7 @@ def test_swaps(tree, tmp_path):
     scores = pd.read_parquet(blind / "swaps.parquet")
     scores["s10"], scores["s11"] = scores["s00"], scores["s01"] * (1 + 1e-7)
     write_result(blind, "swaps", scores, winoground_metrics(scores))
-    collect(tmp_path / "results")
+    collect(tmp_path / "results", study="edje")
     study = studied(tmp_path)
     assert tables.caption_ties(study, "late_interaction")[""] == 1
     words = edje.swaps_findings(study, ["late_interaction", "edje"]).splitlines()
@@ -244,7 +244,7 @@ def test_every_variant_has_a_name_of_its_own(overlays):
 
 
 def test_bad_input(tree, tmp_path):
-    with pytest.raises(UserError, match="no row of study 'none'"):
+    with pytest.raises(UserError, match=r"results/none/metrics\.csv is missing"):
         StudyResults("none", tree / "results", tree / "runs")
     with pytest.raises(UserError, match="style"):
         use_style(tmp_path / "none.mplstyle")

@@ -69,7 +69,7 @@ def test_a_tree_with_two_variants_renders(tree, style, tmp_path, monkeypatch):
         target.mkdir(parents=True)
         for suffix in ("json", "parquet"):
             shutil.copy(source / f"scenes.{suffix}", target)
-    collect(tmp_path / "results")
+    collect(tmp_path / "results", study="edje")
     monkeypatch.chdir(tmp_path)
     page = rendered(tmp_path, style)
     assert page.count("Not run in this size") >= len(FIGURES)

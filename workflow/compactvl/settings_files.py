@@ -44,7 +44,10 @@ def write_settings_files(plan: Plan) -> None:
             made_with = _recorded(layout.run(study, name, 0).parent.glob("seed*/settings.json"))
             changed = any({k: v for k, v in other.items() if k not in RUN_FIELDS} != body for other in made_with)
             _write(layout.settings(study, name), body, changed)
-    _write(layout.root / "state" / "settings" / "results.json", plan.results(), changed=False)
+    lists = {"results.json": plan.results()}
+    lists |= {f"results/{study}.json": plan.results(study) for study in plan.studies}
+    for name, results in lists.items():
+        _write(layout.root / "state" / "settings" / name, results, changed=False)
 
 
 def variant_body(variant: BaseModel) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-# Results → one table, reports, and the page that links them. An executed notebook is its rule's log: it keeps the
+# Results → one table a study and one of all, reports, and the page that links them. An executed notebook is its rule's log: it keeps the
 # traceback when it fails.
 
 
@@ -24,6 +24,26 @@ rule collect:
         "compactvl collect --only {input.only} > {log} 2>&1"
 
 
+rule collect_study:
+    input:
+        only="state/settings/results/{study}.json",
+        results=lambda wildcards: plan.results(wildcards.study),
+    output:
+        table="results/{study}/metrics.csv",
+    log:
+        "logs/collect/{study}.log",
+    benchmark:
+        "logs/collect/{study}.tsv"
+    conda:
+        "../../envs/environment.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        source=plan.digest("collect"),
+    shell:
+        "compactvl collect --study {wildcards.study} --only {input.only} > {log} 2>&1"
+
+
 rule parameters:
     input:
         settings=lambda wildcards: plan.settings_files(wildcards.study),
@@ -47,7 +67,7 @@ rule notebook:
     input:
         notebook=notebook_of,
         style=lambda wildcards: str(Path(notebook_of(wildcards)).with_name("paper.mplstyle")),
-        metrics="results/metrics.csv",
+        metrics="results/{study}/metrics.csv",
         parameters="results/{study}/parameters.csv",
         results=lambda wildcards: plan.results(wildcards.study),
         runs=lambda wildcards: plan.runs(wildcards.study),

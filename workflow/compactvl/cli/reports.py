@@ -16,6 +16,7 @@ def _collect_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="JSON list of the results to take; the others in the folder are left out",
     )
+    parser.add_argument("--study", help="only this study, into results/<study>/metrics.csv")
 
 
 def _collect(args: argparse.Namespace) -> None:
@@ -24,7 +25,9 @@ def _collect(args: argparse.Namespace) -> None:
     from compactvl.files import read_json
 
     only = None if args.only is None else [Path(path) for path in read_json(args.only)]
-    write_summary(collect(args.results, only))
+    table = collect(args.results, only, args.study)
+    if args.study is None:
+        write_summary(table)
 
 
 def _params_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +44,9 @@ def _params(args: argparse.Namespace) -> None:
     from compactvl.config.overlay import load_config
     from compactvl.errors import UserError
     from compactvl.files import atomic_path, read_json
-    from compactvl.plan import Plan, find_study
+    from compactvl.plan import Plan
     from compactvl.reporting.parameters import parameter_table
+    from compactvl.studies.registry import find_study
 
     if args.settings:
         study = find_study(args.study, "study")

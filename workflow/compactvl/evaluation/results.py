@@ -86,7 +86,7 @@ def read_predictions(folder: str | Path, benchmark: str) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def collect(results: str | Path, only: Iterable[str | Path] | None = None) -> Path:
+def collect(results: str | Path, only: Iterable[str | Path] | None = None, study: str | None = None) -> Path:
     """Gather ``results/<study>/<variant>/seed<n>/<benchmark>.json`` into ``results/metrics.csv``.
 
     Rows are sorted by study, variant, seed, benchmark and the metric's place in its file, so equal results give
@@ -95,13 +95,15 @@ def collect(results: str | Path, only: Iterable[str | Path] | None = None) -> Pa
     Args:
         results: folder of all results.
         only: the results (JSON paths) to take; ``None``: all in the folder, also those of settings long gone.
+        study: take this study's alone and write ``results/<study>/metrics.csv``.
 
     Raises:
         UserError: there is no result, one of ``only`` is missing, or one is not readable.
     """
     results = Path(results)
+    target = results / TABLE if study is None else results / study / TABLE
     rows = []
-    for path in results.glob("*/*/seed*/*.json") if only is None else map(Path, only):
+    for path in results.glob(f"{study or '*'}/*/seed*/*.json") if only is None else map(Path, only):
         study, variant, seed = path.parts[-4:-1]
         body = read_json(path)
         if not isinstance(body, dict) or "metrics" not in body or not seed.removeprefix("seed").isdigit():
@@ -114,13 +116,13 @@ def collect(results: str | Path, only: Iterable[str | Path] | None = None) -> Pa
         raise UserError(f"no results under {results}; evaluate a variant first: compactvl evaluate --help")
     rows.sort(key=lambda row: row[:5])
     table = pd.DataFrame([row[5] for row in rows], columns=list(COLUMNS))
-    with atomic_path(results / TABLE) as temporary:
+    with atomic_path(target) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g", lineterminator="\n")
-    return results / TABLE
+    return target
 
 
 def read_metrics(results: str | Path) -> pd.DataFrame:
-    """Read ``results/metrics.csv``.
+    """Read ``metrics.csv`` of a folder: ``results`` for all studies, ``results/<study>`` for one.
 
     Raises:
         UserError: it is missing or lacks a column.

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from compactvl.errors import UserError
 from compactvl.evaluation.results import read_metrics, read_predictions
 from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
 from compactvl.evaluation.statistics import Interval, paired_bootstrap
@@ -52,17 +51,14 @@ class StudyResults:
     """One study's metrics, predictions, logs and settings.
 
     Args:
-        study: its name. results: folder with ``metrics.csv`` and ``<study>/``. runs: folder of ``<study>/``.
+        study: its name. results: folder of ``<study>/metrics.csv`` and its results. runs: folder of ``<study>/``.
         local_tokens: image tokens of the variant ``local``, which keeps what the encoder gives.
     """
 
     def __init__(self, study: str, results: str | Path, runs: str | Path, local_tokens: int | None = None) -> None:
         self.study, self._local_tokens = study, local_tokens
         self.results, self.runs = Path(results), Path(runs)
-        table = read_metrics(self.results)
-        self.metrics = table[table["study"] == study].reset_index(drop=True)
-        if self.metrics.empty:
-            raise UserError(f"{self.results}/metrics.csv has no row of study {study!r}; evaluate it first")
+        self.metrics = read_metrics(self.results / study)
         self.variants = tuple(sorted(self.metrics["variant"].unique()))
         self._predictions = functools.cache(self._read_predictions)
 
