@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from compactvl.evaluation.statistics import bootstrap_interval, bootstrap_means, paired_bootstrap
+from compactvl.evaluation.statistics import (
+    bootstrap_interval,
+    bootstrap_means,
+    bootstrap_ratios,
+    paired_bootstrap,
+    stratified_bootstrap,
+)
 
 
 def wilson(successes: int, n: int, z: float = 1.959964) -> tuple[float, float]:
@@ -53,3 +59,36 @@ def test_columns_count_only_their_own_items():
     assert (a, b, low, high) == (0.5, 1.0, 1.0, 1.0)
     with pytest.raises(ValueError, match="no items"):
         bootstrap_means(np.full((2, 1), np.nan))
+
+
+def test_a_macro_mean_resamples_within_groups():
+    rng = np.random.default_rng(0)
+    groups = np.repeat(["a", "b"], [900, 100])
+    values = (rng.random(1000) < np.where(groups == "a", 0.9, 0.5)).astype(float)
+    (macro, low, high), parts = stratified_bootstrap(values, groups)
+    means = [values[groups == g].mean() for g in "ab"]
+    assert macro == pytest.approx(np.mean(means))
+    assert [parts[g][0] for g in "ab"] == pytest.approx(means)
+    half = 1.96 * np.sqrt(sum(m * (1 - m) / n for m, n in zip(means, (900, 100), strict=True))) / 2
+    assert (low, high) == pytest.approx((macro - half, macro + half), abs=0.005)
+    assert parts["b"][1:] == pytest.approx(bootstrap_interval(values[groups == "b"])[1:], abs=0.011)
+
+
+def test_drawing_kinds_of_units_is_drawing_units():
+    """Few-valued units are drawn by a multinomial, others one by one: the same distribution."""
+    rng = np.random.default_rng(1)
+    values, clusters = rng.integers(0, 2, 3000), rng.integers(0, 900, 3000)
+    interval, _ = stratified_bootstrap(values, np.full(3000, "one"), clusters)
+    assert interval == pytest.approx(bootstrap_interval(values, clusters), abs=0.001)
+    jittered, _ = stratified_bootstrap(values + rng.random(3000) * 1e-9, np.full(3000, "one"), clusters)
+    assert jittered == pytest.approx(interval, abs=0.001)
+
+
+def test_a_ratio_of_sums_agrees_with_the_delta_method():
+    rng = np.random.default_rng(0)
+    tokens = rng.integers(3, 30, 2000).astype(float)
+    loss = tokens * 4 + rng.normal(0, 5, 2000)
+    ((ratio, low, high),) = bootstrap_ratios(loss[:, None], tokens[:, None])
+    assert ratio == loss.sum() / tokens.sum()
+    half = 1.96 * (loss - ratio * tokens).std() / tokens.mean() / np.sqrt(2000)
+    assert (low, high) == pytest.approx((ratio - half, ratio + half), abs=0.1 * half)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from compactvl.config.base import Strict
+from compactvl.config.language_benchmarks import GatesBenchmark, LanguageBenchmark
 
 LONGEST_LIST = 10
 """R@10 is the longest list reported, so at least ten candidates are kept."""
@@ -74,6 +75,6 @@ class EfficiencyBenchmark(Strict):
 
 
 BenchmarkSettings = Annotated[
-    RetrievalBenchmark | WinogroundBenchmark | EfficiencyBenchmark,
+    RetrievalBenchmark | WinogroundBenchmark | EfficiencyBenchmark | LanguageBenchmark | GatesBenchmark,
     Field(discriminator="kind", description="What is measured; `kind` decides the other settings."),
 ]

@@ -1,6 +1,6 @@
 """The whole configuration: what is run. How it is run here is in ``profiles/``."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -111,5 +111,15 @@ def _bad_references(root: RootSettings) -> list[str]:
         for dataset in datasets:
             problems += missing(dataset, root.datasets, f"tokens.{name}", "data set")
     for name, benchmark in root.benchmarks.items():
-        problems += missing(benchmark.dataset, root.datasets, f"benchmarks.{name}.dataset", "data set")
+        for place, dataset in _named_datasets(benchmark.model_dump(mode="json"), f"benchmarks.{name}"):
+            problems += missing(dataset, root.datasets, place, "data set")
     return problems
+
+
+def _named_datasets(settings: Mapping[str, Any], place: str) -> Iterator[tuple[str, str]]:
+    """Yield (place, name) of every data set a benchmark names, in its tasks too."""
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            yield from _named_datasets(value, f"{place}.{key}")
+        elif key in ("dataset", "images", "probe") and value is not None:
+            yield f"{place}.{key}", value

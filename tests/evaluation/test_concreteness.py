@@ -1,0 +1,68 @@
+"""Norms of concreteness and frequencies of words."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from compactvl.errors import UserError
+from compactvl.evaluation.concreteness import concreteness_of, read_concreteness
+from compactvl.evaluation.frequency import WordFrequencies, count_words
+
+BRYSBAERT = Path("/work/shared/data/concreteness/Concreteness_ratings_Brysbaert_et_al_BRM.txt")
+HEADER = "Word\tBigram\tConc.M\tConc.SD\r\n"
+
+
+def test_read_and_look_up(tmp_path):
+    file = tmp_path / "norms.txt"
+    file.write_bytes(
+        b"\xef\xbb\xbf" + (HEADER + 'Dog\t0\t4.85\t1\r\nice cream\t1\t5\t0\r\n"the\t0\t1.4\t1\r\n').encode()
+    )
+    norms = read_concreteness(file)
+    assert norms == {"dog": 4.85, "ice cream": 5.0, '"the': 1.4}
+    assert concreteness_of(["DOG", "ice cream"], norms).tolist() == [4.85, 5]
+    assert np.isnan(concreteness_of(["dogs", "cat"], norms)).all()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("Word\tRating\ndog\t4\n", r"norms.txt, line 1: no column Conc.M in the header"),
+        ("", r"no column Word and no column Conc.M"),
+        (HEADER + "dog\t0\t4.8\t1\ncat\t0\tfour\t1\n", r"norms.txt, line 3, column Conc.M: 'four' is not a number"),
+        (HEADER + "dog\t0\n", r"line 2, column Conc.M: '' is not a number"),
+        (HEADER + "dog\t0\tnan\t1\n", r"line 2, column Conc.M: 'nan'"),
+    ],
+)
+def test_bad_norms_are_named(tmp_path, text, message):
+    file = tmp_path / "norms.txt"
+    file.write_text(text)
+    with pytest.raises(UserError, match=message):
+        read_concreteness(file)
+
+
+def test_unreadable_norms(tmp_path):
+    with pytest.raises(UserError, match="no such file"):
+        read_concreteness(tmp_path / "norms.txt")
+    (tmp_path / "norms.txt").write_bytes(HEADER.encode() + b"caf\xe9\t0\t4.8\t1\n")
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_concreteness(tmp_path / "norms.txt")
+
+
+@pytest.mark.skipif(not BRYSBAERT.is_file(), reason="Brysbaert's norms are not on this machine")
+def test_brysbaerts_norms():
+    norms = read_concreteness(BRYSBAERT)
+    assert len(norms) > 39_000
+    assert 1 <= min(norms.values()) < max(norms.values()) == 5
+    assert norms["roadsweeper"] == 4.85
+    assert norms["dog"] > 4.5 > 2 > norms["the"]
+
+
+def test_frequencies():
+    texts = ["A dog", "a  Dog sits", ""]
+    assert count_words(texts) == {"a": 2, "dog": 2, "sits": 1}
+    frequencies = WordFrequencies.of_texts(texts).log10_per_million(["a", "SITS", "cat"])
+    assert frequencies.tolist() == pytest.approx([math.log10(count / 8 * 1e6) for count in (3, 2, 1)])
+    with pytest.raises(ValueError, match="at least one word"):
+        WordFrequencies.of_texts([]).log10_per_million(["a"])
