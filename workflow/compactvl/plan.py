@@ -3,8 +3,6 @@
 A :class:`Plan` resolves every variant, checks every reference and knows, for each job, its input files.
 """
 
-import importlib
-import importlib.util
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -12,35 +10,18 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import compactvl.studies
 from compactvl.config.base import did_you_mean
 from compactvl.config.datasets import FolderSettings, KarpathySettings
 from compactvl.config.overlay import expand_bases
 from compactvl.config.root import RootSettings, encoder_weights, missing, validate_root, weights_source
+from compactvl.config.text_datasets import BabylmCaptionsSettings, BabylmTaskSettings, TextLinesSettings
 from compactvl.data.curate import required_sets, required_sources
 from compactvl.digest import source_digest
 from compactvl.errors import UserError
 from compactvl.layout import Layout
 from compactvl.manifest import MANIFEST
 from compactvl.studies.base import Needs, Study, VariantBase
-
-
-def find_study(name: str, place: str) -> Study:
-    """Return ``compactvl.studies.<name>.STUDY``.
-
-    Raises:
-        UserError: there is no such study; the message suggests one.
-    """
-    known = study_names()
-    if name not in known:
-        raise UserError(f'{place}: unknown study "{name}"{did_you_mean(name, known)}')
-    return importlib.import_module(f"compactvl.studies.{name}").STUDY
-
-
-def study_names() -> list[str]:
-    """Return the names of the installed studies: the folders beside ``studies/base.py``, sorted."""
-    folders = (Path(folder) for folder in compactvl.studies.__path__)
-    return sorted(path.parent.name for folder in folders for path in folder.glob("*/__init__.py"))
+from compactvl.studies.registry import find_study
 
 
 @dataclass(frozen=True)
@@ -287,14 +268,25 @@ class Plan:
         Raises:
             UserError: one is missing; the message says where to get it and where to put it.
         """
-        settings = self.root.datasets[dataset]
-        if isinstance(settings, KarpathySettings):
-            return [_existing(settings.annotations, f"datasets.{dataset}.annotations", settings.how_to_get)]
+        settings, place = self.root.datasets[dataset], f"datasets.{dataset}"
         if isinstance(settings, FolderSettings):
             field = "captions" if settings.captions is not None else "karpathy"
             path = str(Path(settings.path) / getattr(settings, field))
-            return [_existing(path, f"datasets.{dataset}.{field}", "put it there, or change the setting")]
-        return []
+            return [_existing(path, f"{place}.{field}", "put it there, or change the setting")]
+        if isinstance(settings, KarpathySettings):
+            return [_existing(settings.annotations, f"{place}.annotations", settings.how_to_get)]
+        if isinstance(settings, TextLinesSettings):
+            return _files_in(settings.path, settings.pattern, f"{place}.path", settings.how_to_get)
+        if isinstance(settings, BabylmTaskSettings):
+            files = [] if settings.vectors is None else [(settings.vectors, "vectors")]
+            found = _files_in(settings.path, "*.json*", f"{place}.path", settings.how_to_get)
+        elif isinstance(settings, BabylmCaptionsSettings):
+            files, found = [(path, "captions") for path in settings.captions], []
+            for vectors in settings.vectors:
+                files += [(path, "vectors") for path in ((vectors,) if isinstance(vectors, str) else vectors)]
+        else:
+            return []
+        return found + [_existing(path, f"{place}.{field}", settings.how_to_get) for path, field in files]
 
     # What is to be made.
 
@@ -395,3 +387,13 @@ def _existing(path: str, place: str, remedy: str) -> str:
     if not os.path.isfile(path):
         raise UserError(f"{place}: {path} is missing: {remedy}")
     return path
+
+
+def _files_in(path: str, pattern: str, place: str, remedy: str) -> list[str]:
+    """Return ``path`` itself, or the files in it that fit ``pattern``, sorted."""
+    if os.path.isfile(path):
+        return [path]
+    found = sorted(str(file) for file in Path(path).glob(pattern) if file.is_file())
+    if not found:
+        raise UserError(f"{place}: {path} is missing or holds no {pattern}: {remedy}")
+    return found

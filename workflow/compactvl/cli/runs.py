@@ -44,8 +44,8 @@ def _job(args: argparse.Namespace, scratch: bool) -> "tuple[Study, Job]":
     from compactvl.cli.threads import use_threads
 
     use_threads(own.get("threads", 1) if isinstance(own, dict) else 1)
-    from compactvl.plan import find_study
     from compactvl.studies.base import Job
+    from compactvl.studies.registry import find_study
 
     study = find_study(args.study, "--study")
     merged = {args.variant: own, **{path.stem: read_json(path) for path in args.peers if path.stem != args.variant}}

@@ -42,7 +42,7 @@ class State:
 
 @dataclass(frozen=True)
 class Outcome:
-    """One step's loss (scalar tensor), the pairs it scored, and numbers for the log."""
+    """One step's loss (scalar tensor), the pairs it scored, and numbers for the log (not every step has all)."""
 
     loss: Tensor
     pairs: int
@@ -100,6 +100,7 @@ def train_loop(
     begun = saved_at = time.monotonic()
     model.train()
     sums: dict[str, float] = {}
+    counts: dict[str, int] = {}
     with Progress(steps, "step", label) as progress:
         progress.update(state.step)
         while state.step < steps:
@@ -119,16 +120,15 @@ def train_loop(
             state.step += 1
             state.pairs += outcome.pairs
             for key, number in {"loss": value, **outcome.numbers}.items():
-                sums[key] = sums.get(key, 0.0) + number
+                sums[key], counts[key] = sums.get(key, 0.0) + number, counts.get(key, 0) + 1
             at_end, hook = state.step == steps, hooks.get(state.step)
             seconds = spent + time.monotonic() - begun
             # Means restart at every line, and lines fall on fixed steps, so a resumed log equals an undisturbed one.
             if state.step % log_every == 0 or at_end or hook:
-                count = (state.step - 1) % log_every + 1
                 line = {"step": state.step, "pairs": state.pairs, "seconds": round(seconds, 1)}
-                line |= {key: round(total / count, 5) for key, total in sums.items()}
+                line |= {key: round(total / counts[key], 5) for key, total in sums.items()}
                 if state.step % log_every == 0 or at_end:
-                    sums = {}
+                    sums, counts = {}, {}
                 if hook:
                     model.eval()
                     line |= {key: round(number, 5) for key, number in hook(state).items()}
