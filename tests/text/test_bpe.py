@@ -71,7 +71,7 @@ def test_bad_files_are_named(tmp_path):
     with pytest.raises(UserError, match="missing"):
         TextTokenizer(tmp_path / "none.json")
     (tmp_path / "broken.json").write_text("{")
-    with pytest.raises(UserError, match="broken.json is not a tokenizer"):
+    with pytest.raises(UserError, match=r"broken\.json is not a tokenizer"):
         TextTokenizer(tmp_path / "broken.json")
     with pytest.raises(UserError, match="cannot be loaded"):
         published(str(tmp_path / "nowhere"))

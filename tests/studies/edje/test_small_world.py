@@ -230,7 +230,7 @@ def test_resume_state_is_of_one_code_and_one_input(world, monkeypatch):
     assert digest == run.run_digest(world.job("edje"))
     other = VARIANTS | {"edje": VARIANTS["edje"] | {"precision": "bf16"}}
     assert run.run_digest(world.job("edje", other)) != digest
-    monkeypatch.setattr(run, "source_digest", lambda entries: "changed")
+    monkeypatch.setattr("compactvl.studies.run.source_digest", lambda entries: "changed")
     assert run.run_digest(world.job("edje")) != digest
     code = {
         f"compactvl.{name}" for name in ("studies.edje.train_joint", "studies.edje.model", "training.loop", "nn.bert")

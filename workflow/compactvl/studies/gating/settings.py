@@ -1,0 +1,199 @@
+"""Settings of the gating study's variants. Defaults are the paper's; every departure is a field set in the config."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from compactvl.config.base import Strict
+from compactvl.studies.base import VariantBase
+
+Count = Annotated[int, Field(ge=1)]
+Rate = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+Mode = Literal["paper", "released"]
+
+
+class Optimiser(Strict):
+    """AdamW, a linear warm-up and a cosine to nothing (paper: released recipe)."""
+
+    batch: Count = Field(default=64, description="Texts, or captions with their images, a batch.")
+    lr: Rate = Field(default=5e-5, description="Peak learning rate.")
+    weight_decay: Weight = 0.01
+    warmup_steps: int = Field(default=12_000, ge=0, description="Linear warm-up.")
+    clip: Rate | None = Field(default=1.0, description="Largest gradient norm; null does not clip.")
+
+
+class Shape(Strict):
+    """The decoder's size."""
+
+    width: Count = Field(default=768, description="d.")
+    heads: Count = 8
+    feedforward: Count = 3072
+    layers: Count = Field(default=8, description="Decoder layers.")
+    length: Count = Field(default=128, description="Longest text in tokens, [BOS] and [EOS] included.")
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    embedding_std: Rate | None = Field(
+        default=None, description="Standard deviation of fresh token and position embeddings; null is 1, as released."
+    )
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "Shape":
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} is not a multiple of heads {self.heads}")
+        return self
+
+
+class Image(Strict):
+    """What the decoder sees of an image."""
+
+    encoder: str | None = Field(
+        default=None, description="Vision encoder whose token stores are read; null: vectors that come with the data."
+    )
+    input: Literal["cls", "patches"] = Field(
+        default="cls", description="The encoder's one CLS vector (paper), or all its patch tokens (open question 1)."
+    )
+    width: Count = Field(default=768, description="Numbers a vector; the store is checked against it.")
+    standardise: bool = Field(
+        default=False,
+        description="Whether the vectors are given mean 0 and variance 1 over the training images (not in the paper).",
+    )
+    layers: int = Field(
+        default=5, ge=0, description="Layers of the image encoder; 0 is the variant without (projection only)."
+    )
+    channel_attention: bool = Field(default=False, description="Squeeze-excitation on the image encoder's output.")
+
+
+class Modulation(Strict):
+    """FiLM or DyIntra, at one of three places."""
+
+    kind: Literal["film", "dyintra"]
+    place: Literal["text", "cross_attention", "image"]
+
+
+class Auxiliary(Strict):
+    """Weights of the auxiliary losses on caption batches; 0 switches one off (paper: CLIP 1, LCG 0.3)."""
+
+    clip: Weight = 0.0
+    lcg: Weight = 0.0
+
+
+class Modes(Strict):
+    """Defects of the released code, each one either repeated (`released`) or mended (`paper`)."""
+
+    lcg: Mode = Field(default="paper", description="released: no −log, so matching pairs are pushed apart.")
+    dyintra_image: Mode = Field(default="paper", description="released: does nothing where a padding mask is present.")
+    image_conditioning: Mode = Field(
+        default="paper", description="released: on-image modulation reads the whole caption, later words included."
+    )
+    ignore_index: Mode = Field(default="paper", description="released: the loss leaves out token 0, a word, as well.")
+    hard_gates: Mode = Field(default="paper", description="released: hard gates stay random in evaluation.")
+    temperature: Mode = Field(default="paper", description="released: the Gumbel temperature is not in the checkpoint.")
+    clip_pooling: Mode = Field(default="paper", description="released: CLIP's text vector averages padding too.")
+
+
+class Curriculum(Strict):
+    """The order in which text and caption batches come. An epoch goes through one of the two."""
+
+    kind: Literal[
+        "alternating", "text_then_caption", "caption_then_text", "mixed", "mixed_shuffled", "captions_only", "text_only"
+    ] = Field(
+        default="alternating",
+        description="mixed: a text and a caption batch a step, losses added (uniform); mixed_shuffled: both kinds of "
+        "batch shuffled together (non-uniform); captions_only: open question 3.",
+    )
+    first: Literal["text", "caption"] = Field(default="text", description="Which comes first when alternating.")
+    epochs: Count = Field(default=10, description="Epochs of text, and as many of captions.")
+    text_batches: Count | None = Field(
+        default=None, description="Batches of an epoch of text; null: all texts, each once."
+    )
+    caption_batches: Count | None = Field(
+        default=None, description="Batches of an epoch of captions; null: all captions, each once."
+    )
+
+
+class Monitor(Strict):
+    """What is measured on validation items at every epoch boundary: for the report, never for selection."""
+
+    pairs: str | None = Field(default=None, description="Data set of minimal pairs.")
+    vqa: str | None = Field(default=None, description="Data set of questions with ranked answers.")
+    items: Count = Field(default=200, description="Most items of each kind.")
+
+
+class Tokenizer(VariantBase):
+    """The byte-level BPE every other variant reads: trained on the training texts, or a published one."""
+
+    kind: Literal["tokenizer"]
+    texts: tuple[str, ...] = Field(default=(), description="Data sets on whose training texts it is trained.")
+    vocabulary: Count = Field(default=8192, description="Entries, special tokens included.")
+    lowercase: bool = Field(default=True, description="Whether texts are lower-cased.")
+    pretrained: str | None = Field(
+        default=None, description="Hub name or folder of a published tokenizer (paper: openai-community/gpt2)."
+    )
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Tokenizer":
+        if bool(self.texts) == bool(self.pretrained):
+            raise ValueError("give either `texts` to train it on or `pretrained`")
+        return self
+
+
+class Decoder(VariantBase):
+    """The dual-stream decoder."""
+
+    kind: Literal["decoder"]
+    tokenizer: str = Field(description="Variant of kind tokenizer.")
+    texts: tuple[str, ...] = Field(description="Data sets of text lines.")
+    captions: tuple[str, ...] = Field(description="Data sets of captioned images.")
+    data_share: float = Field(default=1.0, gt=0, le=1, description="Share of the documents and of the images it sees.")
+    shape: Shape = Shape()
+    image: Image = Image()
+    gate: Literal["soft_feature", "soft_token", "hard_feature", "hard_token", "none"] = "soft_feature"
+    temperature: tuple[Rate, Rate] = Field(default=(1.0, 0.1), description="Gumbel temperature, first and last.")
+    anneal: float = Field(default=0.8, gt=0, le=1, description="Share of the caption steps over which it falls.")
+    modulation: Modulation | None = None
+    auxiliary: Auxiliary = Auxiliary()
+    modes: Modes = Modes()
+    curriculum: Curriculum = Curriculum()
+    start: str | None = Field(default=None, description="Variant whose weights it begins with, where names agree.")
+    optimiser: Optimiser = Optimiser()
+    precision: Literal["fp32", "bf16"] = "bf16"
+    monitor: Monitor = Monitor()
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> "Decoder":
+        on_image = self.modulation is not None and self.modulation.place == "image"
+        if on_image and self.modes.image_conditioning == "paper" and self.image.input == "patches":
+            raise ValueError(
+                "modulation on the image that sees only the words so far makes one image a word: too much with "
+                "`input: patches`; use `input: cls`, or modes.image_conditioning released"
+            )
+        if on_image and (self.auxiliary.clip or self.auxiliary.lcg):
+            raise ValueError("auxiliary losses compare images with texts: not with modulation of the image by the text")
+        if self.image.channel_attention and self.image.layers == 0:
+            raise ValueError("channel attention is on the image encoder's output: image.layers must be above 0")
+        if not self.texts and self.curriculum.kind != "captions_only":
+            raise ValueError(f"curriculum {self.curriculum.kind} needs `texts`")
+        return self
+
+    @property
+    def images(self) -> bool:
+        """Whether it is trained with images at all."""
+        return self.curriculum.kind != "text_only"
+
+
+class NGram(VariantBase):
+    """A unigram or bigram model of the same tokens: what counting alone can do."""
+
+    kind: Literal["ngram"]
+    order: Literal[1, 2]
+    tokenizer: str = Field(description="Variant of kind tokenizer.")
+    texts: tuple[str, ...] = Field(description="Data sets of text lines.")
+    captions: tuple[str, ...] = Field(description="Data sets of captioned images.")
+    discount: float = Field(default=0.75, gt=0, lt=1, description="Absolute discount of Kneser and Ney.")
+
+
+class Random(VariantBase):
+    """The negative control: every text gets a random log-probability."""
+
+    kind: Literal["random"]
+    tokenizer: str = Field(description="Variant of kind tokenizer.")
