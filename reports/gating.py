@@ -1,0 +1,308 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Looking to Learn: when does a small language model look?
+#
+# A language model that is shown an image with every caption does not need it for every word. After "a dog on the" the
+# image says what comes next; after "a pair" the word is "of", whatever the picture shows. **Token-wise dynamic gating**
+# lets the model decide anew at each word: a small gate in each layer of the decoder mixes what the text so far says
+# with what the image says.
+#
+# How to read a gate: it is a number between 0 and 1. **Near 1 the model keeps to the text, near 0 it looks at the
+# image.** The gate of a word is the one at the position that *predicts* it, averaged over the word's pieces and over
+# features. "The gate" without a layer is the last layer's.
+#
+# This report puts the paper's claims to a small, fair test on data anybody can build: English from the Brown corpus and
+# captions of drawn scenes, a decoder of a few layers, minutes of training. The variants that differ by one design
+# choice all begin with the weights of one model trained on text alone, so that minutes suffice; the curricula and the
+# runs on part of the data begin from nothing. Scores are **not** comparable with the published ones (other data, a
+# thousandth of the training); whether a *claim* holds is.
+#
+# How to read the numbers: brackets are 95% intervals from a bootstrap over items (those about one image are drawn
+# together). A difference between two models is judged item by item.
+
+# %% tags=["parameters"]
+study = "gating"
+results = "results"
+runs = "runs"
+sets = "data/sets"
+out = "results/figures"
+style = "reports/paper.mplstyle"
+main = "base"
+no_gate = "no_gate"
+hard = "hard_feature"
+text_only = "text_trunk"
+
+# %%
+from compactvl.reporting import gating
+from compactvl.reporting.claims import claims_table
+from compactvl.reporting.gating import figures, tables
+from compactvl.reporting.output import Report
+from compactvl.reporting.sources import open_set
+from compactvl.reporting.study import StudyResults
+
+measured = StudyResults(study, results=results, runs=runs)
+report = Report(f"{out}/{study}", style=style)
+scenes = open_set(sets, "scenes")
+
+gates = [main, "soft_token", hard, "hard_token"]
+modulations = ["film_text", "film_cross", "film_image", "dyintra_text", "dyintra_cross", "dyintra_image"]
+contrastive = ["clip", "lcg"]
+encoders = ["no_image_encoder", "channel_attention", "patches"]
+choices = [*gates, no_gate, *encoders, *modulations, *contrastive]
+alternating = ["curriculum_text_first", "curriculum_caption_first"]
+mixed = ["curriculum_mixed", "curriculum_mixed_shuffled"]
+one_by_one = ["curriculum_text_then_caption", "curriculum_caption_then_text"]
+curricula = [*alternating, *one_by_one, *mixed, "curriculum_captions_only"]
+ngrams = ["unigram", "bigram"]
+shares = {
+    "Base": {1 / 8: "scale_8", 1 / 4: "scale_4", 1 / 2: "scale_2", 1: "curriculum_text_first"},
+    "No gate": {1 / 8: "no_gate_scale_8", 1 / 4: "no_gate_scale_4", 1 / 2: "no_gate_scale_2", 1: "no_gate_scale_1"},
+}
+
+# %% [markdown]
+# ## 1. The claims
+#
+# Every claim of the paper, the questions it leaves open, and our controls. A claim *holds here* if the whole 95%
+# interval of the measured difference is on its side, and *does not hold here* if the interval is on the other side.
+# Where the interval holds both, or a variant was not run, it *cannot be tested here*. A question is put as a sentence
+# too, so that it can be judged; the paper need not have said it.
+
+# %%
+claims = gating.gating_claims(
+    main=main,
+    no_gate=no_gate,
+    hard=hard,
+    text_only=text_only,
+    modulations=modulations,
+    contrastive=contrastive,
+    alternating=alternating,
+    mixed=mixed,
+    captions_only="curriculum_captions_only",
+    both_streams="curriculum_text_first",
+    patches="patches",
+    ngrams=ngrams,
+    smallest="scale_8",
+    largest="curriculum_text_first",
+)
+judged = claims_table(measured, claims)
+report.table("claims", judged)
+
+# %% [markdown]
+# ### Where claims do not hold
+
+# %%
+report.text(gating.does_not_hold(judged))
+
+# %% [markdown]
+# ## 2. The benchmarks
+#
+# The BabyLM challenge scores five kinds of task. **Minimal pairs** stand for two of them, BLiMP and its supplement: of
+# two sentences that differ in one word, is the grammatical one more probable? **EWoK** asks whether a sentence is more
+# probable after the context that makes it true than another one is. **VQA** ranks the answer among eight. **Winoground**
+# asks for the right of two captions with the same words, given the image (BabyLM's form). Perplexity is of held-out
+# text and captions, lower is better. Ties are wrong.
+#
+# The controls at the end say what the numbers are worth: the base model without the image and with another item's
+# image, a model trained on text alone, models that only count words, and no model at all.
+
+# %%
+report.table(
+    "benchmarks",
+    tables.benchmark_table(measured, choices, main=main, controls=[text_only, *ngrams, "random"]),
+    "Design choices and controls; shares in per cent.",
+)
+report.text(gating.start_note(measured, main, text_only))
+report.text(gating.scale_note(measured, main))
+
+# %% [markdown]
+# For reference, the challenge's own baselines (the paper's table is not known to us):
+
+# %%
+report.table(
+    "published", gating.BABYLM, "Published accuracy in per cent; other data and another scale, not comparable."
+)
+
+# %% [markdown]
+# ### What each choice changes
+#
+# The same numbers as differences from the base model, item by item. With so many intervals at once, one in twenty is
+# expected to miss zero by chance alone.
+
+# %%
+report.figure(
+    "choices",
+    figures.choices(measured, variants=[*choices, text_only], main=main),
+    "Difference from the base model with 95% intervals; green: clearly better, orange: clearly worse.",
+)
+
+# %% [markdown]
+# ### Does the model use its image?
+#
+# The same items with their own image, with none, and with another item's.
+
+# %%
+report.table("images", tables.image_table(measured, [main, no_gate, "patches"]), "Shares in per cent.")
+
+# %% [markdown]
+# ### Winoground, the official way
+#
+# Text score: the right caption for both images. Image score: the right image for both captions. Group: both. The
+# captions of a pair have the same words, so whoever does not see *where* things are stays at chance.
+
+# %%
+report.table("winoground", tables.winoground_table(measured, choices), "In per cent, with 95% intervals.")
+
+# %% [markdown]
+# ### By phenomenon, domain and type of question
+
+# %%
+report.table("groups", tables.groups_table(measured, [main, no_gate, text_only]), "In per cent, with 95% intervals.")
+report.table("ties", tables.ties_table(measured, [*choices, text_only, *ngrams]), "Comparisons that tie, in per cent.")
+
+# %% [markdown]
+# ## 3. When does it look?
+#
+# ### By part of speech
+#
+# The gate for each word of held-out captions. Parts of speech are gold: the grammar that wrote the captions knows them.
+# Words of one caption depend on each other, so intervals draw whole captions. Test p-values take words as independent
+# and are too small for that; look at the effect size ε² (0: none, 1: the part of speech says all).
+#
+# A gate that is the same for every word has collapsed: then nothing of this means anything.
+
+# %%
+report.text(gating.collapse_note(measured, [*choices, *curricula]))
+report.figure(
+    "gate_by_pos",
+    figures.gate_by_pos(measured, variants=gates),
+    "Boxes: quartiles; whiskers: 5% to 95%; dots: means. The number of words is in brackets.",
+)
+report.text(gating.small_groups_note(measured, main))
+
+# %%
+report.table(
+    "gates",
+    tables.gates_table(measured, [*choices, *curricula]),
+    "The last layer's gate on held-out captions; difference of means, ε² and Spearman's ρ with 95% intervals.",
+)
+report.table("dunn", tables.dunn_table(measured, main), "Dunn's test of every pair, p-values with Holm's correction.")
+
+# %% [markdown]
+# ### Layer by layer
+
+# %%
+report.figure(
+    "gate_by_layer",
+    figures.gate_by_layer(measured, variants=[main, "soft_token", "patches"]),
+    "Mean gate by part of speech and layer.",
+)
+
+# %% [markdown]
+# ### Word by word
+#
+# Captions drawn at random from the longer ones. Orange: the model looks in order to predict this word; blue: it keeps
+# to the text. The scale spans the gates that occur, which may be a small part of 0 to 1: read the colour bar.
+
+# %%
+report.figure("captions", figures.coloured_captions(measured, variant=main, dataset=scenes))
+
+# %% [markdown]
+# ### Frequency, class, concreteness
+#
+# The paper finds a lower gate for concrete words. How concrete a word is has to come from a file of human ratings,
+# which is not part of this repository; where one is configured, the figure and the regression use it. Frequent words are
+# also function words, so the regression asks what each says when the others are known. Frequency and concreteness are
+# z-scores, the class is one step from function to content words; intervals are robust to words sharing an image.
+
+# %%
+report.figure(
+    "frequency",
+    figures.gate_scatter(measured, variant=main, column="frequency"),
+    "One dot a word; its area grows with how often the word occurs in the captions.",
+)
+report.figure(
+    "concreteness",
+    figures.gate_scatter(measured, variant=main, column="concreteness"),
+    "One dot a word; its area grows with how often the word occurs in the captions.",
+)
+report.table("regression", tables.regression_table(measured, main), "Change of the gate with each term.")
+
+# %% [markdown]
+# ### A probe: is the image needed?
+#
+# Captions broken off where the image is **necessary** (the grammar allows all four ways to go on), **useful** (two of
+# four) or **irrelevant** (one). Without the image chance is therefore 1/4, 1/2 and 1. The words asked for differ in
+# their part of speech too: a necessary word is a noun or a number, an irrelevant one mostly a function word. The probe
+# therefore cannot say whether the gate answers to the need or to the kind of word.
+
+# %%
+report.figure(
+    "probe",
+    figures.probe(measured, variants=gates, main=main),
+    "Left: mean gate by condition. Right: answers right. 95% intervals.",
+)
+report.table("probe", tables.probe_table(measured, [*gates, no_gate, "patches"]))
+
+# %% [markdown]
+# ## 4. Curricula
+#
+# In which order text and captions come: in alternating epochs, one after the other, both in every step with the losses
+# added, shuffled together, or captions alone. All begin from nothing.
+
+# %%
+report.table(
+    "curricula",
+    tables.benchmark_table(measured, curricula),
+    "Curricula at the end of training; shares in per cent.",
+)
+
+# %% [markdown]
+# ### How steadily do they learn?
+#
+# Metrics on validation items at every epoch boundary. *Oscillation* is the mean absolute change from one checkpoint to
+# the next, in points; for a perplexity the change of its logarithm, in per cent. Steady progress changes a metric too,
+# and so does the chance of a small validation set: in brackets is how often a change was followed by one the other way.
+
+# %%
+report.figure("stability", figures.stability(measured, variants=curricula), "One line a curriculum.")
+report.table("oscillation", tables.oscillation_table(measured, curricula), "Mean change; in brackets: turns of all.")
+
+# %% [markdown]
+# ## 5. More data
+#
+# The base model and the one without gates, both from nothing, on a part of the documents and images. The last panel
+# is content minus function words' gate: below zero content words look more.
+
+# %%
+report.figure(
+    "scaling",
+    figures.scaling(measured, arms=shares),
+    "Bands are 95% intervals; dotted: chance, or no difference.",
+)
+report.table("scaling", tables.scaling_table(measured, shares))
+
+# %% [markdown]
+# ## 6. Parameters
+
+# %%
+report.table(
+    "parameters", tables.parameter_table(measured, [main, "soft_token", hard, "hard_token", no_gate, *encoders])
+)
+
+# %% [markdown]
+# ## 7. Everything measured
+#
+# `results/metrics.csv` has every metric of every variant and seed with its interval and chance level; beside each
+# result is a table with one row a text that was scored, or a word whose gate was read, from which all of them can be
+# computed again.
