@@ -154,6 +154,9 @@ class Plan:
             problems += missing(weights, self.root.weights, place, "weights")
         for encoder in sorted(needs.encoders):
             problems += missing(encoder, self.root.encoders, place, "encoder")
+        for file in sorted(needs.files):
+            if not os.path.isfile(file):
+                problems.append(f"{place}: {file} is missing: put it there, or change the setting that names it")
         variants = self.studies[study].variants
         for peer in sorted(needs.variants):
             if peer == variant:
@@ -201,7 +204,7 @@ class Plan:
         folders += [self.layout.run(study, peer, seed) for peer in sorted(needs.variants)]
         records = [path.with_suffix(".json") for path in self._weights(needs)]
         encoders = [self.layout.settings("encoders", name) for name in sorted(needs.encoders)]
-        return [*(str(folder / MANIFEST) for folder in folders), *map(str, (*records, *encoders))]
+        return [*(str(folder / MANIFEST) for folder in folders), *map(str, (*records, *encoders)), *sorted(needs.files)]
 
     def blobs(self, needs: Needs, study: str, seed: int) -> list[str]:
         """Return the big declared files beside the manifests; their times mean nothing."""

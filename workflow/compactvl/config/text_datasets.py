@@ -127,6 +127,10 @@ class BabylmCaptionsSettings(Strict):
     dim: Count = Field(768, description="Length of an image vector.")
     ratios: SplitRatios = Field(default_factory=SplitRatios, description="Share of the captions a split.")
     seed: int = Field(42, ge=0, description="Seed of the split by caption.")
+    tagger: str | None = Field(
+        None,
+        description="Name or path of a spaCy pipeline that tags the words of held-out captions; null gives no tags.",
+    )
     how_to_get: str = Field(
         GET_BABYLM, min_length=1, description="Where the files come from; shown when one is missing."
     )

@@ -15,6 +15,7 @@ import pandas as pd
 from compactvl.config.text_datasets import BabylmCaptionsSettings
 from compactvl.data.canonical import write_set
 from compactvl.data.folder import split_by_ratio
+from compactvl.data.tagger import load_tagger
 from compactvl.data.text_audit import audit_texts
 from compactvl.data.vector_file import vector_facts, vector_id
 from compactvl.errors import UserError
@@ -24,7 +25,8 @@ from compactvl.files import read_json, sha256_file
 def curate_babylm_captions(name: str, settings: BabylmCaptionsSettings, folder: Path) -> None:
     """Make a set of captions whose images are rows of vector files.
 
-    Items: item_id (``<captions file>-<row>``), split, image_id, caption, file (index into ``captions``), row, pos ("").
+    Items: item_id (``<captions file>-<row>``), split, image_id, caption, file (index into ``captions``), row, pos ("" of
+    training captions, and of all without a tagger).
     The manifest's ``vectors`` lists the vector files (data/vector_file.py).
 
     Raises:
@@ -36,6 +38,7 @@ def curate_babylm_captions(name: str, settings: BabylmCaptionsSettings, folder: 
     for path in (*settings.captions, *(part for entry in parts for part in entry)):
         if not Path(path).is_file():
             raise UserError(f"{path} is missing (datasets.{name}). {settings.how_to_get}")
+    tagger = load_tagger(settings.tagger, f"datasets.{name}.tagger") if settings.tagger is not None else None
     facts = vector_facts([part for entry in parts for part in entry], settings.dim)
     by_path = {fact["path"]: fact for fact in facts}
     tables = []
@@ -63,6 +66,9 @@ def curate_babylm_captions(name: str, settings: BabylmCaptionsSettings, folder: 
             )
         )
     items = pd.concat(tables, ignore_index=True)
+    if tagger is not None:
+        held_out = items["split"] != "train"
+        items.loc[held_out, "pos"] = [tagger(text) for text in items.loc[held_out, "caption"]]
     inputs = {Path(path).name: sha256_file(path) for path in settings.captions}
     inputs |= {Path(fact["path"]).name: fact["sha256"] for fact in facts}
     write_set(

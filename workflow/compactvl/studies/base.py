@@ -33,6 +33,7 @@ class Needs:
         weights: converted pretrained weights by name.
         variants: variants of the same study whose run (same seed) is read.
         encoders: vision encoders whose settings and weights are read.
+        files: the user's own files.
     """
 
     datasets: frozenset[str] = frozenset()
@@ -41,6 +42,7 @@ class Needs:
     weights: frozenset[str] = frozenset()
     variants: frozenset[str] = frozenset()
     encoders: frozenset[str] = frozenset()
+    files: frozenset[str] = frozenset()
 
     def __or__(self, other: "Needs") -> "Needs":
         """Union, field by field."""
