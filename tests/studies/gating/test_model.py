@@ -87,11 +87,10 @@ def test_another_image_changes_every_prediction(build, tokens, vectors):
     model = build()
     with torch.inference_mode():
         a, b = model(tokens, vectors).states, model(tokens, vectors.flip(0)).states
-    assert not torch.isclose(a[tokens.mask], b[tokens.mask], atol=1e-5).all(-1).any() or torch.equal(
-        vectors[1], vectors.flip(0)[1]
-    )
+    # The second text keeps its image; the first and the third exchange theirs.
     assert torch.allclose(a[1], b[1], atol=1e-5)
-    assert not torch.allclose(a[0], b[0], atol=1e-4)
+    for row in (0, 2):
+        assert not torch.isclose(a[row], b[row], atol=1e-5).all(-1)[tokens.mask[row]].any()
 
 
 @pytest.mark.parametrize("gate", GATES)

@@ -106,6 +106,16 @@ def test_requests_equal_a_loop_over_tokens(build, tokenizer):
         assert row.tokens == len(ids) - 1 - len(context)
 
 
+def test_a_bf16_model_predicts_in_float32(build, tokenizer):
+    """Body in bf16, output layer and sums in float32."""
+    torch.manual_seed(0)
+    model = small_decoder(build, tokenizer)
+    seen = []
+    model.output.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0].dtype, output.dtype)))
+    answer(requests(("", TEXTS[0], True, "", "a")), DecoderScorer(model, tokenizer.pad, {}, "bf16"), tokenizer, 20)
+    assert seen == [(torch.float32, torch.float32)]
+
+
 def test_equal_texts_are_scored_once_and_alike(tokenizer):
     seen = []
     scorer = SimpleNamespace(
@@ -147,7 +157,7 @@ def test_random_scores_differ_by_seed_and_repeat():
 def test_ngram_probabilities_sum_to_one(order):
     rng = np.random.default_rng(0)
     model = NGramModel(order, 12, 0.75)
-    model.fit([rng.integers(0, 11, 9).tolist() for _ in range(30)])
+    model.fit([[rng.integers(0, 11, 9).tolist() for _ in range(15)] for _ in range(2)])
     everything = torch.arange(12)
     for before in range(12):
         assert model.probabilities(torch.full((12,), before), everything).sum().item() == pytest.approx(1.0, abs=1e-9)
@@ -156,7 +166,7 @@ def test_ngram_probabilities_sum_to_one(order):
 def test_bigram_is_interpolated_kneser_ney_by_counting():
     rows = [[2, 5, 6, 5, 7, 1], [2, 5, 6, 8, 1], [2, 9, 6, 5, 1]]
     model = NGramModel(2, 12, 0.75)
-    assert model.fit(rows) == 13
+    assert model.fit([rows[:2], rows[2:]]) == 13
     pairs = Counter(pair for row in rows for pair in itertools.pairwise(row))
     before = {v: sum(c for (x, _), c in pairs.items() if x == v) for v in range(12)}
     followers = {v: sum(x == v for x, _ in pairs) for v in range(12)}
@@ -174,7 +184,7 @@ def test_bigram_is_interpolated_kneser_ney_by_counting():
 
 def test_unigram_is_relative_frequency():
     model = NGramModel(1, 6, 0.75)
-    model.fit([[2, 4, 4, 1], [2, 4, 3, 1]])
+    model.fit([[[2, 4, 4, 1]], [[2, 4, 3, 1]]])
     counts = np.array([0, 2, 0, 1, 3, 0]) + 0.01
     assert model.base.numpy() == pytest.approx(counts / counts.sum())
     score = model.score([[2, 4, 3, 1]], [2], [""], "a")

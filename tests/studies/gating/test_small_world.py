@@ -13,12 +13,14 @@ import torch
 from PIL import Image
 
 from compactvl.config.language_benchmarks import GatesBenchmark, LanguageBenchmark
+from compactvl.config.overlay import load_config, merge
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.errors import UserError
 from compactvl.evaluation.results import read_predictions
 from compactvl.files import read_json, sha256_file
 from compactvl.layout import Layout
 from compactvl.manifest import read_manifest, verify_files
+from compactvl.plan import Plan
 from compactvl.studies.base import Job, Needs
 from compactvl.studies.gating import STUDY, evaluate_gates
 from compactvl.studies.gating.images import open_images
@@ -66,6 +68,8 @@ VARIANTS = {
         "modulation": {"kind": "dyintra", "place": "text"},
         "data_share": 0.5,
     },
+    "blind": DECODER | SHORT | {"image": DECODER["image"] | {"withheld": True}},
+    "captions_only": DECODER | {"curriculum": {"kind": "captions_only", "epochs": 1}, "data_share": 0.2},
     "bigram": {"kind": "ngram", "order": 2, "tokenizer": "bpe", "texts": ["lines"], "captions": ["drawn"]},
     "random": {"kind": "random", "tokenizer": "bpe"},
 }
@@ -217,6 +221,30 @@ def test_controls_know_what_they_should(world):
     assert text["vqa"] == text["vqa_other_image"] == text["vqa_no_image"]
 
 
+def test_withheld_images_are_not_read(world):
+    blind, _ = world.evaluated("blind", LANGUAGE, "language")
+    for task in ("vqa", "captions"):
+        assert blind[task] == blind[f"{task}_other_image"] == blind[f"{task}_no_image"]
+    lines = [json.loads(line) for line in (world.trained("blind") / "log.jsonl").read_text().splitlines()]
+    assert any("caption_loss" in line for line in lines)
+    peers = STUDY.resolve(VARIANTS, "variants")
+    needs = STUDY.training_needs(peers["blind"], peers)
+    assert needs.tokens == frozenset()
+    assert needs.datasets == {"lines", "drawn"}
+
+
+def test_captions_alone_get_the_steps_of_the_texts_too(world):
+    folder = world.trained("captions_only")
+    job = world.job("captions_only")
+    sets = {name: CanonicalSet.open(world.layout.dataset(name)).split("train") for name in ("lines", "drawn")}
+    # A fifth of the 18 training documents and of the 120 images.
+    texts, captions = len(sets["lines"]) * 4 // 18, 24
+    expected = -(-texts // 24) + -(-captions // 24)
+    assert read_manifest(folder, "train")["steps"] == expected == 3
+    assert "text_loss" not in (folder / "log.jsonl").read_text()
+    assert job.settings.curriculum.text_batches is None
+
+
 def test_gates_by_word_are_those_of_the_position_before(world):
     _, table = world.evaluated("base", GATES, "gates")
     job = world.job("base")
@@ -343,6 +371,25 @@ def test_what_jobs_read(world):
     assert STUDY.evaluation_needs(peers["bigram"], LANGUAGE, peers).tokens == frozenset()
 
 
+def test_norms_are_an_input_and_missing_ones_are_told_before_anything_runs():
+    peers = STUDY.resolve(VARIANTS, "variants")
+    benchmark = GATES.model_copy(update={"concreteness": "norms.txt"})
+    assert STUDY.evaluation_needs(peers["base"], benchmark, peers).files == {"norms.txt"}
+    config = merge(load_config([]), {"benchmarks": {"gates": {"concreteness": "nowhere/norms.txt"}}})
+    with pytest.raises(UserError, match=r"base \(on gates\): nowhere/norms\.txt is missing"):
+        Plan(config)
+
+
+def test_captions_without_parts_of_speech_have_gates_too(world, tmp_path, monkeypatch):
+    world.trained("base")
+    original = CanonicalSet.split
+    monkeypatch.setattr(
+        CanonicalSet, "split", lambda self, name: original(self, name).drop(columns="pos", errors="ignore")
+    )
+    STUDY.evaluate(world.job("base", output=tmp_path), "gates", GatesBenchmark(kind="gates", dataset="drawn"))
+    assert set(read_predictions(tmp_path, "gates")["pos"]) == {""}
+
+
 @pytest.mark.parametrize(
     ("name", "change", "message"),
     [
@@ -356,6 +403,8 @@ def test_what_jobs_read(world):
         ("base", {"curriculum": {"epoch": 2}}, r'base.curriculum.epoch: unknown setting; did you mean "epochs"'),
         ("base", {"shape": {"width": 30}}, r"width 30 is not a multiple of heads 8"),
         ("base", {"texts": []}, r"curriculum alternating needs `texts`"),
+        ("base", {"captions": []}, r"curriculum alternating needs `captions`"),
+        ("everything", {"image": {"withheld": True}}, r"not where images are withheld"),
         ("base", {"image": {"layers": 0, "channel_attention": True}}, r"image.layers must be above 0"),
         (
             "base",

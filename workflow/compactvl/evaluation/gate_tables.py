@@ -11,6 +11,8 @@ import pandas as pd
 CONTENT = ("NOUN", "VERB", "ADJ", "ADV", "NUM")
 FUNCTION = ("DET", "ADP", "PRON", "CONJ", "PRT")
 PUNCTUATION = "."
+COLLAPSE = 0.01
+"""Gates (0..1) that vary less from word to word, as a standard deviation, are constant for all purposes."""
 
 
 def gate_columns(table: pd.DataFrame) -> list[str]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from compactvl.config.language_benchmarks import GatesBenchmark
 from compactvl.data.canonical import CanonicalSet
+from compactvl.errors import UserError
 from compactvl.evaluation.concreteness import concreteness_of, read_concreteness
 from compactvl.evaluation.frequency import WordFrequencies
 from compactvl.evaluation.gates import collapsed, gates_metrics
@@ -43,7 +44,8 @@ def evaluate_gates(job: Job, name: str, benchmark: GatesBenchmark) -> None:
             job.variant,
             check.layers[-1],
         )
-    write_study_result(job, name, benchmark, table, gates_metrics(table))
+    files = [] if benchmark.concreteness is None else [benchmark.concreteness]
+    write_study_result(job, name, benchmark, table, gates_metrics(table), files)
 
 
 def caption_gates(job: Job, model: GatedDecoder, tokenizer: TextTokenizer, benchmark: GatesBenchmark) -> pd.DataFrame:
@@ -57,7 +59,12 @@ def caption_gates(job: Job, model: GatedDecoder, tokenizer: TextTokenizer, bench
     parts = []
     for item, words, found in zip(items.itertuples(), texts, values, strict=True):
         count = len(found.pieces)
-        tags = item.pos.split() or [""] * len(words)
+        tags = getattr(item, "pos", "").split() or [""] * len(words)
+        if len(tags) != len(words):
+            raise UserError(
+                f"data set {dataset.name!r}, item {item.item_id}: {len(tags)} parts of speech for {len(words)} words; "
+                "they must match one to one"
+            )
         parts.append(
             pd.DataFrame(
                 {

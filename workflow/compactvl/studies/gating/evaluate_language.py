@@ -13,8 +13,8 @@ from compactvl.studies.gating.settings import NGram, Random
 from compactvl.text.bpe import TextTokenizer
 from compactvl.training.compute import compute_device
 
-N_GRAM_LENGTH = 1 << 20
-"""An n-gram model takes texts of any length."""
+LONGEST = 1 << 20
+"""Random scores are given to texts of any length."""
 
 
 def evaluate_language(job: Job, name: str, benchmark: LanguageBenchmark) -> None:
@@ -40,9 +40,9 @@ def evaluate_language(job: Job, name: str, benchmark: LanguageBenchmark) -> None
 def _scorer(job: Job, benchmark: LanguageBenchmark) -> tuple[Scorer, int, TextTokenizer]:
     tokenizer, settings = open_tokenizer(job), job.settings
     if isinstance(settings, NGram):
-        return open_ngram(job.layout, job), N_GRAM_LENGTH, tokenizer
+        return open_ngram(job.layout, job), settings.length, tokenizer
     if isinstance(settings, Random):
-        return RandomScorer(job.seed), N_GRAM_LENGTH, tokenizer
+        return RandomScorer(job.seed), LONGEST, tokenizer
     images: dict[str, ImageVectors] = {}
     if settings.images:
         opened = {

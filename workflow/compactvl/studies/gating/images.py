@@ -96,3 +96,9 @@ def open_images(image: Image, layout: Layout, dataset: CanonicalSet) -> ImageVec
     if image.encoder is None:
         return FileVectors(dataset, image)
     return StoredVectors(TokenStore.open(layout.tokens(image.encoder, dataset.name)), image)
+
+
+def open_all_images(image: Image, layout: Layout, datasets: Sequence[CanonicalSet]) -> ImageVectors:
+    """Open the vectors of several data sets' images as one."""
+    opened = [open_images(image, layout, dataset) for dataset in datasets]
+    return opened[0] if len(opened) == 1 else SeveralVectors(list(zip(datasets, opened, strict=True)))

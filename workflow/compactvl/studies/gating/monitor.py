@@ -1,6 +1,6 @@
-"""What is measured at every epoch boundary, on validation items: for the report's stability curves, never for selection."""
+"""What is measured at every epoch boundary: for the report's stability curves, never for selection."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -10,7 +10,7 @@ from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.language import build_requests
 from compactvl.evaluation.language_scores import SCORES
 from compactvl.layout import Layout
-from compactvl.studies.gating.images import ImageVectors
+from compactvl.studies.gating.images import ImageVectors, open_images
 from compactvl.studies.gating.model import GatedDecoder
 from compactvl.studies.gating.scoring import DecoderScorer, answer
 from compactvl.studies.gating.settings import Decoder
@@ -19,10 +19,10 @@ from compactvl.text.bpe import TextTokenizer
 
 
 class Monitor:
-    """Accuracy on minimal pairs and ranked answers, perplexity of texts and captions, all on validation splits.
+    """Accuracy on minimal pairs and ranked answers, perplexity of texts and captions.
 
     Args:
-        captions: the captioned sets. texts: the sets of text lines. images: image vectors of the first captioned set.
+        texts: the sets of text lines. captions: the captioned sets. images: image vectors of the first captioned set.
     """
 
     def __init__(
@@ -34,38 +34,32 @@ class Monitor:
         captions: Sequence[CanonicalSet],
         images: ImageVectors | None,
     ) -> None:
-        wanted, most = settings.monitor, settings.monitor.items
-        tasks: dict[str, tuple[LanguageTask, CanonicalSet]] = {}
+        wanted = settings.monitor
+        self._requests: list[pd.DataFrame] = []
+        self._images: dict[str, ImageVectors] = {}
+        self._settings, self._tokenizer = settings, tokenizer
+        shown = captions[0].name if captions else None
         if wanted.pairs is not None:
             dataset = CanonicalSet.open(layout.dataset(wanted.pairs))
-            tasks["pairs"] = (
-                LanguageTask(kind="minimal_pairs", dataset=dataset.name, split="val", max_items=most),
-                dataset,
-            )
+            self._add("pairs", dataset, "minimal_pairs", wanted.split)
         if wanted.vqa is not None:
             dataset = CanonicalSet.open(layout.dataset(wanted.vqa))
-            task = LanguageTask(
-                kind="ranked_answers", dataset=dataset.name, images=captions[0].name, split="val", max_items=most
-            )
-            tasks["vqa"] = task, dataset
-        for name, sets in (("text", texts), ("caption", captions)):
-            if tasks and sets:
-                task = LanguageTask(
-                    kind="perplexity",
-                    dataset=sets[0].name,
-                    images=sets[0].name if name == "caption" else None,
-                    split="val",
-                    text_column=text_column(sets[0]),
-                    max_items=most,
-                )
-                tasks[f"{name}_perplexity"] = task, sets[0]
-        self._requests = [
-            build_requests(name, task, dataset.items, ("own",)) for name, (task, dataset) in tasks.items()
-        ]
-        self._settings, self._tokenizer = settings, tokenizer
-        self._images: Mapping[str, ImageVectors] = (
-            {} if images is None else dict.fromkeys(("vqa", "caption_perplexity"), images)
-        )
+            own = settings.images and bool(dataset.manifest.get("vectors"))
+            self._add("vqa", dataset, "ranked_answers", wanted.split, dataset.name if own else shown)
+            self._images["vqa"] = open_images(settings.image, layout, dataset) if own else images
+        if not self._requests:
+            return
+        if texts:
+            self._add("text_perplexity", texts[0], "perplexity", "val")
+        if captions:
+            self._add("caption_perplexity", captions[0], "perplexity", "val", shown)
+            self._images["caption_perplexity"] = images
+
+    def _add(self, name: str, dataset: CanonicalSet, kind: str, split: str, images: str | None = None) -> None:
+        column = {"text_column": text_column(dataset)} if kind == "perplexity" else {}
+        most = self._settings.monitor.items
+        task = LanguageTask(kind=kind, dataset=dataset.name, images=images, split=split, max_items=most, **column)
+        self._requests.append(build_requests(name, task, dataset.items, ("own",)))
 
     def __bool__(self) -> bool:
         return bool(self._requests)

@@ -14,7 +14,8 @@ def training_needs(settings: Any, peers: Mapping[str, Any]) -> Needs:
         return Needs(datasets=frozenset(settings.texts))
     if isinstance(settings, Random):
         return Needs(variants=frozenset({settings.tokenizer}))
-    needs = Needs(datasets=frozenset({*settings.texts, *settings.captions}), variants=frozenset({settings.tokenizer}))
+    captions = settings.captions if isinstance(settings, NGram) or settings.reads_captions else ()
+    needs = Needs(datasets=frozenset({*settings.texts, *captions}), variants=frozenset({settings.tokenizer}))
     if isinstance(settings, NGram):
         return needs
     monitor = {settings.monitor.pairs, settings.monitor.vqa} - {None}
@@ -29,8 +30,9 @@ def evaluation_needs(settings: Any, benchmark: Any, peers: Mapping[str, Any]) ->
     if not isinstance(settings, Decoder):
         return needs
     if isinstance(benchmark, GatesBenchmark):
-        # Word frequencies are those of what it was trained on.
+        # Word frequencies are those of the whole training texts, however much of them it was trained on.
         needs |= Needs(datasets=frozenset({*settings.texts, *settings.captions}))
+        needs |= Needs(files=frozenset({benchmark.concreteness} - {None}))
         return needs | _images(settings, {benchmark.dataset, benchmark.images} - {None})
     if settings.images and isinstance(benchmark, LanguageBenchmark):
         return needs | _images(settings, {task.images for task in benchmark.tasks.values()} - {None})

@@ -27,10 +27,14 @@ class NGramModel(nn.Module):
             self.register_buffer(name, torch.zeros(0 if name in ("pairs", "counts") else vocabulary, dtype=torch.int64))
         self.register_buffer("base", torch.zeros(vocabulary, dtype=torch.float64))
 
-    def fit(self, rows: Iterable[Sequence[int]]) -> int:
-        """Count rows of ids, each beginning with [BOS]; return the number of tokens predicted."""
-        keys = np.concatenate([np.asarray(row[:-1]) * self.vocabulary + np.asarray(row[1:]) for row in rows])
-        pairs, counts = np.unique(keys, return_counts=True)
+    def fit(self, blocks: Iterable[Sequence[Sequence[int]]]) -> int:
+        """Count blocks of rows of ids, each row beginning with [BOS]; return the number of tokens predicted."""
+        pairs, counts = np.empty(0, np.int64), np.empty(0, np.int64)
+        for rows in blocks:
+            keys = np.concatenate([np.asarray(row[:-1]) * self.vocabulary + np.asarray(row[1:]) for row in rows])
+            own = np.unique(keys, return_counts=True)
+            pairs, place = np.unique(np.concatenate([pairs, own[0]]), return_inverse=True)
+            counts = np.bincount(place, np.concatenate([counts, own[1]]), len(pairs)).astype(np.int64)
         before, after = np.divmod(pairs, self.vocabulary)
         weights = counts if self.order == 1 else np.ones_like(counts)
         base = np.bincount(after, weights, self.vocabulary) + LEAST
@@ -39,7 +43,7 @@ class NGramModel(nn.Module):
             self.pairs, self.counts = torch.from_numpy(pairs), torch.from_numpy(counts)
             self.contexts = torch.from_numpy(np.bincount(before, counts, self.vocabulary).astype(np.int64))
             self.followers = torch.from_numpy(np.bincount(before, minlength=self.vocabulary))
-        return len(keys)
+        return int(counts.sum())
 
     def probabilities(self, before: Tensor, after: Tensor) -> Tensor:
         """P(after | before), elementwise: int64 (n,), (n,) → float64 (n,)."""

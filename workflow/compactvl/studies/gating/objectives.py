@@ -17,17 +17,18 @@ class ClipHead(nn.Module):
 
     def forward(self, texts: Tensor, images: Tensor) -> Tensor:
         """Loss of matching pairs ``texts[i]``, ``images[i]``, both (B, d): a scalar, float32."""
-        texts, images = (F.normalize(x.float(), dim=-1) for x in (self.text(texts), self.image(images)))
-        logits = texts @ images.T / self.temperature.clamp(COLDEST, WARMEST)
+        with torch.autocast(texts.device.type, enabled=False):
+            texts, images = (F.normalize(x, dim=-1) for x in (self.text(texts.float()), self.image(images.float())))
+            logits = texts @ images.T / self.temperature.clamp(COLDEST, WARMEST)
         labels = torch.arange(len(logits), device=logits.device)
         return 0.5 * (F.cross_entropy(logits, labels) + F.cross_entropy(logits.T, labels))
 
 
 class LcgHead(nn.Module):
-    """Every word of a caption against the batch's images, and the image against the caption's words.
+    """Every token of a caption against the batch's images, and the image against the caption's tokens.
 
-    s(v, t) = ⟨M_V v, M_L t⟩/τ. A word should score highest with its caption's image (softmax over images), and the
-    image with each word as with the others (softmax over the caption's words). ``released`` leaves out the −log.
+    s(v, t) = ⟨M_V v, M_L t⟩/τ. A token should score highest with its caption's image (softmax over images), and the
+    image with each token as with the others (softmax over the caption's tokens). ``released`` leaves out the −log.
     """
 
     def __init__(self, width: int, mode: str) -> None:
@@ -45,8 +46,9 @@ class LcgHead(nn.Module):
         Returns:
             A scalar, float32.
         """
-        words, images = (F.normalize(x.float(), dim=-1) for x in (self.text(words), self.image(images)))
-        scores = torch.einsum("bld,kd->blk", words, images) / self.temperature.clamp(COLDEST, WARMEST)
+        with torch.autocast(words.device.type, enabled=False):
+            words, images = self.text(words.float()), self.image(images.float())
+            scores = torch.einsum("bld,kd->blk", words, images) / self.temperature.clamp(COLDEST, WARMEST)
         own = torch.arange(len(images), device=images.device)
         over_images = scores.log_softmax(-1)[own, :, own]
         over_words = scores[own, :, own].masked_fill(~mask, float("-inf")).log_softmax(-1)

@@ -8,6 +8,7 @@ import pandas as pd
 import torch
 
 from compactvl.evaluation.results import Metric, write_result
+from compactvl.files import sha256_file
 from compactvl.layout import Layout
 from compactvl.manifest import manifest_digest, read_manifest
 from compactvl.studies import run
@@ -73,14 +74,10 @@ def start_from(model: GatedDecoder, folder: Path) -> list[str]:
 
 
 def write_study_result(
-    job: Job, name: str, benchmark: Any, predictions: pd.DataFrame, metrics: Sequence[Metric]
+    job: Job, name: str, benchmark: Any, predictions: pd.DataFrame, metrics: Sequence[Metric], files: Sequence[str] = ()
 ) -> None:
-    """Write a result with what it was made with."""
-    write_result(
-        job.output,
-        name,
-        predictions,
-        metrics,
-        settings=benchmark.model_dump(mode="json"),
-        inputs={"run": manifest_digest(job.layout.run(job.study, job.variant, job.seed))},
-    )
+    """Write a result with what it was made with; ``files`` are the user's own that were read."""
+    inputs = {"run": manifest_digest(job.layout.run(job.study, job.variant, job.seed))}
+    inputs |= {f"file {Path(file).name}": sha256_file(file) for file in files}
+    settings = benchmark.model_dump(mode="json")
+    write_result(job.output, name, predictions, metrics, settings=settings, inputs=inputs)

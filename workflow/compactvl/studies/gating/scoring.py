@@ -80,7 +80,7 @@ def continuation_log_probs(
         starts: (B,) int64, at least 1.
 
     Returns:
-        (B,) float64; softmax in float32.
+        (B,) float64; logits and softmax in float32.
     """
     wanted = tokens.mask[:, 1:] & (torch.arange(1, tokens.ids.shape[1], device=starts.device) >= starts[:, None])
     targets = tokens.ids[:, 1:][wanted]
@@ -115,8 +115,8 @@ class DecoderScorer:
                 if seeing[members[0]]:
                     vectors = known.read([images[i] for i in members]).to(self.model.device)
                 with autocast(self.model.device, self._precision):
-                    hidden = self.model(tokens, vectors)
-                    sums = continuation_log_probs(hidden.states, self.model.output, tokens, begin)
+                    states = self.model(tokens, vectors).states
+                sums = continuation_log_probs(states.float(), self.model.output, tokens, begin)
                 scores[members] = sums.cpu().numpy()
                 progress.update(len(members))
         return scores

@@ -18,6 +18,9 @@ class Optimiser(Strict):
 
     batch: Count = Field(default=64, description="Texts, or captions with their images, a batch.")
     lr: Rate = Field(default=5e-5, description="Peak learning rate.")
+    image_lr: Rate | None = Field(
+        default=None, description="Peak rate of the weights that only captions train, the image's side; null: `lr`."
+    )
     weight_decay: Weight = 0.01
     warmup_steps: int = Field(default=12_000, ge=0, description="Linear warm-up.")
     clip: Rate | None = Field(default=1.0, description="Largest gradient norm; null does not clip.")
@@ -56,6 +59,9 @@ class Image(Strict):
     standardise: bool = Field(
         default=False,
         description="Whether the vectors are given mean 0 and variance 1 over the training images (not in the paper).",
+    )
+    withheld: bool = Field(
+        default=False, description="Whether captions are read without their images: the text-only control."
     )
     layers: int = Field(
         default=5, ge=0, description="Layers of the image encoder; 0 is the variant without (projection only)."
@@ -104,18 +110,21 @@ class Curriculum(Strict):
     first: Literal["text", "caption"] = Field(default="text", description="Which comes first when alternating.")
     epochs: Count = Field(default=10, description="Epochs of text, and as many of captions.")
     text_batches: Count | None = Field(
-        default=None, description="Batches of an epoch of text; null: all texts, each once."
+        default=None, description="Batches of an epoch of text; null: all texts (of the share), each once."
     )
     caption_batches: Count | None = Field(
-        default=None, description="Batches of an epoch of captions; null: all captions, each once."
+        default=None, description="Batches of an epoch of captions; null: all captions (of the share), each once."
     )
 
 
 class Monitor(Strict):
-    """What is measured on validation items at every epoch boundary: for the report, never for selection."""
+    """What is measured at every epoch boundary: for the report's stability curves, never for selection."""
 
     pairs: str | None = Field(default=None, description="Data set of minimal pairs.")
     vqa: str | None = Field(default=None, description="Data set of questions with ranked answers.")
+    split: Literal["val", "test"] = Field(
+        default="val", description="Whose items of these two; BabyLM's have only `test`. Perplexities are of `val`."
+    )
     items: Count = Field(default=200, description="Most items of each kind.")
 
 
@@ -144,7 +153,12 @@ class Decoder(VariantBase):
     tokenizer: str = Field(description="Variant of kind tokenizer.")
     texts: tuple[str, ...] = Field(description="Data sets of text lines.")
     captions: tuple[str, ...] = Field(description="Data sets of captioned images.")
-    data_share: float = Field(default=1.0, gt=0, le=1, description="Share of the documents and of the images it sees.")
+    data_share: float = Field(
+        default=1.0,
+        gt=0,
+        le=1,
+        description="Share of the documents (of the lines, of a `text_lines` set) and of the images it sees.",
+    )
     shape: Shape = Shape()
     image: Image = Image()
     gate: Literal["soft_feature", "soft_token", "hard_feature", "hard_token", "none"] = "soft_feature"
@@ -171,14 +185,24 @@ class Decoder(VariantBase):
             raise ValueError("auxiliary losses compare images with texts: not with modulation of the image by the text")
         if self.image.channel_attention and self.image.layers == 0:
             raise ValueError("channel attention is on the image encoder's output: image.layers must be above 0")
-        if not self.texts and self.curriculum.kind != "captions_only":
-            raise ValueError(f"curriculum {self.curriculum.kind} needs `texts`")
+        kind = self.curriculum.kind
+        if not self.texts and kind != "captions_only":
+            raise ValueError(f"curriculum {kind} needs `texts`")
+        if not self.captions and kind != "text_only":
+            raise ValueError(f"curriculum {kind} needs `captions`")
+        if self.image.withheld and (self.auxiliary.clip or self.auxiliary.lcg):
+            raise ValueError("auxiliary losses compare images with texts: not where images are withheld")
         return self
 
     @property
-    def images(self) -> bool:
-        """Whether it is trained with images at all."""
+    def reads_captions(self) -> bool:
+        """Whether it is trained on captions."""
         return self.curriculum.kind != "text_only"
+
+    @property
+    def images(self) -> bool:
+        """Whether it is trained with images."""
+        return self.reads_captions and not self.image.withheld
 
 
 class NGram(VariantBase):
@@ -190,6 +214,7 @@ class NGram(VariantBase):
     texts: tuple[str, ...] = Field(description="Data sets of text lines.")
     captions: tuple[str, ...] = Field(description="Data sets of captioned images.")
     discount: float = Field(default=0.75, gt=0, lt=1, description="Absolute discount of Kneser and Ney.")
+    length: Count = Field(default=128, description="Longest text in tokens, as the decoders'.")
 
 
 class Random(VariantBase):

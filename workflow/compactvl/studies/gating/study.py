@@ -62,7 +62,8 @@ class GatingStudy:
     def train(self, job: Job) -> None:
         """Train one variant and seed."""
         # Imported here so that planning the DAG does not load torch.
-        from compactvl.studies.gating.train import train_decoder, train_ngram, train_random, train_tokenizer
+        from compactvl.studies.gating.train import train_decoder
+        from compactvl.studies.gating.train_others import train_ngram, train_random, train_tokenizer
 
         procedures = {Tokenizer: train_tokenizer, Decoder: train_decoder, NGram: train_ngram, Random: train_random}
         procedures[type(job.settings)](job)

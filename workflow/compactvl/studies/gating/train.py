@@ -1,31 +1,34 @@
-"""Train the study's variants."""
+"""Train a decoder."""
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import torch
 
 from compactvl.data.canonical import CanonicalSet
-from compactvl.errors import UserError
+from compactvl.evaluation.gate_tables import COLLAPSE
 from compactvl.studies.base import Job
 from compactvl.studies.gating.curriculum import Schedule, build_schedule, gumbel_temperature
-from compactvl.studies.gating.images import ImageVectors, SeveralVectors, open_images
+from compactvl.studies.gating.images import ImageVectors, open_all_images
 from compactvl.studies.gating.model import GatedDecoder, Tokens, masked_mean, next_token_loss
 from compactvl.studies.gating.monitor import Monitor
-from compactvl.studies.gating.ngram import NGramModel
-from compactvl.studies.gating.runs import TOKENIZER, finish, open_tokenizer, run_digest, start_from
+from compactvl.studies.gating.runs import finish, open_tokenizer, run_digest, start_from
 from compactvl.studies.gating.scoring import autocast
-from compactvl.studies.gating.streams import Stream, open_stream, text_column
-from compactvl.studies.run import write_empty_log
-from compactvl.text.bpe import TextTokenizer, published, save_tokenizer, train_bpe
+from compactvl.studies.gating.settings import Optimiser
+from compactvl.studies.gating.streams import Stream, open_stream
+from compactvl.text.bpe import TextTokenizer
 from compactvl.training.compute import compute_device
 from compactvl.training.loop import Outcome, State, train_loop
 from compactvl.training.memory import keep_freed_memory
 from compactvl.training.schedule import cosine
 
 log = logging.getLogger(__name__)
+IMAGE_SIDE = ("image_encoder", "image_modulation", "cross_attention", "norm_2", "gate", "modulation", "clip", "lcg")
+"""Parts that text batches do not use."""
 IMAGES_STANDARDISED = 2000
 """Most training images whose vectors' mean and variance are taken."""
 
@@ -68,7 +71,7 @@ class Trainer:
         temperature = gumbel_temperature(number, self.schedule.caption_steps, first, last, settings.anneal)
         model.temperature.fill_(temperature)
         tokens = Tokens.of(rows, self.tokenizer.pad, model.device)
-        vectors = self.images.read(image_ids).to(model.device)
+        vectors = None if self.images is None else self.images.read(image_ids).to(model.device)
         with autocast(model.device, settings.precision):
             hidden = model(tokens, vectors)
             loss = next_token_loss(model, hidden, tokens)[0]
@@ -84,6 +87,17 @@ class Trainer:
                 loss, numbers["lcg"] = loss + settings.auxiliary.lcg * lcg, float(lcg.detach())
         return loss, numbers
 
+    @torch.inference_mode()
+    def gate_spread(self) -> dict[str, float]:
+        """``gate_sd``: how the last layer's gate, averaged over features, varies from word to word in a batch of captions."""
+        if self.images is None or self.model.settings.gate == "none":
+            return {}
+        rows, image_ids = self.captions.take(0)
+        tokens = Tokens.of(rows, self.tokenizer.pad, self.model.device)
+        with autocast(self.model.device, self.model.settings.precision):
+            gates = self.model(tokens, self.images.read(image_ids).to(self.model.device)).gates[-1]
+        return {"gate_sd": float(gates.float().mean(-1)[tokens.mask].std(correction=0))}
+
 
 def train_decoder(job: Job) -> None:
     """Train a ``decoder`` variant and write its run."""
@@ -91,44 +105,39 @@ def train_decoder(job: Job) -> None:
     keep_freed_memory()
     tokenizer = open_tokenizer(job)
     text_sets = [CanonicalSet.open(layout.dataset(name)) for name in settings.texts]
-    caption_sets = [CanonicalSet.open(layout.dataset(name)) for name in settings.captions] if settings.images else []
-    texts = _stream(job, tokenizer, text_sets) if settings.curriculum.kind != "captions_only" else None
-    captions = _stream(job, tokenizer, caption_sets) if settings.images else None
-    opened = [open_images(settings.image, layout, dataset) for dataset in caption_sets]
-    images = opened[0] if len(opened) == 1 else SeveralVectors(list(zip(caption_sets, opened, strict=True)))
+    caption_sets = [CanonicalSet.open(layout.dataset(name)) for name in settings.captions if settings.reads_captions]
+    texts = _stream(job, tokenizer, text_sets) if text_sets else None
+    captions = _stream(job, tokenizer, caption_sets) if caption_sets else None
+    images = open_all_images(settings.image, layout, caption_sets) if settings.images else None
     curriculum = settings.curriculum
-    share = settings.data_share
     schedule = build_schedule(
-        curriculum,
-        _batches(curriculum.text_batches, share, texts),
-        _batches(curriculum.caption_batches, share, captions),
-        job.seed,
+        curriculum, _batches(curriculum.text_batches, texts), _batches(curriculum.caption_batches, captions), job.seed
     )
     torch.manual_seed(job.seed)
     model = GatedDecoder(settings, tokenizer.size)
     if settings.start is not None:
         fresh = start_from(model, layout.run(job.study, settings.start, job.seed))
         log.info("%s: begins with the weights of %s, %d tensors fresh", job.variant, settings.start, len(fresh))
-    if settings.images and settings.image.standardise:
+    if images is not None and settings.image.standardise:
         image_ids = sorted(set(captions.image_ids))
         model.image_encoder.standardise(images.read(image_ids[:: -(-len(image_ids) // IMAGES_STANDARDISED)]))
     model.to(compute_device())
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=settings.optimiser.lr, weight_decay=settings.optimiser.weight_decay, fused=True
-    )
+    optimiser = build_optimiser(settings.optimiser, model)
     steps = len(schedule.steps)
-    monitor = Monitor(settings, layout, tokenizer, text_sets, caption_sets, opened[0] if opened else None)
-    hooks = {}
-    for epoch, mark in enumerate(schedule.boundaries, 1):
-        hooks[mark] = lambda state, epoch=epoch: {"epoch": epoch, **(monitor(model) if monitor else {})}
-    trainer = Trainer(model, tokenizer, schedule, texts, captions, images if opened else None)
+    monitor = Monitor(settings, layout, tokenizer, text_sets, caption_sets, images)
+    trainer = Trainer(model, tokenizer, schedule, texts, captions, images)
+
+    def at_boundary(epoch: int) -> dict[str, float]:
+        return {"epoch": epoch, **trainer.gate_spread(), **(monitor(model) if monitor else {})}
+
+    hooks = {mark: partial(_numbered, at_boundary, epoch) for epoch, mark in enumerate(schedule.boundaries, 1)}
     state = train_loop(
         model,
         optimiser,
         trainer.loss,
         steps=steps,
         rate=lambda step, group: cosine(
-            step, peak=settings.optimiser.lr, warmup=settings.optimiser.warmup_steps, total=steps, final=0.0
+            step, peak=group["peak"], warmup=settings.optimiser.warmup_steps, total=steps, final=0.0
         ),
         seed=job.seed,
         clip=settings.optimiser.clip,
@@ -138,7 +147,18 @@ def train_decoder(job: Job) -> None:
         label=f"{job.variant} seed {job.seed}",
         hooks=hooks,
     )
+    _warn_of_collapse(job.variant, trainer.gate_spread())
     finish(job, model, state, started, device=model.device, vocabulary=tokenizer.size)
+
+
+def build_optimiser(settings: Optimiser, model: GatedDecoder) -> torch.optim.AdamW:
+    """AdamW over all weights; those of the image's side are a group with their own peak rate (key ``peak``)."""
+    sides: dict[bool, list[torch.nn.Parameter]] = {False: [], True: []}
+    for name, parameter in model.named_parameters():
+        sides[any(part in name for part in IMAGE_SIDE)].append(parameter)
+    peaks = {False: settings.lr, True: settings.image_lr or settings.lr}
+    groups = [{"params": parameters, "peak": peaks[image]} for image, parameters in sides.items()]
+    return torch.optim.AdamW(groups, lr=settings.lr, weight_decay=settings.weight_decay, fused=True)
 
 
 def _stream(job: Job, tokenizer: TextTokenizer, datasets: list[CanonicalSet]) -> Stream:
@@ -153,49 +173,19 @@ def _stream(job: Job, tokenizer: TextTokenizer, datasets: list[CanonicalSet]) ->
     )
 
 
-def _batches(asked: int | None, share: float, stream: Stream | None) -> int:
-    """Batches an epoch: as many as asked for, in proportion to the share of the data, or all."""
-    if stream is None:
-        return asked or 0
-    return stream.batches if asked is None else max(1, round(asked * share))
+def _batches(asked: int | None, stream: Stream | None) -> int:
+    """Batches an epoch: as many as asked for, or all of the stream."""
+    return (0 if stream is None else stream.batches) if asked is None else asked
 
 
-def train_tokenizer(job: Job) -> None:
-    """Train or fetch a ``tokenizer`` variant and write its run."""
-    started, settings = time.monotonic(), job.settings
-    if settings.pretrained is not None:
-        tokenizer = published(settings.pretrained)
-    else:
-        texts = _training_texts(job, settings.texts)
-        tokenizer = train_bpe(texts, settings.vocabulary, lowercase=settings.lowercase)
-    save_tokenizer(tokenizer, job.output / TOKENIZER)
-    write_empty_log(job)
-    finish(job, None, State(), started, [TOKENIZER], vocabulary=tokenizer.get_vocab_size())
+def _numbered(measure: Callable[[int], dict[str, float]], epoch: int, state: State) -> dict[str, float]:
+    return measure(epoch)
 
 
-def train_ngram(job: Job) -> None:
-    """Count a unigram or bigram model and write its run."""
-    started, settings = time.monotonic(), job.settings
-    tokenizer = open_tokenizer(job)
-    model = NGramModel(settings.order, tokenizer.size, settings.discount)
-    texts = _training_texts(job, (*settings.texts, *settings.captions))
-    tokens = model.fit([[tokenizer.bos, *ids, tokenizer.eos] for ids in tokenizer.pieces(texts)])
-    write_empty_log(job)
-    finish(job, model, State(step=0, pairs=len(texts)), started, vocabulary=tokenizer.size, tokens=tokens)
-
-
-def train_random(job: Job) -> None:
-    """Write the run of the random control."""
-    started = time.monotonic()
-    write_empty_log(job)
-    finish(job, None, State(), started, vocabulary=open_tokenizer(job).size)
-
-
-def _training_texts(job: Job, names: tuple[str, ...]) -> list[str]:
-    texts = []
-    for name in names:
-        dataset = CanonicalSet.open(job.layout.dataset(name))
-        texts += dataset.split("train")[text_column(dataset)].tolist()
-    if not texts:
-        raise UserError(f"{job.variant}: data sets {', '.join(names)} have no training text")
-    return texts
+def _warn_of_collapse(variant: str, spread: dict[str, float]) -> None:
+    if spread and spread["gate_sd"] < COLLAPSE:
+        log.warning(
+            "%s: the gates have collapsed: from word to word they vary by %.1g (standard deviation, last layer)",
+            variant,
+            spread["gate_sd"],
+        )

@@ -58,9 +58,9 @@ def word_values(
             tokens = Tokens.of([rows[i] for i in members], tokenizer.pad, model.device)
             vectors = images.read([image_ids[i] for i in members]).to(model.device)
             with autocast(model.device, model.settings.precision):
-                hidden = model(tokens, vectors)
-                surprisal = _surprisal(model, hidden.states, tokens)
-                blind = _surprisal(model, model(tokens).states, tokens)
+                hidden, without = model(tokens, vectors), model(tokens)
+            surprisal = _surprisal(model, hidden.states, tokens)
+            blind = _surprisal(model, without.states, tokens)
             gates = np.stack([g.float().mean(-1).cpu().numpy() for g in hidden.gates])
             spread = hidden.gates[-1].float().std(-1, correction=0).cpu().numpy()
             for row, i in enumerate(members):
@@ -71,7 +71,7 @@ def word_values(
 
 def _surprisal(model: GatedDecoder, states: torch.Tensor, tokens: Tokens) -> np.ndarray:
     """−log P of each token from those before it: (B, L − 1), of token 1, 2, …"""
-    logs = model.output(states[:, :-1]).float().log_softmax(-1)
+    logs = model.output(states[:, :-1].float()).log_softmax(-1)
     return -logs.gather(-1, tokens.ids[:, 1:, None])[..., 0].cpu().numpy()
 
 
