@@ -1,5 +1,6 @@
 """The smoke size skips no path of the demo, and stays small."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -7,17 +8,19 @@ from compactvl.config.overlay import load_config
 from compactvl.plan import Plan
 
 REPOSITORY = Path(__file__).parents[2]
-MOST_JOBS = 60
-"""Trainings and evaluations: two at a time, about four seconds of start-up each."""
+MOST_JOBS = {"edje": 60, "gating": 30}
+"""Trainings and evaluations of a study: two at a time, about four seconds of start-up each."""
+MOST_ITEMS = 1000
+"""Pairs, texts or captions that a training sees."""
 CHOICES = (
     "kind", "adapter.kind", "adapter.rescale", "pooling", "loss", "control", "precision", "online", "optimiser.schedule",
-    "negatives.mode", "objectives.itm_form",
+    "negatives.mode", "objectives.itm_form", "image.input",
 )  # fmt: skip
 """Settings whose value decides what code runs."""
 SWITCHES = (
     "teacher", "start.adapter", "start.joint", "objectives.mlm", "objectives.recovery", "objectives.distillation",
     "optimiser.clip", "optimiser.adapter_lr", "negatives.start_accuracy", "negatives.random_images", "validations",
-    "joint.dropout",
+    "joint.dropout", "start", "modulation", "auxiliary.clip", "auxiliary.lcg", "monitor.pairs", "monitor.vqa",
 )  # fmt: skip
 """Settings that switch code on or off."""
 MINERS = ("first_stage", "self")
@@ -56,9 +59,21 @@ def test_every_path_of_the_demo_is_taken():
     assert not skipped
 
 
+def items_seen(settings: Any) -> int:
+    """Pairs, texts or captions a variant is trained on; 0 for one without an optimiser."""
+    if (optimiser := value(settings, "optimiser")) is None:
+        return 0
+    if (curriculum := value(settings, "curriculum")) is None:
+        return optimiser.steps * optimiser.batch
+    batches = [curriculum.text_batches] + [curriculum.caption_batches] * (curriculum.kind != "text_only")
+    assert None not in batches, "an epoch of everything is no smoke test"
+    return curriculum.epochs * sum(batches) * optimiser.batch
+
+
 def test_the_smoke_size_is_small():
     smoke = plan("config/smoke.yaml")
-    assert len(smoke.trainings) + len(smoke.evaluations) <= MOST_JOBS
+    jobs = Counter(job.study for job in (*smoke.trainings, *smoke.evaluations))
+    assert jobs.keys() == MOST_JOBS.keys()
+    assert {study: number for study, number in jobs.items() if number > MOST_JOBS[study]} == {}
     for job in smoke.trainings:
-        if optimiser := value(smoke.variant(job.study, job.variant), "optimiser"):
-            assert optimiser.steps * optimiser.batch <= 1000, job
+        assert items_seen(smoke.variant(job.study, job.variant)) <= MOST_ITEMS, job
