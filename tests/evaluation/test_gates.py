@@ -221,7 +221,12 @@ def test_collapse():
     healthy = collapsed(table)
     assert not healthy
     assert healthy.layers == pytest.approx((0, table["gate_1"].to_numpy(float).std()))
+    assert healthy.constant == (True, False)
     assert collapsed(table.assign(gate_1=np.float32(0.5)))
+    narrow = (0.5 + 0.02 * (table["gate_1"] - 0.5)).astype(np.float32)
+    assert 0.001 < collapsed(table.assign(gate_1=narrow)).layers[1] < 0.01
+    assert collapsed(table.assign(gate_1=narrow)), "a hundredth of a gate's range is no difference"
+    assert not collapsed(table.assign(gate_1=(0.5 + 0.2 * (table["gate_1"] - 0.5)).astype(np.float32)))
     assert collapsed(table, threshold=1.0)
     assert gate_columns(pd.DataFrame(columns=["gate_10", "gate_2", "gate_sd"])) == ["gate_2", "gate_10"]
     with pytest.raises(ValueError, match="no column gate_0"):

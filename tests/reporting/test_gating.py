@@ -15,16 +15,23 @@ from scipy import stats
 
 from compactvl.config.language_benchmarks import LanguageTask
 from compactvl.data.canonical import ImageRow, write_set
-from compactvl.evaluation.gates import gates_metrics
+from compactvl.evaluation.gates import CONDITIONS, gates_metrics
 from compactvl.evaluation.language import TEXTS, build_requests, language_metrics
 from compactvl.evaluation.results import collect, write_result
 from compactvl.files import write_json
 from compactvl.manifest import write_manifest
 from compactvl.reporting import gating
 from compactvl.reporting.claims import FAILS, HOLDS, OPEN, claims_table
-from compactvl.reporting.gating import figures, tables
-from compactvl.reporting.gating.checkpoints import checkpoints, oscillation, reversals
-from compactvl.reporting.gating.items import Score, common_difference, difference, mean_difference, surprisal_difference
+from compactvl.reporting.gating import figures, gate_claims, tables
+from compactvl.reporting.gating.checkpoints import checkpoints, oscillation, reversals, sampling_noise, seed_checkpoints
+from compactvl.reporting.gating.items import (
+    Score,
+    common_difference,
+    difference,
+    language_tasks,
+    mean_difference,
+    surprisal_difference,
+)
 from compactvl.reporting.gating.labels import TASKS, VARIANTS, label
 from compactvl.reporting.gating.words import contrast_change, gate_words, means_apart, parts_of_speech
 from compactvl.reporting.render import render
@@ -33,9 +40,18 @@ from compactvl.reporting.study import NotRun, StudyResults
 
 REPORT = Path(__file__).parents[2] / "reports" / "gating.py"
 NGRAMS = ("unigram", "bigram")
-SCALES = [f"{arm}scale_{n}" for arm in ("", "no_gate_") for n in (8, 4, 2)] + ["no_gate_scale_1"]
-UNGATED = ("no_gate", "text_trunk", "random", *NGRAMS)
-SKILL = {"random": 0.0, "unigram": 0.1, "bigram": 0.3, "text_trunk": 0.6, "base": 1.6, "lcg": 0.7, "clip": 1.2}
+SCALES = [f"{arm}scale_{n}" for arm in ("", "no_gate_") for n in (8, 4, 2, 1)]
+UNGATED = ("no_gate", "text_trunk", "no_images", "text_only", "random", *NGRAMS)
+SKILL = {
+    "random": 0.0,
+    "unigram": 0.1,
+    "bigram": 0.3,
+    "text_trunk": 0.6,
+    "no_images": 0.6,
+    "base": 1.6,
+    "lcg": 0.7,
+    "clip": 1.2,
+}
 IMAGES, LAYERS = 24, 4
 WORDS = [("a", "DET"), ("red", "ADJ"), ("square", "NOUN"), ("to", "ADP"), ("the", "DET"), ("left", "NOUN"),
          ("of", "ADP"), ("two", "NUM"), ("circles", "NOUN"), ("shown", "VERB"), ("here", "ADV")]  # fmt: skip
@@ -50,13 +66,14 @@ TASK_SETTINGS = {
         kind="perplexity", dataset="scenes", images="scenes", text_column="caption"
     ),
 }  # fmt: skip
+TAKEN_AWAY = "Base: image taken away (a mode its training did not have)"
 FIGURES = {"captions", "choices", "frequency", "gate_by_layer", "gate_by_pos", "probe", "scaling", "stability"}
 CLAIMS = {
-    "main": "base", "no_gate": "no_gate", "hard": "hard_feature", "text_only": "text_trunk",
+    "main": "base", "no_gate": "no_gate", "hard": "hard_feature", "text_only": "no_images",
     "modulations": ["film_text", "dyintra_image"], "contrastive": ["clip", "lcg"],
     "alternating": ["curriculum_text_first"], "mixed": ["curriculum_mixed"],
     "captions_only": "curriculum_captions_only", "both_streams": "curriculum_text_first", "patches": "patches",
-    "ngrams": list(NGRAMS), "smallest": "scale_8", "largest": "curriculum_text_first",
+    "ngrams": list(NGRAMS), "smallest": "scale_8", "largest": "scale_1",
 }  # fmt: skip
 
 
@@ -168,7 +185,7 @@ def write_variant(root: Path, variant: str, skill: float, *, tasks: dict = TASK_
             gates[[f"gate_{n}" for n in range(LAYERS)]] = np.float32(0.7)
         write_result(folder, "gates", gates, gates_metrics(gates))
     start = "text_trunk" if variant in ("base", "clip") else None
-    write_json(run / "settings.json", {"kind": "decoder", "start": start})
+    write_json(run / "settings.json", {"kind": "decoder", "start": start, "monitor": {"items": 50}})
     write_manifest(run, stage="train", started=0.0, pairs=64_000)
     if variant.startswith("curriculum"):
         write_log(run, 0.08 if variant in ("curriculum_text_first", "curriculum_caption_first") else 0.005, rng)
@@ -207,20 +224,20 @@ def raw(study, variant, task, condition) -> pd.DataFrame:
 def test_benchmark_table_holds_the_numbers_of_the_predictions(study):
     table = tables.benchmark_table(study, ["base", "nobody", "clip"], main="base", controls=["random"])
     base = label("base")
-    assert table["model"].tolist() == [base, "CLIP loss", "Base: no image", "Base: another image",
+    assert table["model"].tolist() == [base, "CLIP loss", "Base: another image", TAKEN_AWAY,
                                        "Random scores (control)", "Chance"]  # fmt: skip
     table = table.set_index("model")
     wide = raw(study, "base", "pairs", "none").pivot(index=["group", "item_id"], columns="role", values="log_prob")
     macro = 100 * (wide["good"] > wide["bad"]).groupby("group").mean().mean()
     assert table.loc[base, "Minimal pairs"].split()[0] == f"{macro:.1f}"
-    for condition, name in {"own": base, "none": "Base: no image", "other": "Base: another image"}.items():
+    for condition, name in {"own": base, "none": TAKEN_AWAY, "other": "Base: another image"}.items():
         wide = raw(study, "base", "vqa", condition).pivot(index="item_id", columns="choice", values="log_prob")
         assert table.loc[name, "VQA"].split()[0] == f"{100 * (wide[0] > wide[range(1, 8)].max(axis=1)).mean():.1f}"
     rows = raw(study, "base", "text_perplexity", "none")
     perplexity = np.exp(-rows["log_prob"].sum() / rows["tokens"].sum())
     assert table.loc[base, "Text perplexity"].split()[0] == f"{perplexity:.1f}"
     assert table.loc["Chance"].tolist() == ["50.0", "50.0", "12.5", "50.0", "–", "–"]
-    assert table.loc["Base: no image", "Minimal pairs"] == "–"
+    assert table.loc[TAKEN_AWAY, "Minimal pairs"] == "–"
 
 
 def test_differences_are_those_of_the_metrics(study):
@@ -248,8 +265,8 @@ def outcomes(study, **changed):
 
 def test_claims_follow_the_data(study):
     found = outcomes(study)
-    for name in ("pos", "content", "contrastive", "oscillation", "probe", "scale", "own_image", "no_image", "unigram",
-                 "bigram", "chance", "collapse"):  # fmt: skip
+    for name in ("pos", "content", "contrastive", "oscillation", "probe", "scale", "own_image", "image_helps", "unigram",
+                 "bigram", "pairs_bigram", "chance", "collapse"):  # fmt: skip
         assert found[name].verdict == HOLDS, (name, found[name])
     for name in ("concreteness", "regression"):
         assert found[name].verdict == OPEN
@@ -263,6 +280,7 @@ def test_claims_follow_the_data(study):
     )
     assert outcomes(study, main="hard_token")["collapse"].verdict == FAILS
     assert outcomes(study, main="hard_token")["pos"].verdict == FAILS
+    assert found["captions_only"].verdict == OPEN
     assert outcomes(study, main="lcg", contrastive=["base"])["contrastive"].verdict == FAILS
     absent = outcomes(study, **{k: "nobody" if isinstance(v, str) else ["nobody"] for k, v in CLAIMS.items()})
     assert {outcome.verdict for outcome in absent.values()} == {OPEN}
@@ -291,32 +309,255 @@ def test_means_apart_and_their_change(study):
     a, b = gate_words(study, "scale_8"), gate_words(study, "base")
     change = np.subtract(*(t.groupby("word_class")["gate"].mean() @ [1, -1] for t in
                            (b[["word_class", "gate"]], a[["word_class", "gate"]])))  # fmt: skip
-    assert contrast_change(a, b)[0] == pytest.approx(change)
+    found = contrast_change(a, b)
+    assert found.after[0] - found.before[0] == pytest.approx(change)
+    assert found.apart[0] == pytest.approx(abs(found.after[0]) - abs(found.before[0]))
+    assert found.apart[1] < found.apart[0] < found.apart[2]
 
 
 def test_gate_tables(study):
     table = tables.gates_table(study, ["base", "no_gate", "hard_token"]).set_index("model")
     assert table.index.tolist() == [label("base"), "Hard gate, per token"]
-    assert "(collapsed)" in table.loc["Hard gate, per token", "sd over words"]
+    assert (
+        table.loc["Hard gate, per token", "sd over words by layer"] == "0.0000*, 0.0000*, 0.0000*, 0.0000* (collapsed)"
+    )
     assert table.loc[label("base"), "ρ concreteness"] == "–"
     order = parts_of_speech(gate_words(study, "base"))
     assert len(tables.dunn_table(study, "base")) == len(order)
     assert tables.regression_table(study, "base")["term"].tolist()[1:3] == ["frequency", "content word"]
-    assert tables.probe_table(study, ["base"])["the image is"].tolist() == ["necessary", "useful", "irrelevant"]
+    shown = tables.probe_table(study, ["base"])
+    assert shown["the image is"].tolist() == ["necessary", "useful", "irrelevant"]
+    assert shown["words before"].tolist() == ["3.0"] * 3
     assert tables.groups_table(study, ["base"])["group"].tolist()[:2] == ["p0", "p1"]
     assert tables.winoground_table(study, ["base"]).iloc[-1].tolist() == ["Chance", "50.0", "25.0", "25.0", "16.7"]
     assert tables.ties_table(study, ["base"])["VQA"].tolist() == ["0.0"]
 
 
+def caption_words(contrast: float, *, spread: float = 0.05, noise: float = 0.0, captions: int = 40) -> pd.DataFrame:
+    """Captions of a content and a function word each, in pairs that differ by ``contrast``; last layer only."""
+    rng, rows = np.random.default_rng(3), []
+    for i, place in itertools.product(range(captions), range(4)):
+        middle = 0.5 + spread * rng.normal()
+        for side, (word, pos) in enumerate((("square", "NOUN"), ("the", "DET"))):
+            gate = middle + contrast * (0.5 - side) + noise * rng.normal()
+            rows.append(row("captions", f"c{i}", f"i{i}", 2 * place + side, word, pos, [0.3 + 0.4 * (i % 2), gate]))
+    return pd.DataFrame(rows)
+
+
+def gate_study(root: Path, **found: pd.DataFrame | list[pd.DataFrame]) -> StudyResults:
+    for variant, seeds in found.items():
+        for seed, table in enumerate([seeds] if isinstance(seeds, pd.DataFrame) else seeds):
+            write_result(root / "results" / "gating" / variant / f"seed{seed}", "gates", table, gates_metrics(table))
+    collect(root / "results", study="gating")
+    return StudyResults("gating", root / "results", root / "runs")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "noise", "verdict", "said"),
+    [
+        (0.010, -0.030, 0.0, OPEN, "different signs"),
+        (-0.010, -0.001, 0.05, OPEN, "may be none at all"),
+        (-0.010, -0.040, 0.0, HOLDS, ""),
+        (0.010, 0.040, 0.0, HOLDS, ""),
+        (-0.040, -0.010, 0.0, FAILS, ""),
+        (0.040, 0.010, 0.0, FAILS, ""),
+        (-0.0100, -0.0102, 0.0, FAILS, "surely smaller"),
+    ],
+)
+def test_gates_move_apart_only_with_the_same_sign(before, after, noise, verdict, said, tmp_path):
+    study = gate_study(tmp_path, scale_8=caption_words(before), scale_1=caption_words(after, noise=noise))
+    found = gate_claims.scale(study, smallest="scale_8", largest="scale_1")
+    assert found.verdict == verdict, found
+    assert said in found.evidence
+
+
+def test_a_difference_without_size_does_not_hold(tmp_path):
+    study = gate_study(tmp_path, tiny=caption_words(-0.0002), clear=caption_words(-0.03))
+    tiny, clear = (gate_claims.content(study, variant=variant) for variant in ("tiny", "clear"))
+    assert study.estimate("tiny", "gates", "content_minus_function").high < 0, "significant all the same"
+    assert (tiny.verdict, clear.verdict) == (FAILS, HOLDS)
+    assert "surely smaller" in tiny.evidence
+    low, high = gate_words(study, "clear")["gate"].quantile([0.05, 0.95])
+    assert f"5% to 95% of the words' gates: {low:.3f} to {high:.3f}" in clear.evidence
+    assert gate_claims.content(gate_study(tmp_path, up=caption_words(0.03)), variant="up").verdict == FAILS
+
+
+def test_collapsed_gates_decide_nothing(tmp_path):
+    flat = caption_words(-0.008, spread=0.002).assign(concreteness=lambda t: 5.0 - (t["pos"] == "DET"))
+    probe = pd.DataFrame(
+        [row("probe", f"p{i}{c}", f"i{i}", 3, "x", "NOUN", [0.5, 0.5 - 0.008 * (c == "necessary")])
+         | {"condition": c, "correct": 1.0, "correct_no_image": 0.0} for i in range(30) for c in CONDITIONS]
+    )  # fmt: skip
+    study = gate_study(tmp_path, flat=pd.concat([flat, probe], ignore_index=True), wide=caption_words(-0.03))
+    assert study.estimate("flat", "gates", "spearman_concreteness").high < 0
+    for test in (gate_claims.pos, gate_claims.content, gate_claims.concreteness, gate_claims.explained,
+                 gate_claims.probe):  # fmt: skip
+        found = test(study, variant="flat")
+        assert found.verdict == FAILS, test
+        assert found.evidence.startswith("the gates have collapsed"), test
+        assert "5% to 95%" in found.evidence or test is gate_claims.explained
+    assert gate_claims.scale(study, smallest="wide", largest="flat").verdict == FAILS
+    assert gate_claims.scale(study, smallest="flat", largest="wide").verdict == OPEN
+
+
+def test_every_layer_is_judged(tmp_path):
+    study = gate_study(tmp_path, part=caption_words(-0.03).assign(gate_0=np.float32(0.4)))
+    found = gate_claims.not_collapsed(study, variant="part")
+    assert found.verdict == FAILS
+    assert "by layer: 1 0.0000 (constant), 2 0.0" in found.evidence
+    assert gate_claims.content(study, variant="part").verdict == HOLDS, "the last layer's gate is the one analysed"
+    assert "layers before the last" in (note := gating.collapse_note(study, ["part"]))
+    assert "part (layer 1)" in note
+
+
+def test_numbers_about_words_are_of_one_seed(tmp_path):
+    study = gate_study(tmp_path, base=[caption_words(-0.03), caption_words(-0.06)])
+    first = {name: study.metrics.query("metric == @name and seed == 0")["value"].item() for name in
+             ("kruskal_h", "epsilon_squared", "content_minus_function")}  # fmt: skip
+    assert study.estimate("base", "gates", "kruskal_h").value > first["kruskal_h"]
+    found = gate_claims.pos(study, variant="base").evidence
+    assert f"H = {first['kruskal_h']:,.1f}" in found
+    assert f"ε² = {first['epsilon_squared']:.3f}" in found
+    assert "first of 2 seeds" in found
+    found = gate_claims.content(study, variant="base").evidence
+    assert f"difference {first['content_minus_function']:+.3f}".replace("-", "−") in found
+    assert "first of 2 seeds" in found
+    assert tables.gates_table(study, ["base"])["content − function"].iloc[0].startswith("−0.030")
+    rho = study.metrics.query("metric == 'spearman_frequency' and seed == 0")["value"].item()
+    (axes,) = figures.gate_scatter(study, variant="base", column="frequency").axes
+    assert f"{rho:+.3f}".replace("-", "−") in axes.get_title()
+
+
+def test_an_effect_needs_size_and_certainty():
+    judge = gate_claims._sized
+    assert judge((0.3, 0.1, 0.5), 0.2, "").verdict == HOLDS
+    assert judge((0.3, -0.1, 0.7), 0.2, "").verdict == OPEN
+    assert judge((0.1, 0.05, 0.15), 0.2, "").verdict == FAILS
+    assert judge((0.1, 0.05, 0.3), 0.2, "").verdict == OPEN
+    assert judge((-0.3, -0.5, -0.1), 0.2, "").verdict == FAILS
+
+
+def test_pairs_are_told_apart_by_what_the_bigram_makes_of_them(study):
+    good = {}
+    for variant in ("base", "bigram"):
+        wide = raw(study, variant, "pairs", "none").pivot(index="item_id", columns="role", values="log_prob")
+        good[variant] = wide["good"] > wide["bad"]
+    table = tables.pairs_table(study, ["base", "bigram", "nobody"])
+    assert table["model"].tolist() == [label("base")]
+    wrong = (~good["bigram"]).sum()
+    assert table.columns[2:].tolist() == [
+        f"Bigram (control) wrong ({wrong} pairs)",
+        f"Bigram (control) right ({90 - wrong} pairs)",
+    ]
+    for column, part in zip(table.columns[2:], (~good["bigram"], good["bigram"]), strict=True):
+        assert table[column].iloc[0].split()[0] == f"{100 * good['base'][part].mean():.1f}"
+    found = outcomes(study)["pairs_bigram"]
+    assert f"{100 * good['base'][~good['bigram']].mean():.1f} [" in found.evidence
+    assert f"on the {wrong} it gets wrong" in found.evidence
+    assert outcomes(study, main="random")["pairs_bigram"].verdict != HOLDS
+
+
+def test_captions_only_is_not_judged_in_a_mode_it_never_ran_in(study):
+    found = outcomes(study, captions_only="lcg", both_streams="base")["captions_only"]
+    assert found.verdict == OPEN
+    assert "never trained without an image" in found.evidence
+    assert f"{100 * difference(study, Score('lcg', 'pairs'), Score('base', 'pairs'))[0]:+.1f}".replace("-", "−") in (
+        found.evidence
+    )
+
+
+def test_the_image_helps_against_the_control_without(study):
+    found = outcomes(study)["image_helps"]
+    for task in ("vqa", "winoground"):
+        gain = difference(study, Score("base", task, "own"), Score("no_images", task))[0]
+        assert f"{100 * gain:+.1f} points" in found.evidence
+    assert outcomes(study, main="no_images", text_only="base")["image_helps"].verdict == FAILS
+    table = tables.image_table(study, ["base"], "no_images").set_index("task")
+    assert table.columns.tolist()[1:] == ["own image", "another image", TAKEN_AWAY.removeprefix("Base: "),
+                                          "Images withheld (control)"]  # fmt: skip
+    control = study.estimate("no_images", "language", "vqa")
+    assert table.loc["VQA", "Images withheld (control)"].startswith(f"{100 * control.value:.1f} [")
+
+
+def test_all_benchmarks_are_needed_to_improve_all(tmp_path):
+    for variant, skill in (("base", 0.5), ("film_text", 3.0)):
+        write_variant(tmp_path, variant, skill, tasks={"pairs": TASK_SETTINGS["pairs"]})
+    collect(tmp_path / "results", study="gating")
+    found = outcomes(StudyResults("gating", tmp_path / "results", tmp_path / "runs"), modulations=["film_text"])
+    assert found["modulation"].verdict == OPEN
+    assert "it takes all 4" in found["modulation"].evidence
+
+
+def test_tasks_of_the_user_are_shown(tmp_path):
+    tasks = dict.fromkeys(("blimp", "pairs"), TASK_SETTINGS["pairs"]) | {"wiki": TASK_SETTINGS["text_perplexity"]}
+    rng = np.random.default_rng(0)
+    for variant in ("scale_8", "scale_1"):
+        parts = {n: items_of("pairs" if t.kind == "minimal_pairs" else "text_perplexity") for n, t in tasks.items()}
+        table = pd.concat([build_requests(name, task, parts[name], ["none"]) for name, task in tasks.items()])
+        table = table.assign(log_prob=rng.normal(size=len(table)) - 9, tokens=table["words"]).drop(columns=TEXTS)
+        folder = tmp_path / "results" / "gating" / variant / "seed0"
+        write_result(folder, "language", table, language_metrics(table, tasks))
+    collect(tmp_path / "results", study="gating")
+    study = StudyResults("gating", tmp_path / "results", tmp_path / "runs")
+    assert language_tasks(study, ["scale_8"]) == ["pairs", "blimp", "wiki"]
+    table = tables.benchmark_table(study, ["scale_8"])
+    assert table.columns.tolist() == ["model", "Minimal pairs", "blimp", "wiki"]
+    assert table["wiki"].tolist()[-1] == "–"
+    assert float(table["wiki"][0].split()[0].replace(",", "")) == pytest.approx(
+        study.estimate("scale_8", "language", "wiki").value, abs=0.05
+    )
+    assert set(tables.groups_table(study, ["scale_8"])["task"]) == {"Minimal pairs", "blimp"}
+    assert {"blimp"} <= set(tables.ties_table(study, ["scale_8"]))
+    arms = gating.scale_arms(study, main="base", no_gate="no_gate")
+    assert {"blimp", "wiki"} <= set(tables.scaling_table(study, arms))
+    assert [axes.get_title() for axes in figures.scaling(study, arms=arms).axes] == ["Minimal pairs", "blimp", "wiki"]
+
+
+def test_the_whole_pool_is_scale_1(study, tmp_path):
+    arms = gating.scale_arms(study, main="base", no_gate="no_gate")
+    assert arms["Base"] == {1 / n: f"scale_{n}" for n in (8, 4, 2, 1)}
+    assert arms["No gate"][1] == "no_gate_scale_1"
+    for variant in ("base", "film_text"):
+        write_variant(tmp_path, variant, 1.0, tasks={"pairs": TASK_SETTINGS["pairs"]})
+    collect(tmp_path / "results", study="gating")
+    other = StudyResults("gating", tmp_path / "results", tmp_path / "runs")
+    assert gating.scale_arms(other, main="film_text", no_gate="x")["Base"][1] == "film_text"
+    assert gating.scale_arms(other, main="base", no_gate="x")["Base"][1] == "scale_1", "it starts from another run"
+
+
+def test_oscillation_is_taken_in_each_seed(tmp_path):
+    rng, curves = np.random.default_rng(0), {0: [0.5, 0.3, 0.5, 0.3], 1: [0.3, 0.5, 0.3, 0.5]}
+    write_variant(tmp_path, "steady", 1.0, tasks={"pairs": TASK_SETTINGS["pairs"]})
+    collect(tmp_path / "results", study="gating")
+    for seed, values in curves.items():
+        run = tmp_path / "runs" / "gating" / "swinging" / f"seed{seed}"
+        lines = [json.dumps({"step": n, "epoch": n, "val_vqa": value}) for n, value in enumerate(values, 1)]
+        run.mkdir(parents=True)
+        (run / "log.jsonl").write_text("\n".join(lines), encoding="utf-8")
+        write_json(run / "settings.json", {"monitor": {"items": 60}})
+    study = StudyResults("gating", tmp_path / "results", tmp_path / "runs")
+    seeds = seed_checkpoints(study, "swinging")
+    assert np.allclose(checkpoints(study, "swinging")["vqa"], 0.4), "the mean curve is flat"
+    assert oscillation(seeds, "vqa") == pytest.approx(0.2)
+    assert reversals(seeds, "vqa") == (4, 4)
+    drawn = rng.binomial(60, 0.4, (2, 20_000)) / 60
+    noise = sampling_noise(study, "swinging", "vqa")
+    assert noise == pytest.approx(np.abs(drawn[0] - drawn[1]).mean(), rel=0.03)
+    assert sampling_noise(study, "swinging", "text_perplexity") is None
+    assert sampling_noise(study, "steady", "vqa") is None
+    table = tables.oscillation_table(study, ["swinging"])
+    assert table.iloc[0].tolist()[2:] == ["20.0 (4/4)", f"{100 * noise:.1f}"]
+
+
 def test_oscillation_is_the_mean_change(study):
-    table = checkpoints(study, "curriculum_text_first")
+    (table,) = seeds = seed_checkpoints(study, "curriculum_text_first")
     assert table["epoch"].tolist() == list(range(1, 9))
     values = table["vqa"].to_numpy()
-    assert oscillation(table, "vqa") == pytest.approx(np.mean([abs(b - a) for a, b in itertools.pairwise(values)]))
-    assert reversals(table, "vqa") == (6, 6)
-    assert reversals(table, "pairs") == (0, 6)
-    assert oscillation(table, "pairs") == pytest.approx(0.02)
-    assert oscillation(table, "text_perplexity") == pytest.approx(np.log(8) / 7)
+    assert oscillation(seeds, "vqa") == pytest.approx(np.mean([abs(b - a) for a, b in itertools.pairwise(values)]))
+    assert reversals(seeds, "vqa") == (6, 6)
+    assert reversals(seeds, "pairs") == (0, 6)
+    assert oscillation(seeds, "pairs") == pytest.approx(0.02)
+    assert oscillation(seeds, "text_perplexity") == pytest.approx(np.log(8) / 7)
     shown = tables.oscillation_table(study, ["curriculum_text_first", "base"])
     assert len(shown) == 1
     assert shown["Minimal pairs, points"].iloc[0] == "2.0 (0/6)"
@@ -366,6 +607,8 @@ def test_what_was_not_run_is_said(study, gating_tree, tmp_path):
     assert isinstance(figures.scaling(study, arms={"x": {1: "base"}}), NotRun)
     assert isinstance(figures.stability(study, variants=["base"]), NotRun)
     assert isinstance(figures.choices(study, variants=["base"], main="base"), NotRun)
+    assert isinstance(tables.pairs_table(study, ["nobody", "bigram"]), NotRun)
+    assert isinstance(tables.pairs_table(study, ["base"], reference="nobody"), NotRun)
     for table in (tables.benchmark_table, tables.image_table, tables.winoground_table, tables.groups_table,
                   tables.gates_table, tables.probe_table, tables.oscillation_table, tables.ties_table):  # fmt: skip
         assert isinstance(table(study, ["nobody"]), NotRun), table
@@ -389,7 +632,7 @@ def test_norms_are_used_where_there_are_some(tmp_path):
 def test_every_variant_and_task_has_a_name_of_its_own():
     names = {label(variant) for variant in [*VARIANTS, *SCALES]}
     assert len(names) == len(VARIANTS) + len(SCALES)
-    assert label("no_gate_scale_4") == "No gate, 1/4 of the data"
+    assert label("no_gate_scale_4") == "No gate, 1/4 of the pool"
     assert label("my_variant") == "my variant"
     assert set(TASK_SETTINGS) == set(TASKS)
 
@@ -409,6 +652,13 @@ def test_full_report(gating_tree, style, monkeypatch):
     assert {path.stem for path in folder.glob("*.png")} == FIGURES
     for name in FIGURES:
         assert all((folder / f"{name}.{suffix}").stat().st_size > 1000 for suffix in ("pdf", "svg", "png"))
+    for words in (
+        "from the sample of items alone",
+        "Bigram (control) wrong",
+        "Mostly local agreement",
+        "Images withheld",
+    ):
+        assert words in page, words
     for words in ("holds here", "does not hold here", "cannot be tested here", "Warning: the gate has collapsed"):
         assert words in page
 

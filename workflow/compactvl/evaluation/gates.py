@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 
 from compactvl.evaluation.gate_regression import regression
-from compactvl.evaluation.gate_tables import gate_columns, tagged_words, words_of
+from compactvl.evaluation.gate_tables import COLLAPSE, gate_columns, tagged_words, words_of
 from compactvl.evaluation.gate_tests import content_function, dunn_by_pos, kruskal_by_pos, spearman_with
 from compactvl.evaluation.results import Metric
 from compactvl.evaluation.statistics import Interval, bootstrap_means, percentiles, resampled_ratios
 
 __all__ = [
+    "COLLAPSE",
     "collapsed",
     "content_function",
     "dunn_by_pos",
@@ -26,8 +27,6 @@ __all__ = [
     "spearman_with",
 ]
 
-COLLAPSE = 1e-3
-"""Gates whose standard deviation across words is below this are constant for all purposes."""
 CONDITIONS = ("necessary", "useful", "irrelevant")
 MEASURES = {"gate": "probe_gate", "correct": "probe_accuracy", "correct_no_image": "probe_accuracy_no_image"}
 """Column of a probe item → metric."""
@@ -35,28 +34,34 @@ MEASURES = {"gate": "probe_gate", "correct": "probe_accuracy", "correct_no_image
 
 @dataclass(frozen=True)
 class Collapse:
-    """Whether the gates still depend on the word.
+    """Whether the gates still depend on the word; true where the last layer's, which all analyses are of, do not.
+
+    A gate mixes text and image on a scale of 0 to 1. Where it varies by less than a hundredth of that scale, every word
+    gets the same mixture, however significant the differences are over thousands of words.
 
     Attributes:
-        collapsed: the last layer's gates are constant.
         layers: standard deviation across the captions' words, by layer. threshold: below it a layer is constant.
     """
 
-    collapsed: bool
     layers: tuple[float, ...]
     threshold: float
 
     def __bool__(self) -> bool:
-        return self.collapsed
+        return self.constant[-1]
+
+    @property
+    def constant(self) -> tuple[bool, ...]:
+        """Whether each layer's gate is constant."""
+        return tuple(spread < self.threshold for spread in self.layers)
 
 
 def collapsed(table: pd.DataFrame, threshold: float = COLLAPSE) -> Collapse:
-    """Check the gates' failure sign, values that do not vary from word to word."""
+    """Check the gates' failure sign, values that do not vary from word to word, in every layer."""
     words = words_of(table)
     layers = tuple(
         float(words[name].to_numpy(dtype=float).std()) if len(words) else 0.0 for name in gate_columns(table)
     )
-    return Collapse(layers[-1] < threshold, layers, threshold)
+    return Collapse(layers, threshold)
 
 
 def probe_summary(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from compactvl.config.language_benchmarks import METRIC_SUFFIXES
 from compactvl.evaluation.language import MACRO
 from compactvl.evaluation.language_scores import SCORES
-from compactvl.evaluation.statistics import Interval, bootstrap_ratios, stratified_bootstrap
+from compactvl.evaluation.statistics import Interval, bootstrap_interval, bootstrap_ratios, stratified_bootstrap
+from compactvl.reporting.gating.labels import TASKS
 from compactvl.reporting.study import StudyResults
 
 LANGUAGE = "language"
@@ -34,6 +36,15 @@ def scored(study: StudyResults, variants: Iterable[str], task: str) -> list[str]
     return [variant for variant in variants if has_task(study, variant, task)]
 
 
+def language_tasks(study: StudyResults, variants: Iterable[str]) -> list[str]:
+    """Return the tasks any of ``variants`` was scored on, those of :data:`TASKS` first, then others by name."""
+    table = study.metrics
+    rows = table[table["variant"].isin(list(variants)) & (table["benchmark"] == LANGUAGE)]
+    names = {name for name in rows["metric"] if "/" not in name}
+    found = {name for name in names if not any(name == f"{task}_{s}" for s in METRIC_SUFFIXES for task in names)}
+    return [*(task for task in TASKS if task in found), *sorted(found - set(TASKS))]
+
+
 def requests(study: StudyResults, score: Score) -> list[pd.DataFrame]:
     """Return the requests of a task and condition, a table a seed; empty where there are none."""
     tables = []
@@ -57,6 +68,24 @@ def item_values(study: StudyResults, score: Score) -> pd.DataFrame | None:
     values = pd.concat([SCORES[table["kind"].iloc[0]](table)["value"] for table in tables], axis=1).mean(axis=1)
     about = tables[0].drop_duplicates("item_id").set_index("item_id")[["group", "cluster", "kind"]]
     return about.assign(value=values)
+
+
+def split_accuracy(study: StudyResults, score: Score, reference: Score) -> dict[str, tuple[Interval, int]] | None:
+    """Return the share of right items where ``reference`` is ``right`` and where it is ``wrong``, and their number.
+
+    A mean over items, not over groups, as the parts' groups are small; ``None`` where one is absent, and a part without
+    items is left out.
+    """
+    mine, theirs = item_values(study, score), item_values(study, reference)
+    if mine is None or theirs is None:
+        return None
+    right = theirs["value"].reindex(mine.index).dropna() > 0.5
+    parts = {"wrong": mine.loc[right.index[~right]], "right": mine.loc[right.index[right]]}
+    return {
+        name: (bootstrap_interval(part["value"].to_numpy(), part["cluster"].to_numpy(dtype=object)), len(part))
+        for name, part in parts.items()
+        if len(part)
+    }
 
 
 def difference(study: StudyResults, a: Score, b: Score) -> Interval | None:

@@ -8,7 +8,9 @@ VARIANTS = {
     "unigram": "Unigram (control)",
     "bigram": "Bigram (control)",
     "random": "Random scores (control)",
-    "text_trunk": "Text only",
+    "no_images": "Images withheld (control)",
+    "text_only": "Text only, no captions (control)",
+    "text_trunk": "Trunk: images withheld, start of the design choices",
     "base": "Base: soft gate, per feature",
     "soft_token": "Soft gate, per token",
     "hard_feature": "Hard gate, per feature",
@@ -41,9 +43,13 @@ TASKS = {
     "text_perplexity": "Text perplexity",
     "caption_perplexity": "Caption perplexity",
 }
-"""Language tasks in the order of the tables."""
+"""Language tasks in the order of the tables; others that were scored follow."""
 
-SHOWN = {"own": "own image", "none": "no image", "other": "another image"}
+SHOWN = {
+    "own": "own image",
+    "other": "another image",
+    "none": "image taken away (a mode its training did not have)",
+}
 POS_NAMES = {
     "NOUN": "noun",
     "VERB": "verb",
@@ -61,12 +67,12 @@ POS_NAMES = {
 
 
 def label(variant: str) -> str:
-    """Return a variant's name for readers: ``scale_8`` is "Base, 1/8 of the data"."""
+    """Return a variant's name for readers: ``scale_8`` is "Base, 1/8 of the pool"."""
     if variant in VARIANTS:
         return VARIANTS[variant]
     if match := re.fullmatch(r"(no_gate_)?scale_(\d+)", variant):
         share = "all" if match[2] == "1" else f"1/{match[2]}"
-        return f"{'No gate' if match[1] else 'Base'}, {share} of the data"
+        return f"{'No gate' if match[1] else 'Base'}, {share} of the pool"
     return common_label(variant)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from compactvl.reporting.claims import FAILS, OPEN
+from compactvl.reporting.gating.items import LANGUAGE, language_tasks
 from compactvl.reporting.gating.labels import label, task_label
 from compactvl.reporting.gating.words import FEWEST, collapse, gate_words, gated
 from compactvl.reporting.study import StudyResults
@@ -27,16 +28,27 @@ def does_not_hold(judged: pd.DataFrame) -> str:
 
 
 def collapse_note(study: StudyResults, variants: Sequence[str]) -> str:
-    """Return a warning that names the variants whose gate is a constant; says so too where none is."""
-    run = gated(study, variants)
-    if not run:
+    """Return a warning that names the variants whose gate is a constant, and layers of others; says so where none is."""
+    found = {variant: collapse(study, variant) for variant in gated(study, variants)}
+    if not found:
         return ""
-    constant = [label(variant) for variant in run if collapse(study, variant)]
+    threshold = next(iter(found.values())).threshold
+    constant = [label(variant) for variant, check in found.items() if check]
+    layers = {
+        v: [str(n) for n, flat in enumerate(check.constant, 1) if flat] for v, check in found.items() if not check
+    }
+    partly = "; ".join(f"{label(v)} (layer {', '.join(numbers)})" for v, numbers in layers.items() if numbers)
+    parts = []
     if constant:
-        return (
-            f"> **Warning: the gate has collapsed to a constant** in {'; '.join(constant)}. It decides nothing there."
+        parts.append(
+            f"> **Warning: the gate has collapsed to a constant** in {'; '.join(constant)}. It decides nothing there, and "
+            f"no analysis of it means anything (last layer, standard deviation over words below {threshold:g})."
         )
-    return f"Collapse check: the gate varies between words in all {len(run)} variants measured."
+    if partly:
+        parts.append(f"> Constant in layers before the last: {partly}.")
+    return "\n>\n".join(parts) or (
+        f"Collapse check: the gate varies between words in every layer of all {len(found)} variants measured."
+    )
 
 
 def small_groups_note(study: StudyResults, variant: str) -> str:
@@ -50,9 +62,10 @@ def small_groups_note(study: StudyResults, variant: str) -> str:
     return f"> Too few words to be drawn: {listed}." if listed else ""
 
 
-def scale_note(study: StudyResults, main: str, tasks: Sequence[str] = ("pairs", "ewok", "vqa", "winoground")) -> str:
+def scale_note(study: StudyResults, main: str) -> str:
     """Return how many items a benchmark has and how far a score can be trusted; empty where none was run."""
-    found = {task: e for task in tasks if (e := study.estimate(main, "language", task))}
+    scores = {task: study.estimate(main, LANGUAGE, task) for task in language_tasks(study, [main])}
+    found = {task: e for task, e in scores.items() if e.chance is not None}
     if not found:
         return ""
     sizes = ", ".join(f"{task_label(t)} {e.n:,} items, ±{50 * (e.high - e.low):.1f} points" for t, e in found.items())

@@ -1,6 +1,7 @@
 """The gates table, a row a word: when the model looks and when it listens."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pandas as pd
 from compactvl.evaluation.gate_tables import gate_columns, tagged_words, word_classes
 from compactvl.evaluation.gates import Collapse, collapsed, kruskal_by_pos, spearman_with
 from compactvl.evaluation.statistics import Interval, percentiles, resampled_ratios
-from compactvl.reporting.study import StudyResults
+from compactvl.reporting.study import Estimate, StudyResults
 
 GATES = "gates"
 CAPTIONS, PROBE = "captions", "probe"
@@ -29,6 +30,24 @@ def gate_words(study: StudyResults, variant: str, source: str = CAPTIONS) -> pd.
     if table.empty:
         return None
     return table.assign(gate=table[gate_columns(table)[-1]].astype(float), word_class=word_classes(table["pos"]))
+
+
+def first_seed(study: StudyResults, variant: str, metric: str) -> Estimate | None:
+    """Return a gate metric of the seed whose words :func:`gate_words` gives, so that numbers are of one model."""
+    seeds = list(study.predictions(variant, GATES))
+    table = study.metrics
+    rows = table[(table["variant"] == variant) & (table["benchmark"] == GATES) & (table["metric"] == metric)]
+    rows = rows[rows["seed"] == seeds[0]] if seeds else rows.head(0)
+    if rows.empty:
+        return None
+    row = rows.iloc[0]
+    return Estimate(float(row["value"]), float(row["low"]), float(row["high"]), None, 1, int(row["n"]), None)
+
+
+def seed_note(study: StudyResults, variant: str) -> str:
+    """Return ``"; first of 3 seeds"`` where there are several, else nothing."""
+    seeds = len(study.predictions(variant, GATES))
+    return f"; first of {seeds} seeds" if seeds > 1 else ""
 
 
 def gated(study: StudyResults, variants: Iterable[str], source: str = CAPTIONS) -> list[str]:
@@ -70,8 +89,21 @@ def means_apart(
     return float(means[0] - means[1]), *percentiles(draws[:, :1] - draws[:, 1:])[0]
 
 
-def contrast_change(first: pd.DataFrame, last: pd.DataFrame) -> Interval | None:
-    """Return how much content minus function words' gate changes from ``first`` to ``last``, over the words of both.
+@dataclass(frozen=True)
+class ContrastChange:
+    """Content minus function words' gate in two models, over the words of both.
+
+    Attributes:
+        before, after: the contrast in each. apart: how much larger its size is in the second, |after| − |before|.
+    """
+
+    before: Interval
+    after: Interval
+    apart: Interval
+
+
+def contrast_change(first: pd.DataFrame, last: pd.DataFrame) -> ContrastChange | None:
+    """Return how the contrast changes from ``first`` to ``last``; both are read on the same words.
 
     Whole captions are resampled; ``None`` where the tables share no words of both classes.
     """
@@ -80,6 +112,10 @@ def contrast_change(first: pd.DataFrame, last: pd.DataFrame) -> Interval | None:
     member = np.stack([both["word_class"] == name for name in ("content", "function")], axis=1)
     if not member.any(axis=0).all():
         return None
-    change = (both["gate_last"] - both["gate"]).to_numpy()
-    means, draws = resampled_ratios(member * change[:, None], member, both["item_id"].to_numpy(dtype=object))
-    return float(means[0] - means[1]), *percentiles(draws[:, :1] - draws[:, 1:])[0]
+    values = np.concatenate([member * both[[name]].to_numpy() for name in ("gate", "gate_last")], axis=1)
+    means, draws = resampled_ratios(values, np.tile(member, 2), both["item_id"].to_numpy(dtype=object))
+    estimates = np.concatenate([means[None], draws])
+    before, after = estimates[:, 0] - estimates[:, 1], estimates[:, 2] - estimates[:, 3]
+    found = np.stack([before, after, np.abs(after) - np.abs(before)], axis=1)
+    intervals = zip(found[0], percentiles(found[1:]), strict=True)
+    return ContrastChange(*((float(value), *tails) for value, tails in intervals))

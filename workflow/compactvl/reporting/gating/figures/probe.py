@@ -1,4 +1,4 @@
-"""Where the image is necessary, useful or irrelevant: the gate, and answers right with and without the image."""
+"""Where the image is necessary, useful or irrelevant: the gate, and answers right with the image and with it taken away."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ from compactvl.reporting.style import BLUE, ORANGE, PALETTE, WIDTH, percent_axis
 
 ANSWERS = (
     ("probe_accuracy", -0.06, ORANGE, "with its image"),
-    ("probe_accuracy_no_image", 0.06, BLUE, "without image"),
+    ("probe_accuracy_no_image", 0.06, BLUE, "image taken away"),
 )
 
 
 def probe(study: StudyResults, *, variants: Sequence[str], main: str) -> Figure | NotRun:
-    """Draw each variant's mean gate by condition, and ``main``'s answers right with and without image; 95% intervals.
+    """Draw each variant's mean gate by condition, and ``main``'s answers right with its image and with it taken away; 95% intervals.
 
     Args:
         variants: left panel; those whose probe was not run are left out. main: right panel.

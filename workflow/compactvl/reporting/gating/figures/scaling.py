@@ -1,4 +1,4 @@
-"""Scores and gates against the share of the data."""
+"""Scores and gates against the share of the pool."""
 
 from collections.abc import Mapping
 
@@ -8,9 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from compactvl.reporting.gating.checkpoints import is_perplexity
-from compactvl.reporting.gating.items import LANGUAGE, has_task
-from compactvl.reporting.gating.labels import TASKS, task_label
+from compactvl.reporting.gating.items import LANGUAGE, language_tasks
+from compactvl.reporting.gating.labels import task_label
 from compactvl.reporting.gating.words import GATES, gated
 from compactvl.reporting.study import NotRun, StudyResults
 from compactvl.reporting.style import GREY, PALETTE, WIDTH, percent_axis
@@ -19,17 +18,17 @@ GATE_PANEL = "content_minus_function"
 
 
 def scaling(study: StudyResults, *, arms: Mapping[str, Mapping[float, str]]) -> Figure | NotRun:
-    """Draw every task, and how far content and function words' gates are apart, against the share of the data.
+    """Draw every task, and how far content and function words' gates are apart, against the share of the pool.
 
     Args:
-        arms: name → {share of the data: variant}; points that were not run are left out.
+        arms: name → {share of the pool: variant}; points that were not run are left out.
     """
     run = {arm: {s: v for s, v in sorted(vs.items()) if study.has(v, LANGUAGE)} for arm, vs in arms.items()}
     run = {arm: variants for arm, variants in run.items() if len(variants) > 1}
     if not run:
-        return NotRun("no variant was run on two shares of the data")
+        return NotRun("no variant was run on two shares of the pool")
     all_variants = [variant for variants in run.values() for variant in variants.values()]
-    tasks = [task for task in TASKS if any(has_task(study, variant, task) for variant in all_variants)]
+    tasks = language_tasks(study, all_variants)
     gates = gated(study, all_variants)
     panels = [*tasks, *([GATE_PANEL] if gates else [])]
     columns = min(3, len(panels))
@@ -50,7 +49,7 @@ def _point(study: StudyResults, variant: str, panel: str) -> tuple[float, float,
     found = study.estimate(variant, GATES if panel == GATE_PANEL else LANGUAGE, panel)
     if found is None:
         return None
-    scale = 1 if is_perplexity(panel) or panel == GATE_PANEL else 100
+    scale = 1 if found.chance is None else 100
     return scale * found.value, scale * found.low, scale * found.high
 
 
@@ -69,15 +68,15 @@ def _finish(study: StudyResults, axes: Axes, panel: str, variants: list[str], sh
     axes.xaxis.set_major_locator(FixedLocator(shares))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"1/{round(1 / share)}" if share < 1 else "1"))
-    axes.set_xlabel("share of the data")
+    axes.set_xlabel("share of the pool")
     if panel == GATE_PANEL:
         axes.axhline(0, color=GREY, linestyle=":", linewidth=1.1)
         axes.set_title("Gate, content − function")
         return
     axes.set_title(task_label(panel))
-    if is_perplexity(panel):
+    chance = next(e.chance for v in variants if (e := study.estimate(v, LANGUAGE, panel)))
+    if chance is None:
         axes.set_ylabel("perplexity")
         return
     percent_axis(axes, "right (%)")
-    chance = next(e.chance for v in variants if (e := study.estimate(v, LANGUAGE, panel)))
     axes.axhline(100 * chance, color=GREY, linestyle=":", linewidth=1.1)

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from compactvl.reporting.gating.claims import gate_points, p_value
 from compactvl.reporting.gating.figures.colours import CLASS_COLOURS, CLASS_NAMES
 from compactvl.reporting.gating.labels import label, short
-from compactvl.reporting.gating.words import GATES, gate_words, spearman_p
+from compactvl.reporting.gating.numbers import gate_points, p_value
+from compactvl.reporting.gating.words import first_seed, gate_words, spearman_p
 from compactvl.reporting.study import NotRun, StudyResults
 from compactvl.reporting.style import WIDTH
 
@@ -31,7 +31,7 @@ def gate_scatter(study: StudyResults, *, variant: str, column: str) -> Figure | 
     words = gate_words(study, variant)
     if words is None:
         return NotRun(f"the gates of {label(variant)} were not measured")
-    rho = study.estimate(variant, GATES, f"spearman_{column}")
+    rho = first_seed(study, variant, f"spearman_{column}")
     if rho is None:
         return NotRun(REASONS.get(column, f"the words' {column} does not vary"))
     known = words[words[column].notna()]
