@@ -304,6 +304,11 @@ class Plan:
         """(text encoder, data set) pairs to embed: what the studies need."""
         return sorted(set().union(*(needs.texts for needs in self._all_needs())))
 
+    @cached_property
+    def built_on(self) -> list[str]:
+        """Names of the variants, of any study, whose run another one's training reads."""
+        return sorted({name for job in self.trainings for name in self.needs(job.study, job.variant).variants})
+
     def _all_needs(self) -> list[Needs]:
         jobs = dict.fromkeys((job.study, job.variant, None) for job in self.trainings)
         jobs |= dict.fromkeys((job.study, job.variant, job.benchmark) for job in self.evaluations)

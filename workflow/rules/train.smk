@@ -29,3 +29,13 @@ rule train:
     shell:
         "compactvl train --settings {input.settings} --peers {input.peers} --study {wildcards.study} "
         "--variant {wildcards.variant} --seed {wildcards.seed} --out {params.folder} > {log} 2>&1"
+
+
+# What other variants build on goes first: it is on the longest way to the end.
+use rule train as train_first with:
+    wildcard_constraints:
+        variant="|".join(plan.built_on) or "(?!)",
+    priority: 10
+
+
+ruleorder: train_first > train
