@@ -33,6 +33,7 @@ from compactvl.reporting.gating.items import (
     surprisal_difference,
 )
 from compactvl.reporting.gating.labels import TASKS, VARIANTS, label
+from compactvl.reporting.gating.numbers import signed
 from compactvl.reporting.gating.words import contrast_change, gate_words, means_apart, parts_of_speech
 from compactvl.reporting.render import render
 from compactvl.reporting.sources import open_set
@@ -477,6 +478,20 @@ def test_the_image_helps_against_the_control_without(study):
                                           "Images withheld (control)"]  # fmt: skip
     control = study.estimate("no_images", "language", "vqa")
     assert table.loc["VQA", "Images withheld (control)"].startswith(f"{100 * control.value:.1f} [")
+
+
+def test_captions_need_their_images(study):
+    def perplexity(variant, metric):
+        return study.estimate(variant, "language", metric).value
+
+    found = outcomes(study)["captions_need_images"]
+    own = perplexity("base", "caption_perplexity")
+    others = perplexity("base", "caption_perplexity_other_image"), perplexity("no_images", "caption_perplexity")
+    for other in others:
+        assert signed(np.log(other / own), 2) in found.evidence
+    same = outcomes(study, text_only="base")["captions_need_images"]
+    assert same.verdict == OPEN
+    assert "the control, +0.00 [+0.00, +0.00]" in same.evidence
 
 
 def test_all_benchmarks_are_needed_to_improve_all(tmp_path):

@@ -139,6 +139,13 @@ def gating_claims(
             "question",
         ),
         Claim(
+            "captions_need_images",
+            "Held-out captions are more probable with their own image than with another one, and than to the control whose "
+            "images were withheld.",
+            test(_captions_need_images, main=main, control=text_only),
+            "control",
+        ),
+        Claim(
             "own_image",
             "The image helps: its own one is better than another one, in the same model.",
             test(_own_image, variant=main),
@@ -303,6 +310,24 @@ def _untrained_mode(study: StudyResults, *, a: str, b: str, task: str) -> Outcom
         f"{task_label(task)} {_value(study, b, task)} → {_value(study, a, task)}, {numbers}; but {label(a)} was never "
         "trained without an image, and texts are scored without one: this measures the unknown mode too",
     )
+
+
+def _captions_need_images(study: StudyResults, *, main: str, control: str) -> Outcome:
+    """Nats a token that the own image saves, against another image and against the control without images."""
+    task = "caption_perplexity"
+    if absent := [variant for variant in (main, control) if not has_task(study, variant, task)]:
+        return missing(*(f"{variant} ({task_label(task)})" for variant in absent))
+    own = Score(main, task, "own")
+    others = {"another image": Score(main, task, "other"), "the control": Score(control, task, "own")}
+    verdicts, parts = [], []
+    for name, other in others.items():
+        found = surprisal_difference(study, other, own)
+        if found is None:
+            return Outcome(OPEN, f"{name}: not over the same tokens")
+        verdicts.append(_signed(found, "").verdict)
+        parts.append("against {}, {} [{}, {}] nats a token saved".format(name, *(signed(value, 2) for value in found)))
+    verdict = FAILS if FAILS in verdicts else OPEN if OPEN in verdicts else HOLDS
+    return Outcome(verdict, "; ".join(parts))
 
 
 def _own_image(study: StudyResults, *, variant: str) -> Outcome:

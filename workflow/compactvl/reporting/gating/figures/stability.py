@@ -12,6 +12,8 @@ from compactvl.reporting.study import NotRun, StudyResults
 from compactvl.reporting.style import PALETTE, WIDTH
 
 MARKERS = "os^Dv<>P"
+FEW_DECADES = 50
+"""Perplexities over a wider range than this have a tick a decade, not several."""
 
 
 def stability(study: StudyResults, *, variants: Sequence[str]) -> Figure | NotRun:
@@ -40,7 +42,8 @@ def stability(study: StudyResults, *, variants: Sequence[str]) -> Figure | NotRu
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if is_perplexity(task):
             axes.set_yscale("log")
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7)))
+            low, high = axes.get_ylim()
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high / low < FEW_DECADES else (1,)))
             axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
             axes.yaxis.set_minor_locator(NullLocator())
     handles, names = grid.flat[0].get_legend_handles_labels()
