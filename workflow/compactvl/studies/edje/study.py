@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compactvl.config.base import did_you_mean, validate
+from compactvl.config.base import did_you_mean
 from compactvl.config.benchmarks import EfficiencyBenchmark, RetrievalBenchmark, WinogroundBenchmark
-from compactvl.errors import UserError
 from compactvl.studies.base import Job, Needs, VariantBase
 from compactvl.studies.edje import needs
 from compactvl.studies.edje.settings import (
@@ -17,6 +16,7 @@ from compactvl.studies.edje.settings import (
     Pretrained,
     ScoreFusion,
 )
+from compactvl.studies.resolve import resolve_variants
 
 KINDS = {
     "embedding": Embedding,
@@ -35,26 +35,7 @@ class EdjeStudy:
 
     def resolve(self, variants: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, VariantBase]:
         """Validate variants and what they say of each other."""
-        resolved, problems = {}, []
-        for name, body in variants.items():
-            place = f"{where}.{name}"
-            kind = body.get("kind")
-            if kind not in KINDS:
-                problems.append(
-                    f"{place}.kind: missing; one of {', '.join(KINDS)}"
-                    if kind is None
-                    else f"{place}.kind: unknown kind {kind!r}{did_you_mean(str(kind), KINDS)}"
-                )
-                continue
-            try:
-                resolved[name] = validate(KINDS[kind], body, place)
-            except UserError as error:
-                problems.append(str(error))
-        if not problems:
-            problems = [line for name in resolved for line in _reference_problems(name, resolved, where)]
-        if problems:
-            raise UserError("\n".join(problems))
-        return resolved
+        return resolve_variants(KINDS, variants, where, _reference_problems)
 
     def training_needs(self, settings: Any, peers: Mapping[str, Any]) -> Needs:
         """See :func:`compactvl.studies.edje.needs.training_needs`."""

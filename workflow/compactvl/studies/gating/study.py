@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from compactvl.config.base import did_you_mean, validate
+from compactvl.config.base import did_you_mean
 from compactvl.config.language_benchmarks import GatesBenchmark, LanguageBenchmark
-from compactvl.errors import UserError
 from compactvl.studies.base import Job, Needs, VariantBase
 from compactvl.studies.gating import needs
 from compactvl.studies.gating.settings import Decoder, NGram, Random, Tokenizer
+from compactvl.studies.resolve import resolve_variants
 
 KINDS = {"tokenizer": Tokenizer, "decoder": Decoder, "ngram": NGram, "random": Random}
 
@@ -20,25 +20,7 @@ class GatingStudy:
 
     def resolve(self, variants: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, VariantBase]:
         """Validate variants and what they say of each other."""
-        resolved, problems = {}, []
-        for name, body in variants.items():
-            place, kind = f"{where}.{name}", body.get("kind")
-            if kind not in KINDS:
-                problems.append(
-                    f"{place}.kind: missing; one of {', '.join(KINDS)}"
-                    if kind is None
-                    else f"{place}.kind: unknown kind {kind!r}{did_you_mean(str(kind), KINDS)}"
-                )
-                continue
-            try:
-                resolved[name] = validate(KINDS[kind], body, place)
-            except UserError as error:
-                problems.append(str(error))
-        if not problems:
-            problems = [line for name in resolved for line in _reference_problems(name, resolved, where)]
-        if problems:
-            raise UserError("\n".join(problems))
-        return resolved
+        return resolve_variants(KINDS, variants, where, _reference_problems)
 
     def training_needs(self, settings: Any, peers: Mapping[str, Any]) -> Needs:
         """See :func:`compactvl.studies.gating.needs.training_needs`."""
