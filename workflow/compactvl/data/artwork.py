@@ -37,9 +37,9 @@ class Artwork:
             self._set = json.loads(read_member(archive, "package/icons.json"))
             characters = json.loads(read_member(archive, "package/chars.json"))
             self._icons, self._aliases = self._set["icons"], self._set.get("aliases", {})
-        except (json.JSONDecodeError, KeyError) as error:
+            self._names = {code_of(code): icon for code, icon in characters.items()}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{archive} is not an Iconify icon set ({error!r}); check the source {name!r}") from error
-        self._names = {code_of(code): icon for code, icon in characters.items()}
         self._raster = lru_cache(maxsize=None)(self._rasterise)
         self._window = lru_cache(maxsize=None)(self._tight_window)
 

@@ -17,9 +17,10 @@ from compactvl.data.canonical import write_set
 from compactvl.data.folder import split_by_ratio
 from compactvl.data.tagger import load_tagger
 from compactvl.data.text_audit import audit_texts
+from compactvl.data.user_json import read_user_json
 from compactvl.data.vector_file import vector_facts, vector_id
 from compactvl.errors import UserError
-from compactvl.files import read_json, sha256_file
+from compactvl.files import sha256_file
 
 
 def curate_babylm_captions(name: str, settings: BabylmCaptionsSettings, folder: Path) -> None:
@@ -83,7 +84,7 @@ def read_captions(path: Path) -> list[str]:
     Raises:
         UserError: not a list of strings, or an empty one; names the row.
     """
-    body = read_json(path)
+    body = read_user_json(path)
     if not isinstance(body, list) or not body:
         raise UserError(f"{path} is not a JSON list of captions; give BabyLM's file as it is")
     captions = []

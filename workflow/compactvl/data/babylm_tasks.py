@@ -19,9 +19,10 @@ import pandas as pd
 from compactvl.config.text_datasets import BabylmTaskSettings
 from compactvl.data.canonical import write_set
 from compactvl.data.text_lines import read_lines
+from compactvl.data.user_json import read_user_json
 from compactvl.data.vector_file import vector_facts, vector_id
 from compactvl.errors import UserError
-from compactvl.files import read_json, sha256_file
+from compactvl.files import sha256_file
 
 SUFFIXES = {".json", ".jsonl"}
 DISTRACTORS = 7
@@ -98,7 +99,7 @@ def read_records(path: Path) -> Iterator[tuple[int, str, Record]]:
 
 def _rows(path: Path) -> Iterator[tuple[str, Any]]:
     if path.suffix == ".json":
-        body = read_json(path)
+        body = read_user_json(path)
         if not isinstance(body, list):
             raise UserError(f"{path} is not a JSON list; give the file as it is distributed")
         yield from ((f"{path} row {row}", record) for row, record in enumerate(body))
@@ -107,7 +108,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Any]]:
         if text:
             try:
                 yield f"{path} line {line}", json.loads(text)
-            except json.JSONDecodeError as error:
+            except (RecursionError, ValueError) as error:
                 raise UserError(f"{path} line {line} is not JSON ({error}); get the file again") from error
 
 

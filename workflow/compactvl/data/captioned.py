@@ -1,5 +1,6 @@
 """Captioned images on disk, as the readers of public formats give them, and the step from there to a canonical set."""
 
+import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ import pandas as pd
 from compactvl.data.canonical import ImageRow, write_set
 from compactvl.data.photos import read_photo
 from compactvl.errors import UserError
+from compactvl.files import sha256_bytes, sha256_file
 from compactvl.progress import track
 
+log = logging.getLogger(__name__)
 SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {"train": "train", "restval": "train", "val": "val", "validation": "val", "dev": "val", "test": "test"}
 
@@ -60,13 +63,25 @@ def write_captioned(
     quality: int,
     settings: Mapping[str, Any],
     inputs: Mapping[str, str],
+    refuse_leaks: bool = True,
 ) -> None:
     """Read, re-encode and write all images and captions as a canonical data set, splits in the order train, val, test.
 
+    Images are compared between splits twice: their files before anything is read, and the pictures as they are stored,
+    which differ in no metadata.
+
+    Args:
+        refuse_leaks: whether an image in two splits is an error; else the manifest counts them as ``in_two_splits``.
+
     Raises:
-        UserError: an unreadable image; names it.
+        UserError: an unreadable image, or one in two splits; names it.
     """
     started = time.monotonic()
+    if refuse_leaks:
+        for one, other in same_files(records):
+            raise _leak(name, one, other)
+    leaks: dict[str, str] = {}
+    stored: dict[str, CaptionedImage] = {}
     ordered = sorted(records, key=lambda record: SPLITS.index(record.split or "train"))
     items = pd.DataFrame(
         [
@@ -78,8 +93,38 @@ def write_captioned(
 
     def rows() -> Iterator[ImageRow]:
         for record in track(ordered, unit="image", label=f"read {name}", total=len(ordered)):
-            yield ImageRow(
-                record.image_id, read_photo(record.path, max_side=max_side, quality=quality), record.split or "train"
+            data = read_photo(record.path, max_side=max_side, quality=quality)
+            first = stored.setdefault(sha256_bytes(data), record)
+            if first.split != record.split:
+                leaks[record.image_id] = first.image_id
+                if refuse_leaks:
+                    raise _leak(name, first, record)
+            yield ImageRow(record.image_id, data, record.split or "train")
+        if leaks:
+            log.warning(
+                "data set %s: %d images are in two splits, e.g. %s and %s", name, len(leaks), *min(leaks.items())
             )
 
-    write_set(folder, name, rows(), items, settings=settings, inputs=inputs, started=started)
+    facts = {} if refuse_leaks else {"in_two_splits": leaks}
+    write_set(folder, name, rows(), items, settings=settings, inputs=inputs, started=started, **facts)
+
+
+def same_files(records: Sequence[CaptionedImage]) -> Iterator[tuple[CaptionedImage, CaptionedImage]]:
+    """Yield pairs of images of different splits whose files are equal; only files of equal size are read."""
+    by_size: dict[int, list[CaptionedImage]] = {}
+    for record in records:
+        by_size.setdefault(record.path.stat().st_size, []).append(record)
+    for alike in by_size.values():
+        if len({record.split for record in alike}) > 1:
+            seen: dict[str, CaptionedImage] = {}
+            for record in alike:
+                first = seen.setdefault(sha256_file(record.path), record)
+                if first.split != record.split:
+                    yield first, record
+
+
+def _leak(name: str, one: CaptionedImage, other: CaptionedImage) -> UserError:
+    return UserError(
+        f"data set {name!r} leaks: the same image in two splits, {one.path} ({one.split}) and {other.path} ({other.split}); "
+        "put both in one split or take one out"
+    )

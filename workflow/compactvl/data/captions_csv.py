@@ -1,10 +1,14 @@
 """Reader of ``captions.csv``: columns image, caption and perhaps split; one row a caption, UTF-8."""
 
 import csv
+import difflib
+from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from compactvl.data.captioned import CaptionedImage, has_words, split_name
 from compactvl.errors import UserError
+
+COLUMNS = ("image", "caption", "split")
 
 
 def read_captions_csv(path: Path, folder: Path) -> list[CaptionedImage]:
@@ -30,6 +34,10 @@ def read_captions_csv(path: Path, folder: Path) -> list[CaptionedImage]:
         caption = " ".join((row["caption"] or "").split())
         if not caption:
             raise UserError(f"{where}: empty caption of {image_id!r}; write one or delete the line")
+        if "\0" in caption:
+            raise UserError(
+                f"{where}: caption of {image_id!r} has a NUL character; is this a text file? Delete it there"
+            )
         if not has_words(caption):
             raise UserError(f"{where}: caption {caption!r} of {image_id!r} has no words; write one or delete the line")
         if (image_id, caption) in seen:
@@ -58,12 +66,7 @@ def _rows(path: Path):
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, strict=True)
-            for column in ("image", "caption"):
-                if column not in (reader.fieldnames or ()):
-                    found = ", ".join(reader.fieldnames or ()) or "none"
-                    raise UserError(
-                        f"{path}: no column {column!r} (columns: {found}); the first line must be image,caption[,split]"
-                    )
+            _check_columns(path, reader.fieldnames or ())
             for row in reader:
                 if None in row:
                     raise UserError(
@@ -76,6 +79,22 @@ def _rows(path: Path):
         raise UserError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
     except (csv.Error, OSError) as error:
         raise UserError(f"{path} cannot be read as CSV ({error}); check its quotes") from error
+
+
+def _check_columns(path: Path, found: Sequence[str]) -> None:
+    """Other columns are the user's own business, unless they look like a slip of the pen."""
+    for column in COLUMNS[:2]:
+        if column not in found:
+            raise UserError(
+                f"{path}: no column {column!r} (columns: {', '.join(found) or 'none'}); "
+                "the first line must be image,caption[,split]"
+            )
+    for column in found:
+        if found.count(column) > 1:
+            raise UserError(f"{path}: two columns are named {column!r}; rename one")
+        near = difflib.get_close_matches(column.strip().lower(), COLUMNS, n=1, cutoff=0.7)
+        if column not in COLUMNS and near and near[0] not in found:
+            raise UserError(f'{path}: unknown column {column!r}; did you mean "{near[0]}"?')
 
 
 def _image_id(value: str, where: str) -> str:

@@ -1,6 +1,9 @@
 """The stage ``curate``: settings and sources → a canonical data set."""
 
-from collections.abc import Mapping
+import contextlib
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from compactvl.config.base import did_you_mean
 from compactvl.config.datasets import (
@@ -97,6 +100,28 @@ def curate(
         UserError: a source or file is missing or not the pinned one; or what the kind's own reader finds wrong.
     """
     folder = layout.dataset(name)
+    with _nothing_left_behind(folder):
+        _curate(name, settings, layout, sources, folder)
+
+
+@contextlib.contextmanager
+def _nothing_left_behind(folder: Path) -> Iterator[None]:
+    """Remove the files that were added to ``folder`` when what was to be made there is refused."""
+    before = set(folder.iterdir()) if folder.is_dir() else None
+    try:
+        yield
+    except UserError:
+        if before is None:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            for path in set(folder.iterdir()) - before:
+                path.unlink()
+        raise
+
+
+def _curate(
+    name: str, settings: DatasetSettings, layout: Layout, sources: Mapping[str, SourceSettings], folder: Path
+) -> None:
     for kind, procedure in OWN_FILES.items():
         if isinstance(settings, kind):
             return procedure(name, settings, folder)

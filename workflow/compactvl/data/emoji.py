@@ -1,6 +1,8 @@
 """Names, tags and groups of the emoji, from the package emojibase-data (Unicode CLDR)."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,19 +41,20 @@ def read_emoji(archive: Path) -> list[Emoji]:
     """
     rows = _read_json(archive, "en/data.json")
     messages = _read_json(archive, "en/messages.json")
-    groups = {row["order"]: row["key"] for row in messages["groups"]}
-    subgroups = {row["order"]: row["key"] for row in messages["subgroups"]}
-    return [
-        Emoji(
-            code_of(row["hexcode"]),
-            row["label"],
-            tuple(row.get("tags", ())),
-            groups[row["group"]],
-            subgroups[row["subgroup"]],
-        )
-        for row in rows
-        if row.get("group") is not None
-    ]
+    with _as_the_package_has_it(archive):
+        groups = {row["order"]: row["key"] for row in messages["groups"]}
+        subgroups = {row["order"]: row["key"] for row in messages["subgroups"]}
+        return [
+            Emoji(
+                code_of(row["hexcode"]),
+                row["label"],
+                tuple(row.get("tags", ())),
+                groups[row["group"]],
+                subgroups[row["subgroup"]],
+            )
+            for row in rows
+            if row.get("group") is not None
+        ]
 
 
 def read_labels(archive: Path, language: str) -> dict[str, str]:
@@ -60,11 +63,23 @@ def read_labels(archive: Path, language: str) -> dict[str, str]:
     Raises:
         UserError: the package has no such language.
     """
-    return {code_of(row["hexcode"]): row["label"] for row in _read_json(archive, f"{language}/data.json")}
+    rows = _read_json(archive, f"{language}/data.json")
+    with _as_the_package_has_it(archive):
+        return {code_of(row["hexcode"]): row["label"] for row in rows}
+
+
+@contextlib.contextmanager
+def _as_the_package_has_it(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(
+            f"{archive}: its emoji are not in emojibase's form ({error!r}); fetch the source again"
+        ) from error
 
 
 def _read_json(archive: Path, member: str):
     try:
         return json.loads(read_member(archive, f"package/{member}"))
-    except json.JSONDecodeError as error:
+    except ValueError as error:
         raise UserError(f"{archive}: {member} is not valid JSON ({error}); fetch the source again") from error

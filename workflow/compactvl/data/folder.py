@@ -6,14 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from compactvl.config.datasets import FolderSettings, SplitRatios
-from compactvl.data.audit import audit_splits
-from compactvl.data.canonical import CanonicalSet
 from compactvl.data.captioned import SPLITS, CaptionedImage, write_captioned
 from compactvl.data.captions_csv import read_captions_csv
 from compactvl.data.karpathy import read_karpathy
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
-from compactvl.manifest import MANIFEST
 
 
 def curate_folder(name: str, settings: FolderSettings, folder: Path) -> None:
@@ -42,12 +39,6 @@ def curate_folder(name: str, settings: FolderSettings, folder: Path) -> None:
         folder, name, records, max_side=settings.max_side, quality=settings.jpeg_quality,
         settings=settings.model_dump(mode="json", exclude={"path"}), inputs={source.name: sha256_file(source)},
     )  # fmt: skip
-    done = CanonicalSet.open(folder)
-    try:
-        audit_splits(name, done.images, done.items, compare=("image",))
-    except UserError:
-        (folder / MANIFEST).unlink()
-        raise
 
 
 def split_by_ratio(image_id: str, ratios: SplitRatios, seed: int) -> str:

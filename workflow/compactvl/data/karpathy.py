@@ -10,8 +10,9 @@ from typing import Any
 
 from compactvl.config.datasets import KarpathySettings
 from compactvl.data.captioned import CaptionedImage, has_words, split_name, write_captioned
+from compactvl.data.user_json import read_user_json
 from compactvl.errors import UserError
-from compactvl.files import read_json, sha256_file
+from compactvl.files import sha256_file
 
 
 def read_karpathy(path: Path, folder: Path) -> list[CaptionedImage]:
@@ -27,7 +28,7 @@ def read_karpathy(path: Path, folder: Path) -> list[CaptionedImage]:
     """
     if not path.is_file():
         raise UserError(f"{path} is missing; put Karpathy's split file there")
-    body = read_json(path)
+    body = read_user_json(path)
     if not isinstance(body, dict) or not isinstance(body.get("images"), list) or not body["images"]:
         raise UserError(f"{path} is not a Karpathy split file: it has no list 'images'")
     records: dict[str, CaptionedImage] = {}
@@ -49,6 +50,7 @@ def _record(entry: Any, folder: Path, where: str) -> CaptionedImage:
     try:
         name, split, sentences = entry["filename"], entry["split"], entry["sentences"]
         below = PurePosixPath(entry.get("filepath", ""), name)
+        split = split_name(split, where)
         captions = tuple(
             (str(sentence.get("sentid", f"{name}#{k}")), " ".join(sentence["raw"].split()))
             for k, sentence in enumerate(sentences)
@@ -62,11 +64,14 @@ def _record(entry: Any, folder: Path, where: str) -> CaptionedImage:
     for number, (_, caption) in enumerate(captions):
         if not has_words(caption):
             raise UserError(f"{where}.sentences[{number}]: caption {caption!r} of {name!r} has no words; take it out")
-    return CaptionedImage(name, folder / below, split_name(split, where), captions)
+    return CaptionedImage(name, folder / below, split, captions)
 
 
 def curate_karpathy(name: str, settings: KarpathySettings, folder: Path) -> None:
     """Make a canonical data set from Flickr30k or COCO as their owners distribute them.
+
+    An image that is in two of their splits is counted in the manifest (``in_two_splits``), not refused: the split is the
+    published one.
 
     Raises:
         UserError: a missing file (says where to get it and where to put it), or a damaged one.
@@ -85,5 +90,5 @@ def curate_karpathy(name: str, settings: KarpathySettings, folder: Path) -> None
         )
     write_captioned(
         folder, name, records, max_side=settings.max_side, quality=settings.jpeg_quality,
-        settings=settings.model_dump(mode="json"), inputs={annotations.name: sha256_file(annotations)},
+        settings=settings.model_dump(mode="json"), inputs={annotations.name: sha256_file(annotations)}, refuse_leaks=False,
     )  # fmt: skip

@@ -39,7 +39,9 @@ def read_members(archive: Path, pattern: str, *, largest: int = LARGEST_TOTAL) -
                 found[info.name] = file.extractfile(info).read()
     except FileNotFoundError:
         raise UserError(f"{archive} is missing: run the target 'data' (or 'dvc pull') to fetch it") from None
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # whatever a damaged or hostile archive provokes in tarfile and zlib
         raise UserError(f"{archive} cannot be read ({error}); delete it and fetch it again") from error
     if not found:
         raise UserError(f"{archive} has no file {pattern}; is it the package and version the config names?")

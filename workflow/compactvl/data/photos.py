@@ -1,21 +1,22 @@
-"""Photographs of any format → upright RGB, re-encoded without metadata."""
+"""Photographs of any format → upright RGB (see :mod:`compactvl.data.pixels`), re-encoded without metadata."""
 
 import io
 from pathlib import Path
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from compactvl.data.pixels import to_rgb
 from compactvl.data.render import encode_png
 from compactvl.errors import UserError
 
 LOSSLESS = frozenset({"PNG", "BMP", "GIF", "TIFF", "PPM"})
+REMEDY = "replace it or take it out of the captions"
 
 
 def read_photo(path: Path, *, max_side: int | None = None, quality: int = 95) -> bytes:
     """Return an image file's picture as PNG (from lossless formats) or JPEG bytes.
 
-    The EXIF rotation is applied, transparency is laid on white, of an animation the first frame is taken, and all
-    metadata (place, camera) is dropped.
+    All metadata (place, camera) is dropped.
 
     Args:
         path: the file.
@@ -23,19 +24,16 @@ def read_photo(path: Path, *, max_side: int | None = None, quality: int = 95) ->
         quality: JPEG quality.
 
     Raises:
-        UserError: the file is missing or not a readable image; names it.
+        UserError: the file is missing, not a readable image, or larger than Pillow's safety limit; names it.
     """
     try:
         with Image.open(path) as file:
             lossless = file.format in LOSSLESS
-            upright = ImageOps.exif_transpose(file)
-            image = _rgb(upright)
+            image = to_rgb(file)
     except FileNotFoundError:
         raise UserError(f"{path} is missing; put the image there or take it out of the captions") from None
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(
-            f"{path} is not a readable image ({error}); replace it or take it out of the captions"
-        ) from error
+    except Exception as error:  # whatever a damaged file provokes in Pillow's many readers
+        raise UserError(f"{path} is not a readable image ({why(error)}); {REMEDY}") from error
     if max_side is not None and max(image.size) > max_side:
         image.thumbnail((max_side, max_side), Image.Resampling.LANCZOS)
     if lossless:
@@ -45,17 +43,10 @@ def read_photo(path: Path, *, max_side: int | None = None, quality: int = 95) ->
     return buffer.getvalue()
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Return an RGB copy without metadata: more than 8 bits are scaled to 8, transparency becomes white."""
-    if image.mode.startswith(("I", "F")):
-        low, high = image.getextrema()
-        scale = 255.0 / (65535 if low >= 0 and high > 255 else max(high, 1))
-        image = image.convert("F").point(lambda value: value * scale + 0.0).convert("L")
-    if "A" in image.getbands() or "transparency" in image.info:
-        image = image.convert("RGBA")
-        canvas = Image.new("RGB", image.size, "white")
-        canvas.paste(image, mask=image.getchannel("A"))
-        return canvas
-    canvas = Image.new("RGB", image.size)
-    canvas.paste(image.convert("RGB"))
-    return canvas
+def why(error: Exception) -> str:
+    """Return in one line why Pillow could not read an image."""
+    if isinstance(error, UnidentifiedImageError):
+        return "no image format that Pillow knows"
+    if isinstance(error, Image.DecompressionBombError):
+        return f"over {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, which may be a decompression bomb"
+    return (str(error).splitlines() or [type(error).__name__])[0]

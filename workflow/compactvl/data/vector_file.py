@@ -13,6 +13,9 @@ import numpy as np
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
 
+BLOCK = 8192
+"""Rows that are checked at a time."""
+
 
 def open_vectors(path: str | Path, dim: int | None = None) -> np.ndarray:
     """Map a vector file.
@@ -33,8 +36,11 @@ def open_vectors(path: str | Path, dim: int | None = None) -> np.ndarray:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise UserError(f"{path} is missing; put the vector file there") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path} is not a readable .npy file ({error}); get it again") from error
+    except Exception as error:  # whatever a damaged header provokes in numpy
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        if "pickle" in reason or "Python objects" in reason:
+            reason = "no .npy header, or pickled Python objects, which are never read"
+        raise UserError(f"{path} is not a readable .npy file ({reason}); get it again") from error
     wanted = "(rows, dim)" if dim is None else f"(rows, {dim})"
     if not isinstance(array, np.ndarray) or array.ndim != 2 or (dim is not None and array.shape[1] != dim):
         shape = array.shape if isinstance(array, np.ndarray) else "several arrays"
@@ -48,7 +54,7 @@ def vector_facts(paths: Sequence[str | Path], dim: int) -> list[dict[str, Any]]:
     """Return what a set's manifest says about its vector files.
 
     Raises:
-        UserError: a bad file (see :func:`open_vectors`), or two with the same name.
+        UserError: a bad file (see :func:`open_vectors`), two with the same name, or a number that is not finite.
     """
     facts = [
         {"path": str(path), "stem": Path(path).stem, "rows": len(open_vectors(path, dim)), "dim": dim} for path in paths
@@ -57,7 +63,18 @@ def vector_facts(paths: Sequence[str | Path], dim: int) -> list[dict[str, Any]]:
     repeated = next((stem for stem in stems if stems.count(stem) > 1), None)
     if repeated is not None:
         raise UserError(f"two vector files are named {repeated}.npy; rename one, image ids come from the name")
+    for path in paths:
+        _check_finite(path, open_vectors(path))
     return [fact | {"sha256": sha256_file(fact["path"])} for fact in facts]
+
+
+def _check_finite(path: str | Path, array: np.ndarray) -> None:
+    for start in range(0, len(array), BLOCK):
+        finite = np.isfinite(array[start : start + BLOCK]).all(axis=1)
+        if not finite.all():
+            raise UserError(
+                f"{path} row {start + int(finite.argmin())}: not all numbers are finite; get the file again"
+            )
 
 
 def vector_id(stem: str, row: int) -> str:

@@ -1,6 +1,7 @@
 """Validation of a study's variants, the same for every study."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from compactvl.config.base import did_you_mean, validate
@@ -9,6 +10,9 @@ from compactvl.studies.base import VariantBase
 
 References = Callable[[str, Mapping[str, Any], str], list[str]]
 """(name, all variants, where) → what is wrong with what the variant says of others, one line a problem."""
+
+
+VARIANT = re.compile(r"(?P<study>.*\.variants)\.(?P<variant>\w+)( \(on \w+\))?(?P<rest>.*)", re.DOTALL)
 
 
 def resolve_variants(
@@ -44,5 +48,23 @@ def resolve_variants(
     if not problems:
         problems = [line for name in resolved for line in references(name, resolved, where)]
     if problems:
-        raise UserError("\n".join(problems))
+        raise UserError("\n".join(said_once(problems)))
     return resolved
+
+
+def said_once(problems: Iterable[str]) -> list[str]:
+    """Return each problem once: what a variant hands on to those that are based on it is told of the first alone.
+
+    Args:
+        problems: lines ``studies.<study>.variants.<variant>...``; others stay as they are.
+    """
+    lines: dict[tuple[str, ...], str] = {}
+    more: dict[tuple[str, ...], set[str]] = {}
+    for problem in problems:
+        match = VARIANT.fullmatch(problem)
+        key = (problem,) if match is None else (match["study"], match["rest"])
+        lines.setdefault(key, problem)
+        if match is not None:
+            more.setdefault(key, set()).add(match["variant"])
+    others = {key: len(more.get(key, ())) - 1 for key in lines}
+    return [f"{line} (and of {others[key]} other variants)" if others[key] > 0 else line for key, line in lines.items()]

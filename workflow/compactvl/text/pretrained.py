@@ -6,6 +6,7 @@ tensors under the names of ``transformers.BertModel``, ``<name>.tokenizer.json``
 """
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ import torch
 
 from compactvl.config.weights import TransformersBert
 from compactvl.errors import UserError
-from compactvl.files import atomic_path, sha256_bytes, sha256_file, write_json
+from compactvl.files import atomic_path, sha256_bytes, sha256_file
+from compactvl.manifest import write_provenance, write_record
 from compactvl.vision.registry import state_digest
+from compactvl.vision.transformers_models import first_line
 
 KEEP = (
     "vocab_size",
@@ -46,7 +49,7 @@ def import_bert(name: str, settings: TransformersBert, target: str | Path) -> No
     """
     from safetensors.torch import save_file
 
-    target, place = Path(target), f"weights.{name}: {settings.model}"
+    started, target, place = time.monotonic(), Path(target), f"weights.{name}: {settings.model}"
     config, state, tokenizer = _load(place, name, settings)
     digest = state_digest(state)
     if settings.sha256 not in (None, digest):
@@ -56,8 +59,10 @@ def import_bert(name: str, settings: TransformersBert, target: str | Path) -> No
     companion = target.with_name(f"{target.stem}.tokenizer.json")
     with atomic_path(companion) as temporary:
         temporary.write_bytes(tokenizer)
-    write_json(
-        target.with_suffix(".json"),
+    record = target.with_suffix(".json")
+    write_provenance(record, stage="pretrained", started=started)
+    write_record(
+        record,
         {
             "stage": "weights",
             "name": name,
@@ -79,7 +84,7 @@ def _load(place: str, name: str, settings: TransformersBert) -> tuple[dict[str, 
     """Return the architecture's numbers, the encoder's float32 tensors and the content of ``tokenizer.json``."""
     import transformers
 
-    source = {"revision": settings.revision}
+    source = {"revision": settings.revision, "trust_remote_code": False}
     try:
         config = transformers.AutoConfig.from_pretrained(settings.model, **source)
         _check_architecture(place, config)
@@ -95,10 +100,9 @@ def _load(place: str, name: str, settings: TransformersBert) -> tuple[dict[str, 
     except UserError:
         raise
     except Exception as error:  # transformers and the Hub's client raise file, HTTP and value errors alike
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
         folder = f"data/external/{name}"
         raise UserError(
-            f"{place} cannot be loaded ({reason}); where there is network, run `hf download {settings.model} "
+            f"{place} cannot be loaded ({first_line(error)}); where there is network, run `hf download {settings.model} "
             f"--local-dir {folder}` (config.json, vocab.txt or tokenizer.json, model.safetensors or pytorch_model.bin), "
             f"copy the folder {folder} here and set weights.{name}.model to it"
         ) from error

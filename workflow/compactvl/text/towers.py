@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from compactvl.errors import UserError
 from compactvl.progress import Progress
+from compactvl.vision.transformers_models import first_line
 
 # Model type → class of the text side alone, its output that stands for the whole text, and its padding.
 TOWERS = {
@@ -31,8 +32,9 @@ class TextTower:
     def __init__(self, name: str, revision: str | None = None, precision: str = "bf16") -> None:
         import transformers
 
+        source = {"revision": revision, "trust_remote_code": False}
         try:
-            config = transformers.AutoConfig.from_pretrained(name, revision=revision)
+            config = transformers.AutoConfig.from_pretrained(name, **source)
             if config.model_type not in TOWERS:
                 raise UserError(f"{name} is a {config.model_type!r} model; supported: {', '.join(sorted(TOWERS))}")
             kind, self.output, self.padding = TOWERS[config.model_type]
@@ -42,11 +44,12 @@ class TextTower:
             self.model, loading = getattr(transformers, kind).from_pretrained(
                 name, config=text, revision=revision, output_loading_info=True, dtype=torch.float32
             )
-            self.tokenizer = transformers.AutoTokenizer.from_pretrained(name, revision=revision)
-        except (OSError, ValueError, RuntimeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+            self.tokenizer = transformers.AutoTokenizer.from_pretrained(name, **source)
+        except UserError:
+            raise
+        except Exception as error:  # transformers, safetensors, pickle and the Hub's client raise errors of many types
             raise UserError(
-                f"cannot load the text side of {name} ({reason}); on a machine with network run `hf download {name}`, "
+                f"cannot load the text side of {name} ({first_line(error)}); on a machine with network run `hf download {name}`, "
                 "or copy the model's folder here and give its path as `model`"
             ) from error
         if loading["missing_keys"] or loading.get("mismatched_keys"):

@@ -5,8 +5,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from compactvl.data.photos import why
+from compactvl.data.pixels import to_rgb
 from compactvl.errors import UserError
 
 INTERPOLATIONS = {
@@ -76,23 +78,13 @@ class Preprocessing:
 
 
 def decode(data: bytes) -> Image.Image:
-    """Decode to RGB: EXIF orientation applied, transparency over white, 16-bit greys scaled to 8.
+    """Decode to upright RGB (see :mod:`compactvl.data.pixels`).
 
     Raises:
         UserError: not an image, cut short, or larger than Pillow's safety limit.
     """
     try:
-        image = Image.open(io.BytesIO(data))
-        image = ImageOps.exif_transpose(image)
-        if image.mode.startswith("I") or image.mode == "F":
-            grey = np.asarray(image, dtype=np.float32)
-            top = 65535.0 if image.mode.startswith("I") else max(float(grey.max(initial=0.0)), 1.0)
-            return Image.fromarray(np.clip(grey * (255.0 / top), 0, 255).astype(np.uint8)).convert("RGB")
-        if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-            image = image.convert("RGBA")
-            canvas = Image.new("RGBA", image.size, (255, 255, 255, 255))
-            return Image.alpha_composite(canvas, image).convert("RGB")
-        return image.convert("RGB")
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError) as error:
-        reason = "not an image Pillow knows" if isinstance(error, UnidentifiedImageError) else str(error)
-        raise UserError(f"image cannot be decoded ({reason}); mend or remove it") from error
+        with Image.open(io.BytesIO(data)) as file:
+            return to_rgb(file)
+    except Exception as error:  # whatever damaged bytes provoke in Pillow's many readers
+        raise UserError(f"image cannot be decoded ({why(error)}); mend or remove it") from error

@@ -174,6 +174,7 @@ def _timm_download(settings: TimmEncoder) -> Path:
     import timm
     from huggingface_hub import hf_hub_download
 
+    from compactvl.vision.timm_models import unknown_model
     from compactvl.vision.transformers_models import first_line
 
     config = (
@@ -182,7 +183,7 @@ def _timm_download(settings: TimmEncoder) -> Path:
         else None
     )
     if config is None:
-        raise UserError(f"timm has no model {settings.model!r}")
+        raise unknown_model(settings.model)
     if not config.hf_hub_id:
         raise UserError(f"timm has no weights for {settings.model} on the Hub; give the file as `checkpoint`")
     repository = config.hf_hub_id if config.hf_hub_id != "timm/" else f"timm/{settings.model}"

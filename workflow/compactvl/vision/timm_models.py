@@ -1,5 +1,6 @@
 """timm models as encoders, with their weights loaded strictly from one file."""
 
+import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -66,6 +67,10 @@ def build_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | N
     model = _create(name, image_size)
     expected = model.state_dict()
     state = dict(state)
+    if strange := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:
+        raise UserError(
+            f"{where} holds more than tensors (e.g. {strange[0]!r}); save the model's state dictionary alone"
+        )
     table, own = state.get("pos_embed"), expected.get("pos_embed")
     if table is not None and own is not None and table.shape != own.shape and table.ndim == own.ndim == 3:
         prefix = 0 if getattr(model, "no_embed_class", False) else model.num_prefix_tokens
@@ -82,6 +87,13 @@ def build_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | N
     return TimmModel(TimmTokens(model), data)
 
 
+def unknown_model(name: str) -> UserError:
+    """Return what to tell the user of a name timm does not know."""
+    near = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=3)
+    known = f"near: {', '.join(near)}" if near else "timm.list_models() gives all names"
+    return UserError(f"timm has no model {name!r}; {known}")
+
+
 def use_fused_attention(model: nn.Module, fused: bool) -> None:
     """Switch every timm attention in ``model`` between one fused operator and plain matrix products.
 
@@ -94,8 +106,7 @@ def use_fused_attention(model: nn.Module, fused: bool) -> None:
 
 def _create(name: str, image_size: int | None) -> nn.Module:
     if not timm.is_model(name.split(".")[0]):
-        near = timm.list_models(f"*{name.split('.')[0][:12]}*")[:3]
-        raise UserError(f"timm has no model {name!r}" + (f"; near: {', '.join(near)}" if near else ""))
+        raise unknown_model(name)
     options: dict[str, Any] = {"pretrained": False, "num_classes": 0}
     if image_size is None:
         return timm.create_model(name, **options)

@@ -1,5 +1,6 @@
 """Vision towers of transformers models (SigLIP, SigLIP2 of fixed size, CLIP, DINOv2) as encoders."""
 
+import pickle
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,7 +70,7 @@ def build_transformers(name: str, revision: str | None, attention: str) -> tuple
     from transformers.image_processing_base import ImageProcessingMixin
 
     try:
-        config = transformers.AutoConfig.from_pretrained(name, revision=revision)
+        config = transformers.AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
         if config.model_type not in TOWERS:
             raise UserError(f"{name} is a {config.model_type!r} model; supported: {', '.join(sorted(TOWERS))}")
         tower = TOWERS[config.model_type]
@@ -87,7 +88,7 @@ def build_transformers(name: str, revision: str | None, attention: str) -> tuple
         processing, _ = ImageProcessingMixin.get_image_processor_dict(name, revision=revision)
     except UserError:
         raise
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # transformers, safetensors, pickle and the Hub's client raise errors of many types
         raise UserError(
             f"cannot load {name} ({first_line(error)}); on a machine with network run "
             f"`hf download {name}`, or copy the model's folder (config.json, model.safetensors, "
@@ -132,4 +133,6 @@ def preprocessing_choices(processing: dict[str, Any], where: str) -> dict[str, A
 
 def first_line(error: Exception) -> str:
     """Return the first line of an error's text, at most 160 characters."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "its weights are a pickle of more than tensors, which is never run"
     return (str(error).splitlines() or [type(error).__name__])[0][:160]

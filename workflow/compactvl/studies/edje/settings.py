@@ -10,6 +10,7 @@ from compactvl.studies.base import VariantBase
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Momentum = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Optimiser(Strict):
@@ -20,7 +21,7 @@ class Optimiser(Strict):
     lr: Rate = Field(default=3e-4, description="Peak learning rate.")
     adapter_lr: Rate | None = Field(default=None, description="The vision adapter's own peak rate; default: `lr`.")
     weight_decay: float = Field(default=0.05, ge=0)
-    betas: tuple[Share, Share] = (0.9, 0.999)
+    betas: tuple[Momentum, Momentum] = (0.9, 0.999)
     warmup_steps: int = Field(default=100, ge=0, description="Linear warm-up from 1e-6.")
     schedule: Literal["epoch_decay", "cosine", "constant"] = Field(
         default="epoch_decay",
@@ -53,6 +54,12 @@ class Adapter(Strict):
         if (self.kind == "local") != (self.tokens is None):
             raise ValueError("`tokens` is null with kind `local`, and a number with every other kind")
         return self
+
+
+def check_heads(adapter: Adapter, vision: Vision) -> None:
+    """Raise ``ValueError`` if the adapter's attention heads do not share the tokens' width equally."""
+    if adapter.kind == "compressed" and vision.width % adapter.heads:
+        raise ValueError(f"adapter.heads {adapter.heads} does not divide vision.width {vision.width}")
 
 
 class Joint(Strict):
@@ -149,6 +156,11 @@ class LateInteraction(VariantBase):
     optimiser: Optimiser
     precision: Literal["fp32", "bf16"] = "bf16"
 
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "LateInteraction":
+        check_heads(self.adapter, self.vision)
+        return self
+
 
 class Start(Strict):
     """Which runs the weights come from; default: MiniLM and a fresh adapter (paper)."""
@@ -183,6 +195,11 @@ class JointEncoder(VariantBase):
     def _teacher_fits(self) -> "JointEncoder":
         if (self.objectives.distillation > 0) != (self.teacher is not None):
             raise ValueError("`teacher` and a weight `objectives.distillation` above 0 go together")
+        return self
+
+    @model_validator(mode="after")
+    def _heads_fit(self) -> "JointEncoder":
+        check_heads(self.adapter, self.vision)
         return self
 
 

@@ -133,7 +133,7 @@ class Tokenizer(VariantBase):
 
     kind: Literal["tokenizer"]
     texts: tuple[str, ...] = Field(default=(), description="Data sets on whose training texts it is trained.")
-    vocabulary: Count = Field(default=8192, description="Entries, special tokens included.")
+    vocabulary: int = Field(default=8192, ge=259, description="Entries, three special tokens and 256 bytes included.")
     lowercase: bool = Field(default=True, description="Whether texts are lower-cased.")
     pretrained: str | None = Field(
         default=None, description="Hub name or folder of a published tokenizer (paper: openai-community/gpt2)."

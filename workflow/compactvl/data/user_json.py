@@ -1,0 +1,27 @@
+"""JSON files that the user brings: told with line and column, and never to be deleted."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from compactvl.errors import UserError
+
+
+def read_user_json(path: Path) -> Any:
+    """Read a JSON file of the user's own.
+
+    Raises:
+        UserError: missing, not UTF-8, or not JSON; names the line.
+    """
+    try:
+        return json.loads(path.read_bytes().decode("utf-8-sig"))
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}; put the file there") from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{path} line {line} is not UTF-8; save the file as UTF-8") from error
+    except json.JSONDecodeError as error:
+        place = f"{path} line {error.lineno} column {error.colno}"
+        raise UserError(f"{place} is not JSON ({error.msg}); mend it there or get the file again") from error
+    except (RecursionError, ValueError) as error:  # brackets without end, a number of thousands of digits
+        raise UserError(f"{path} is not JSON ({error}); get the file again") from error
