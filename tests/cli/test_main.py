@@ -96,6 +96,18 @@ def test_a_defect_keeps_its_traceback(monkeypatch):
         program.main(["try"])
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a file whose disk is always full")
+def test_output_that_finds_no_room_is_one_line():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "compactvl.cli", "config", "show"],
+            cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow"), "PYTHONUNBUFFERED": "1"},
+            stdout=full, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr == "error: No space left on device; free some space and run again\n"
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_job_ends_with_130_and_leaves_no_temporary_file(tmp_path, number):
     code = (
@@ -175,10 +187,12 @@ def test_config_show_prints_a_part_with_defaults_filled_in():
 
 
 def test_verify_tells_missing_and_changed_files(tmp_path):
-    from compactvl.files import sha256_bytes, write_json
+    from compactvl.files import sha256_bytes
+    from compactvl.manifest import write_record
 
     folder = tmp_path / "runs" / "a"
-    write_json(folder / "manifest.json", {"stage": "x", "files": {"a": sha256_bytes(b"1"), "b": sha256_bytes(b"1")}})
+    body = {"stage": "x", "files": {"a": sha256_bytes(b"1"), "b": sha256_bytes(b"1")}}
+    write_record(folder / "manifest.json", body)
     (folder / "a").write_bytes(b"1")
     (folder / "b").write_bytes(b"1")
     assert run("verify", cwd=tmp_path).returncode == 0

@@ -81,12 +81,36 @@ def test_damage_is_found(tmp_path):
         good = path.read_bytes()
         middle = len(good) // 3
         path.write_bytes(good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :])
-        with pytest.raises(UserError, match=rf"{name} differs from its manifest"):
+        with pytest.raises(UserError, match=rf"{name} differs from manifest\.json"):
             CanonicalSet.open(tmp_path / "mine").image_bytes("i1")
         path.write_bytes(good)
     (tmp_path / "mine" / "images-00000.parquet").write_bytes(b"PAR1")
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match=r"images-00000\.parquet differs from manifest\.json"):
         CanonicalSet.open(tmp_path / "mine")
+
+
+@pytest.mark.parametrize("part", [b"i1", b"test", b"mark"])
+def test_damage_in_the_images_table_is_found_before_an_image_is_read(part, tmp_path):
+    marked = [ImageRow(row.image_id, row.data, "test", '{"mark": 1}') for row in rows(10)]
+    write_set(tmp_path, "mine", marked, items(10), settings={}, inputs={})
+    path = tmp_path / "images-00000.parquet"
+    good = path.read_bytes()
+    for place in (good.index(part), good.rindex(part)):
+        path.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+        with pytest.raises(UserError, match=r"images-00000\.parquet differs from manifest\.json"):
+            CanonicalSet.open(tmp_path).image_bytes("i1")
+    path.write_bytes(good)
+    assert len(CanonicalSet.open(tmp_path)) == 10
+
+
+def test_a_failure_between_two_images_leaves_nothing_open(tmp_path):
+    def interrupted():
+        yield from rows(100)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_set(tmp_path, "mine", interrupted(), items(100), settings={}, inputs={})
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_bad_rows_are_refused_and_leave_no_manifest(tmp_path):

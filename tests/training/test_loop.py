@@ -1,3 +1,4 @@
+import hashlib
 import json
 
 import numpy as np
@@ -5,8 +6,9 @@ import pytest
 import torch
 from torch import nn
 
+from compactvl.errors import UserError
 from compactvl.training import loop
-from compactvl.training.checkpoint import RESUME, discard_resume, read_resume
+from compactvl.training.checkpoint import RESUME, discard_resume, read_resume, save_resume
 from compactvl.training.loop import Outcome, train_loop
 
 
@@ -83,13 +85,22 @@ def test_log_has_a_line_every_few_steps_and_one_a_hook(tmp_path):
     assert got[-1]["pairs"] == 40 * 16
 
 
-def test_resume_state_of_other_settings_or_a_broken_file_is_not_used(tmp_path):
+def test_resume_state_of_other_settings_or_a_broken_file_is_not_used(tmp_path, caplog):
     path = tmp_path / "resume.pt"
-    torch.save({"digest": "a", "step": 1}, path)
+    numbers = torch.arange(1000.0)
+    save_resume(path, {"digest": "a", "step": 1, "model": numbers})
     assert read_resume(path, "b") is None
-    assert read_resume(path, "a")["step"] == 1
-    path.write_bytes(path.read_bytes()[:40])
-    assert read_resume(path, "a") is None
+    assert torch.equal(read_resume(path, "a")["model"], numbers)
+    whole = path.read_bytes()
+    inside = whole.index(numbers[500:510].numpy().tobytes())
+    flipped = whole[:inside] + bytes([whole[inside] ^ 1]) + whole[inside + 1 :]
+    no_state = b"not a state of torch's"
+    signed = no_state + hashlib.sha256(no_state).digest()
+    for damaged in (whole[:40], whole[:-1], flipped, b"", signed):
+        path.write_bytes(damaged)
+        caplog.clear()
+        assert read_resume(path, "a") is None
+        assert "resume.pt is damaged and not used: training begins anew" in caplog.text
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
@@ -108,3 +119,13 @@ def test_a_loss_that_is_not_finite_stops_the_run(tmp_path):
             log_path=tmp_path / "l.jsonl",
             label="x",
         )
+
+
+def test_how_often_the_state_is_saved_is_a_setting_of_the_machine(tmp_path, monkeypatch):
+    monkeypatch.setenv(loop.SAVE_VARIABLE, "0")
+    with pytest.raises(Interrupted):
+        run(tmp_path, "often", stop_at=33)
+    assert read_resume(tmp_path / "scratch" / "often" / RESUME, "a")["step"] == 30
+    monkeypatch.setenv(loop.SAVE_VARIABLE, "soon")
+    with pytest.raises(UserError, match="COMPACTVL_SAVE_SECONDS is 'soon'"):
+        run(tmp_path, "soon")

@@ -93,6 +93,31 @@ def test_arrays_are_plain_npy(tmp_path) -> None:
     np.testing.assert_array_equal(np.load(tmp_path / "pooled.npy"), pooled)
 
 
+@pytest.mark.parametrize("storage", ["fp16", "int8"])
+@pytest.mark.parametrize("batches", [1, 3, 4, 7])
+def test_an_interrupted_store_ends_as_an_undisturbed_one(batches: int, storage: str, tmp_path) -> None:
+    images = names(30)
+    fill(tmp_path / "whole", images, storage)
+
+    def interrupted() -> None:
+        with writer(tmp_path / "cut", images, storage) as target:
+            for start in range(0, 4 * batches, 4):
+                ids = target.missing[start : start + 4]
+                target.append(ids, *vectors(ids), [images[i] for i in ids])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    # Interrupted once more before it does anything.
+    with pytest.raises(KeyboardInterrupt), writer(tmp_path / "cut", images, storage):
+        raise KeyboardInterrupt
+    assert fill(tmp_path / "cut", images, storage) == list(images)[4 * batches :]
+    made = [path.name for path in (tmp_path / "whole").iterdir() if path.name != "provenance.json"]
+    assert sorted(path.name for path in (tmp_path / "cut").iterdir()) == sorted([*made, "provenance.json"])
+    for name in made:
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
 def test_interrupted_writing_resumes(tmp_path) -> None:
     images = names(30)
 
@@ -148,6 +173,17 @@ def test_changes_drop_shards(tmp_path) -> None:
     assert not list(tmp_path.glob("*.scales.npy"))
 
 
+def read_all(store: TokenStore) -> None:
+    store.read(store.ids)
+    store.pooled()
+
+
+def read_blocks(store: TokenStore) -> None:
+    for _ in store.blocks(8):
+        pass
+    store.pooled()
+
+
 @pytest.mark.parametrize("name", ["shard-00000.npy", "shard-00001.scales.npy", "pooled.npy", "shard-00000.pooled.npy"])
 def test_a_corrupted_byte_is_found(name: str, tmp_path) -> None:
     fill(tmp_path, names(24), "int8", shard_bytes=500)
@@ -155,10 +191,41 @@ def test_a_corrupted_byte_is_found(name: str, tmp_path) -> None:
     data = bytearray((tmp_path / name).read_bytes())
     data[-3] ^= 0x10
     (tmp_path / name).write_bytes(data)
-    TokenStore.open(tmp_path)
     with pytest.raises(UserError, match=name):
         TokenStore.open(tmp_path, verify="full")
     assert any(name in line for line in verify(tmp_path))
+    # Nobody reads a shard's own pooled vectors but the writer.
+    if name != "shard-00000.pooled.npy":
+        for memory_map in (True, False):
+            with TokenStore.open(tmp_path, memory_map=memory_map) as store, pytest.raises(UserError, match=name):
+                read_all(store)
+        with TokenStore.open(tmp_path) as store, pytest.raises(UserError, match=name):
+            read_blocks(store)
+    data[-3] ^= 0x10
+    (tmp_path / name).write_bytes(data)
+    assert verify(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["shard-00001.npy", "shard-00001.pooled.npy", "shard-00001.scales.npy"])
+def test_a_damaged_shard_is_encoded_again_and_the_store_is_as_before(name: str, tmp_path, caplog) -> None:
+    images = names(24)
+    fill(tmp_path, images, "int8", shard_bytes=500)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != "provenance.json"}
+    inside = json.loads(before["shard-00001.json"])["images"]
+    (tmp_path / name).write_bytes(before[name][:-3] + bytes([before[name][-3] ^ 1]) + before[name][-2:])
+    assert fill(tmp_path, images, "int8", shard_bytes=500) == [image_id for image_id, _ in inside]
+    assert f"{name} is missing or damaged" in caplog.text
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir() if path.name != "provenance.json"} == before
+
+
+def test_a_record_whose_images_were_exchanged_keeps_no_shard(tmp_path) -> None:
+    images = names(8)
+    fill(tmp_path, images)
+    path = tmp_path / "shard-00000.json"
+    record = json.loads(path.read_text())
+    record["images"][:2] = reversed(record["images"][:2])
+    path.write_text(json.dumps(record))
+    assert fill(tmp_path, images) == list(images)
 
 
 def test_damage_the_cheap_check_finds(tmp_path) -> None:
@@ -170,7 +237,7 @@ def test_damage_the_cheap_check_finds(tmp_path) -> None:
         with pytest.raises(UserError, match=message):
             TokenStore.open(tmp_path)
     shard.unlink()
-    with pytest.raises(UserError, match="cannot be read"):
+    with pytest.raises(UserError, match=r"shard-00000\.npy cannot be read"):
         TokenStore.open(tmp_path)
     for memory_map in (True, False):
         with pytest.raises(UserError, match=r"shard-00000\.npy cannot be read"):
@@ -185,6 +252,7 @@ def test_damage_the_cheap_check_finds(tmp_path) -> None:
 def test_a_file_that_ends_early_is_no_silent_zero(tmp_path) -> None:
     fill(tmp_path, names(8))
     store = TokenStore.open(tmp_path, memory_map=False)
+    store.read(["i0"])
     shard = tmp_path / "shard-00000.npy"
     shard.write_bytes(shard.read_bytes()[:200])
     with pytest.raises(UserError, match="ends early"):

@@ -1,35 +1,48 @@
 """Atomic writes, hashes and JSON: nothing in the tree is ever half-written."""
 
+import contextlib
+import errno
+import fcntl
+import glob
 import hashlib
 import json
+import logging
 import os
+import platform
+import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from compactvl.errors import UserError
 
+log = logging.getLogger(__name__)
 CHUNK = 1 << 20
+ROOM = 1 << 20
+"""Bytes free below which a write that failed for no named reason failed for want of space."""
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
 
 
-@contextmanager
+@contextlib.contextmanager
 def atomic_path(path: str | Path) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; move it there on success, remove it on failure.
 
-    The temporary name keeps ``path``'s suffix, so writers that look at it (``np.save``) behave.
+    The temporary name keeps ``path``'s suffix, so writers that look at it (``np.save``) behave. What a killed process left
+    of an earlier attempt goes away.
 
     Raises:
-        UserError: the disk is full or the folder cannot be written.
+        UserError: the disk is full or the folder cannot be written; nothing is left behind.
     """
     path = Path(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+        prefix = f".{path.stem}-{platform.node()}-"
+        _remove_left(path, prefix)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{prefix}{os.getpid()}-", suffix=path.suffix)
         os.close(handle)
     except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; free some space or choose another folder") from error
+        raise write_error(path, error) from error
     temporary = Path(name)
     try:
         yield temporary
@@ -40,10 +53,80 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror or error}; free some space and run again") from error
+    except UserError:
+        raise
+    except Exception as error:
+        # torch, safetensors and tokenizers have error types of their own for a disk that is full.
+        if not isinstance(error, OSError) and not _is_full(path.parent):
+            raise
+        raise write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _remove_left(path: Path, prefix: str) -> None:
+    """Remove temporary files of processes of this machine that are no more."""
+    for left in path.parent.glob(f"{glob.escape(prefix)}*{glob.escape(path.suffix)}"):
+        number = left.name.removeprefix(prefix).split("-")[0]
+        if number.isdigit() and not _is_alive(int(number)):
+            left.unlink(missing_ok=True)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # another user's
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def only_writer(folder: str | Path) -> Iterator[None]:
+    """Hold a folder while its files are written; wait while another process does.
+
+    A job outlives a snakemake that was killed, and the next snakemake starts the same job. The lock ends with its
+    process and leaves no file, and no folder without files. File systems that lock no folders (NFS) go without.
+
+    Raises:
+        UserError: the folder cannot be made.
+    """
+    folder = Path(folder)
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise write_error(folder, error) from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.info("waiting: another process writes %s", folder)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        except OSError:
+            log.debug("%s cannot be locked", folder)
+        yield
+    finally:
+        os.close(handle)
+        with contextlib.suppress(OSError):  # not empty: something was written
+            for path in made:
+                path.rmdir()
+
+
+def write_error(path: Path, error: Exception) -> UserError:
+    """Return what to tell the user when writing ``path`` failed."""
+    number = getattr(error, "errno", None)
+    # numpy gives a short write no number.
+    if number is None and _is_full(path.parent):
+        number = errno.ENOSPC
+    remedy = "free some space and run again" if number in FULL_DISK else "make its folder writable or choose another"
+    return UserError(f"cannot write {path}: {os.strerror(number) if number else error}; {remedy}")
+
+
+def _is_full(folder: Path) -> bool:
+    return shutil.disk_usage(folder).free < ROOM
 
 
 def sha256_bytes(data: bytes | memoryview) -> str:
@@ -63,7 +146,9 @@ def sha256_file(path: str | Path) -> str:
             while block := file.read(CHUNK):
                 digest.update(block)
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
+        raise UserError(
+            f"cannot read {path}: {error.strerror}; make it first (run snakemake) or correct the path"
+        ) from error
     return digest.hexdigest()
 
 
@@ -87,7 +172,9 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror}") from error
+        raise UserError(
+            f"cannot read {path}: {error.strerror}; make it first (run snakemake) or correct the path"
+        ) from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(
             f"{path} is not valid JSON ({error}); delete it and run the stage that makes it again"

@@ -18,8 +18,9 @@ from types import ModuleType
 from compactvl import __version__, logs
 from compactvl.cli.command import Command
 from compactvl.errors import UserError
+from compactvl.files import FULL_DISK
 
-MODULES = ("data", "tokens", "runs", "reports", "config", "verify")
+MODULES = ("data", "tokens", "runs", "reports", "config", "verify", "explain", "restore")
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130
 
@@ -93,6 +94,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader (head, less) has gone: nobody is left to tell.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"error: {error.strerror}{where}; free some space and run again", file=sys.stderr)
+        return EXIT_USER_ERROR
     finally:
         logging.shutdown()
 

@@ -8,9 +8,11 @@
 Image shards load in Hugging Face ``datasets`` with an Image column.
 """
 
+import contextlib
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +24,8 @@ import pyarrow.parquet as pq
 
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, digest_of, sha256_bytes, sha256_file
-from compactvl.manifest import MANIFEST, read_manifest, write_manifest
+from compactvl.intact import check_file, check_files
+from compactvl.manifest import MANIFEST, write_manifest
 
 STAGE = "curate"
 SHARD_BYTES = 256 << 20
@@ -93,10 +96,9 @@ def write_set(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     started = time.monotonic() if started is None else started
-    writer = _ShardWriter(folder, shard_bytes)
-    for row in images:
-        writer.add(row)
-    writer.close()
+    with _ShardWriter(folder, shard_bytes) as writer:
+        for row in images:
+            writer.add(row)
     if text_only:
         writer.write_empty()
     elif not writer.hashes:
@@ -123,6 +125,7 @@ def write_set(
         items=len(items),
         splits={split: splits.count(split) for split in sorted(set(splits))},
         images_sha256=digest_of(writer.hashes),
+        table_sha256=digest_of(writer.table),
         **({"images_of": images_of} if images_of else {}),
         **facts,
     )
@@ -142,16 +145,42 @@ def _check_items(name: str, items: pd.DataFrame, known: Mapping[str, str] | None
 
 
 class _ShardWriter:
-    """Writes image rows into shards of about ``shard_bytes``, each moved into place when full."""
+    """Writes image rows into shards of about ``shard_bytes``, each moved into place when full.
+
+    Leaving the ``with`` block by an exception removes the open shard.
+
+    Attributes:
+        paths: finished shards. hashes: image id → SHA-256. splits: of each image. table: each row but for its bytes.
+    """
 
     def __init__(self, folder: Path, shard_bytes: int) -> None:
         self._folder, self._limit = folder, shard_bytes
         self._rows: list[dict[str, Any]] = []
-        self._context = self._writer = None
+        self._context: AbstractContextManager[Path] | None = None
+        self._writer: pq.ParquetWriter | None = None
         self._bytes = 0
         self.paths: list[Path] = []
         self.hashes: dict[str, str] = {}
         self.splits: list[str] = []
+        self.table: list[list[str]] = []
+
+    def __enter__(self) -> "_ShardWriter":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            try:
+                self.close()
+            except OSError as full:
+                self._abandon(full)
+        elif self._context is not None:
+            self._abandon(error)
+
+    def _abandon(self, error: BaseException) -> None:
+        if self._writer is not None:
+            with contextlib.suppress(OSError):  # the disk is full: there is an error already
+                self._writer.close()
+        self._context.__exit__(type(error), error, error.__traceback__)
 
     def add(self, row: ImageRow) -> None:
         if row.image_id in self.hashes:
@@ -159,6 +188,7 @@ class _ShardWriter:
         digest = sha256_bytes(row.data)
         self.hashes[row.image_id] = digest
         self.splits.append(row.split)
+        self.table.append([row.image_id, digest, row.split, row.meta])
         image = {"bytes": row.data, "path": row.image_id}
         self._rows.append(
             {"image_id": row.image_id, "image": image, "sha256": digest, "split": row.split, "meta": row.meta}
@@ -192,7 +222,20 @@ class _ShardWriter:
         if self._writer is not None:
             self._writer.close()
             self._context.__exit__(None, None, None)
-        self._writer, self._bytes = None, 0
+        self._writer, self._context, self._bytes = None, None, 0
+
+
+def _read_table(folder: Path, shards: list[str]) -> tuple[pd.DataFrame, dict[str, tuple[str, int, int]]]:
+    """Return the images' table without bytes, and each image's shard, row group and row."""
+    tables, places = [], {}
+    for name in shards:
+        file = pq.ParquetFile(folder / name)
+        tables.append(file.read(columns=["image_id", "sha256", "split", "meta"]))
+        ids = iter(tables[-1].column("image_id").to_pylist())
+        for group in range(file.num_row_groups):
+            for row in range(file.metadata.row_group(group).num_rows):
+                places[next(ids)] = (name, group, row)
+    return pa.concat_tables(tables).replace_schema_metadata(None).to_pandas(), places
 
 
 class CanonicalSet:
@@ -218,28 +261,26 @@ class CanonicalSet:
 
     @classmethod
     def open(cls, folder: str | Path) -> "CanonicalSet":
-        """Open a data set; its items are checked against the manifest now, an image shard when it is first read.
+        """Open a data set; all but the images' bytes is checked against the manifest now, a shard when it is first read.
 
         Raises:
             UserError: not there, unfinished, or changed since it was written.
         """
         folder = Path(folder)
-        manifest = read_manifest(folder, STAGE)
-        _verify(folder, "items.parquet", manifest)
-        tables, places = [], {}
-        for name in sorted(file for file in manifest["files"] if file.startswith("images-")):
-            try:
-                file = pq.ParquetFile(folder / name)
-                tables.append(file.read(columns=["image_id", "sha256", "split", "meta"]))
-            except (OSError, pa.ArrowInvalid) as error:
-                raise UserError(
-                    f"{folder / name} cannot be read ({error}); curate {manifest['name']!r} again"
-                ) from error
-            ids = iter(tables[-1].column("image_id").to_pylist())
-            for group in range(file.num_row_groups):
-                for row in range(file.metadata.row_group(group).num_rows):
-                    places[next(ids)] = (name, group, row)
-        images = pa.concat_tables(tables).replace_schema_metadata(None).to_pandas()
+        manifest = check_files(folder, "items.parquet", stage=STAGE)
+        shards = sorted(file for file in manifest["files"] if file.startswith("images-"))
+
+        def check_shards() -> None:
+            for name in shards:
+                check_file(folder / name, manifest["files"], folder / MANIFEST)
+
+        try:
+            images, places = _read_table(folder, shards)
+        except Exception:  # whatever a damaged Parquet file provokes
+            check_shards()
+            raise
+        if digest_of(images.to_numpy().tolist()) != manifest.get("table_sha256"):
+            check_shards()
         return cls(folder, manifest, images, pq.read_table(folder / "items.parquet").to_pandas(), places)
 
     def __len__(self) -> int:
@@ -277,14 +318,7 @@ class CanonicalSet:
 
     def _read_group(self, name: str, group: int) -> list[bytes]:
         if name not in self._verified:
-            _verify(self.folder, name, self.manifest)
+            check_file(self.folder / name, self.manifest["files"], self.folder / MANIFEST)
             self._verified.add(name)
         column = pq.ParquetFile(self.folder / name).read_row_group(group, columns=["image"]).column("image")
         return pa.compute.struct_field(column, "bytes").to_pylist()
-
-
-def _verify(folder: Path, name: str, manifest: Mapping[str, Any]) -> None:
-    if sha256_file(folder / name) != manifest["files"][name]:
-        raise UserError(
-            f"{folder / name} differs from its manifest; curate {manifest['name']!r} again (or 'dvc checkout')"
-        )

@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from compactvl.errors import UserError
+from compactvl.intact import check_recorded
 from compactvl.nn.bert import BertEncoder, BertShape, from_transformers
 from compactvl.progress import Progress
 from compactvl.text.wordpiece import WordPiece
@@ -28,6 +29,7 @@ def load_bert(path: str | Path, layers: int | None = None) -> BertEncoder:
     """
     if not Path(path).is_file():
         raise UserError(f"{path} is missing: convert the weights first (compactvl weights)")
+    check_recorded(path, Path(path).with_suffix(".json"))
     try:
         state = load_file(path)
     except Exception as error:  # safetensors raises its own SafetensorError, not an OSError
@@ -61,7 +63,7 @@ class SentenceEncoder:
 
     def __init__(self, weights: str | Path, precision: str = "bf16") -> None:
         weights = Path(weights)
-        self.tokenizer = WordPiece(weights.with_suffix(".tokenizer.json"))
+        self.tokenizer = WordPiece.beside(weights)
         self.bert = load_bert(weights).eval().requires_grad_(False)
         self.precision = precision
 

@@ -10,7 +10,8 @@ import pandas as pd
 from compactvl.data.canonical import CanonicalSet
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, sha256_file
-from compactvl.manifest import manifest_digest, read_manifest, write_manifest
+from compactvl.intact import check_files
+from compactvl.manifest import MANIFEST, manifest_digest, write_manifest
 
 VECTORS, INDEX = "vectors.npy", "texts.parquet"
 
@@ -26,16 +27,14 @@ class TextVectors:
 
     Attributes:
         dim: width of a vector.
+
+    Raises:
+        UserError: a file is missing, or not what the manifest says.
     """
 
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
-        files = read_manifest(folder, "embed")["files"]
-        for name in (VECTORS, INDEX):
-            if sha256_file(folder / name) != files[name]:
-                raise UserError(
-                    f"{folder / name} differs from its manifest; delete {folder} and run the embed stage again"
-                )
+        check_files(folder, VECTORS, INDEX, stage="embed")
         self._vectors = np.load(folder / VECTORS, mmap_mode="r", allow_pickle=False)
         texts = pd.read_parquet(folder / INDEX)["text"]
         self._row = {text: row for row, text in enumerate(texts)}
@@ -68,6 +67,7 @@ def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, s
     started, folder = time.monotonic(), Path(folder)
     texts = captions_of(dataset.items)
     vectors = encoder.encode(texts, label=f"embed {dataset.name}")
+    (folder / MANIFEST).unlink(missing_ok=True)
     with atomic_path(folder / VECTORS) as temporary:
         np.save(temporary, vectors)
     with atomic_path(folder / INDEX) as temporary:

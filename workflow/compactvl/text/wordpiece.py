@@ -3,10 +3,12 @@
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from tokenizers import Tokenizer
 
 from compactvl.errors import UserError
+from compactvl.intact import check_recorded
 
 CLS, SEP, MASK, PAD = "[CLS]", "[SEP]", "[MASK]", "[PAD]"
 
@@ -40,6 +42,17 @@ class WordPiece:
         if None in ids.values():
             raise UserError(f"{path} lacks BERT's special tokens {', '.join(k for k, v in ids.items() if v is None)}")
         self.cls, self.sep, self.mask, self.pad = (ids[token] for token in (CLS, SEP, MASK, PAD))
+
+    @classmethod
+    def beside(cls, weights: Path) -> Self:
+        """Open the tokenizer that came with converted weights.
+
+        Raises:
+            UserError: it is missing, or not what the weights' record says.
+        """
+        path = weights.with_suffix(".tokenizer.json")
+        check_recorded(path, weights.with_suffix(".json"))
+        return cls(path)
 
     def encode(self, captions: Sequence[str], longest: int) -> list[list[int]]:
         """Return [CLS] caption [SEP] for each caption, at most ``longest`` ids each, the caption cut to fit."""

@@ -1,5 +1,9 @@
 """Weights and resume state on disk: atomic, hashed, and read without executing code."""
 
+import contextlib
+import hashlib
+import io
+import logging
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,10 +13,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from compactvl.errors import UserError
-from compactvl.files import atomic_path
+from compactvl.files import atomic_path, sha256_file
+from compactvl.intact import check_files
 
+log = logging.getLogger(__name__)
 MODEL = "model.safetensors"
 RESUME = "resume.pt"
+TRAILER = hashlib.sha256().digest_size
 
 
 def save_model(model: nn.Module, folder: str | Path) -> Path:
@@ -24,14 +31,14 @@ def save_model(model: nn.Module, folder: str | Path) -> Path:
     return path
 
 
-def read_state(path: str | Path) -> dict[str, torch.Tensor]:
-    """Read a safetensors file.
+def read_state(folder: str | Path) -> dict[str, torch.Tensor]:
+    """Read ``model.safetensors`` of a finished run.
 
     Raises:
-        UserError: missing or corrupt; the message names the file.
+        UserError: missing, unfinished, or not what the run's manifest says; the message names the file.
     """
-    if not Path(path).is_file():
-        raise UserError(f"{path} is missing: train that variant first")
+    check_files(folder, MODEL)
+    path = Path(folder) / MODEL
     try:
         return load_file(path)
     except Exception as error:  # safetensors raises its own SafetensorError
@@ -44,31 +51,46 @@ def load_model(model: nn.Module, folder: str | Path) -> None:
     """Load ``model.safetensors`` of a run into ``model``, strictly.
 
     Raises:
-        UserError: the file is unreadable, or its weights are not this model's.
+        UserError: the file is missing or damaged, or its weights are not this model's.
     """
     path = Path(folder) / MODEL
     try:
-        model.load_state_dict(read_state(path), strict=True)
+        model.load_state_dict(read_state(folder), strict=True)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(f"{path} does not fit this model: {first}") from error
 
 
 def save_resume(path: Path, state: dict[str, Any]) -> None:
-    """Write resume state atomically."""
+    """Write resume state atomically, its SHA-256 behind it: torch does not check what it reads.
+
+    Raises:
+        UserError: the disk is full; the state before stays.
+    """
     with atomic_path(path) as temporary:
         torch.save(state, temporary)
+        trailer = bytes.fromhex(sha256_file(temporary))
+        with temporary.open("ab") as file:
+            file.write(trailer)
 
 
 def read_resume(path: Path, digest: str) -> dict[str, Any] | None:
-    """Read resume state, or return ``None`` when there is none for these settings or it cannot be read."""
+    """Read resume state, or return ``None`` when there is none for these settings or it is damaged."""
     if not path.is_file():
         return None
-    try:
-        state = torch.load(path, weights_only=True, map_location="cpu")
-    except Exception:
-        return None
-    return state if state.get("digest") == digest else None
+    content = memoryview(path.read_bytes())
+    body, trailer = content[:-TRAILER], content[-TRAILER:]
+    state = None
+    if hashlib.sha256(body).digest() == trailer:
+        with contextlib.suppress(Exception):  # whatever torch raises on a file that is none of ours
+            state = torch.load(io.BytesIO(body), weights_only=True, map_location="cpu")
+    if not isinstance(state, dict):
+        log.warning("%s is damaged and not used: training begins anew", path)
+    elif state.get("digest") != digest:
+        log.info("%s is of other code, settings or inputs and not used: training begins anew", path)
+    else:
+        return state
+    return None
 
 
 def discard_resume(scratch: Path) -> None:

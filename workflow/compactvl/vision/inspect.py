@@ -52,11 +52,13 @@ def verify(folder: str | Path) -> list[str]:
         One line a problem; empty if there is none.
     """
     try:
+        problems = verify_files(folder)
+        if problems:
+            return problems
         store = TokenStore.open(folder)
     except UserError as error:
         return [str(error)]
     with store:
-        problems = verify_files(folder)
         if not np.isfinite(store.pooled()).all():
             problems.append(f"{folder}: pooled vectors that are not finite")
         bad = [ids[int(where)] for ids, block in store.blocks(256) for where in _not_finite(block)]

@@ -9,6 +9,7 @@ Bytes on disk beside the tokens' own (N · T · D · 2 in fp16) are listed in th
 vector (the shard's is what lets a shard survive an update), the index and the shards' records.
 """
 
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -18,18 +19,21 @@ import numpy as np
 import pandas as pd
 
 from compactvl.errors import UserError
-from compactvl.files import atomic_path, digest_of, sha256_file
-from compactvl.manifest import MANIFEST, read_manifest, verify_files, write_manifest
+from compactvl.files import atomic_path, digest_of, sha256_file, write_error
+from compactvl.intact import check_file
+from compactvl.manifest import MANIFEST, read_manifest, write_manifest
 from compactvl.vision import codec
 from compactvl.vision.shards import (
+    AGAIN,
     HEADER_BYTES,
     ArrayFile,
     check_array,
+    is_whole,
     read_array,
     read_records,
     remove_shard,
     shard_name,
-    write_record,
+    write_shard_record,
 )
 
 MEMORY_MAP_SHARE = 0.3
@@ -39,9 +43,9 @@ MEMORY_MAP_SHARE = 0.3
 class TokenWriter:
     """Writes a token store shard by shard; what earlier runs finished is kept where it still holds.
 
-    A shard is kept, byte for byte, if its encoder, shape and storage are unchanged and every image in it is still
-    wanted with the same content. Leaving the ``with`` block by an exception closes the open shard, so an interrupted
-    run loses nothing it encoded; a killed one loses its open shard.
+    A shard is kept, byte for byte, if it is whole, its encoder, shape and storage are unchanged and every image in it is
+    still wanted with the same content. Leaving the ``with`` block by an exception puts the open shard aside, and the
+    next run goes on in it, so an interrupted run loses nothing it encoded; a killed one loses its open shard.
 
     Args:
         folder: the store.
@@ -77,21 +81,22 @@ class TokenWriter:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise UserError(f"cannot write {self.folder}: {error.strerror}; choose another folder") from error
+            raise write_error(self.folder, error) from error
         (self.folder / MANIFEST).unlink(missing_ok=True)
         self._records = self._keep()
         self._number = 0
         self._open: list[ArrayFile] = []
         self._ids: list[str] = []
         self._hashes: list[str] = []
-        self._stored = {image_id for record in self._records.values() for image_id in record["images"]}
+        self._stored = {image_id for record in self._records.values() for image_id, _ in record["images"]}
+        self._reopen_shard()
         self.missing = [image_id for image_id in self._images or {} if image_id not in self._stored]
 
     def __enter__(self) -> "TokenWriter":
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close_shard()
+    def __exit__(self, kind: type | None, *exc: object) -> None:
+        self.close_shard(full=kind is None)
 
     def append(self, ids: Sequence[str], tokens: np.ndarray, pooled: np.ndarray, image_sha256s: Sequence[str]) -> None:
         """Add a batch.
@@ -114,22 +119,41 @@ class TokenWriter:
         if not self._open:
             self._open_shard()
         arrays = [payload, *([] if scales is None else [scales]), pooled]
-        for file, rows in zip(self._open, arrays, strict=True):
-            file.append(rows)
+        try:
+            for file, rows in zip(self._open, arrays, strict=True):
+                file.append(rows)
+        except UserError:
+            for file in self._open:
+                file.keep(len(self._ids))
+            raise
         self._ids += ids
         self._hashes += image_sha256s
         self._stored.update(ids)
         if self._open[0].rows * self._row_bytes >= self.shard_bytes:
             self.close_shard()
 
-    def close_shard(self) -> None:
-        """Finish the open shard, if any; its rows then survive whatever happens."""
-        if not self._open:
-            return
-        for file in self._open:
-            file.finish()
-        self._records[self._number] = write_record(self.folder, self._number, self._digest, self._ids, self._hashes)
+    def close_shard(self, full: bool = True) -> None:
+        """Finish the open shard, if any; its rows then survive whatever happens.
+
+        Args:
+            full: nothing is to be added to it later.
+        """
+        opened, ids, hashes = self._open, self._ids, self._hashes
         self._open, self._ids, self._hashes = [], [], []
+        try:
+            for file in opened if ids else ():
+                file.finish()
+            if ids:
+                self._records[self._number] = write_shard_record(
+                    self.folder, self._number, self._digest, ids, hashes, full
+                )
+        except UserError:
+            # Half a shard is no use to the next run, and its space may be.
+            remove_shard(self.folder, self._number)
+            raise
+        finally:
+            for file in opened:
+                file.discard()
 
     def finish(
         self, *, inputs: Mapping[str, str] | None = None, started: float | None = None, device: str = "cpu"
@@ -155,16 +179,19 @@ class TokenWriter:
             [
                 (image_id, number, row, digest)
                 for number in numbers
-                for row, (image_id, digest) in enumerate(self._records[number]["images"].items())
+                for row, (image_id, digest) in enumerate(self._records[number]["images"])
             ],
             columns=["image_id", "shard", "row", "image_sha256"],
         ).astype({"shard": "int32", "row": "int32"})
         with atomic_path(self.folder / "index.parquet") as temporary:
             index.to_parquet(temporary, index=False)
         pooled = ArrayFile(self.folder / "pooled.npy", (self.pooled_dim,), np.dtype("<f4"))
-        for number in numbers:
-            pooled.append(read_array(self.folder / f"{shard_name(number)}.pooled.npy"))
-        pooled.finish()
+        try:
+            for number in numbers:
+                pooled.append(read_array(self.folder / f"{shard_name(number)}.pooled.npy"))
+            pooled.finish()
+        finally:
+            pooled.discard()
         files = {name: digest for number in numbers for name, digest in self._records[number]["files"].items()}
         for name in ("pooled.npy", "index.parquet", *(f"{shard_name(number)}.json" for number in numbers)):
             files[name] = sha256_file(self.folder / name)
@@ -195,8 +222,8 @@ class TokenWriter:
         """Return the records of the shards that still hold; remove every other file of a shard."""
         kept = {}
         for number, record in read_records(self.folder).items():
-            wanted = self._images is not None and record["images"].items() <= self._images.items()
-            if wanted and record["encoder_digest"] == self._digest:
+            wanted = self._images is not None and dict(record["images"]).items() <= self._images.items()
+            if wanted and record["encoder_digest"] == self._digest and is_whole(self.folder, record):
                 kept[number] = record
         for path in [*self.folder.glob("shard-*"), *self.folder.glob(".*.part")]:
             stem = path.name.split(".")[0].removeprefix("shard-")
@@ -205,21 +232,38 @@ class TokenWriter:
         return kept
 
     def _open_shard(self) -> None:
-        self._number = max(self._records, default=-1) + 1
+        # The first number that is free: a store whose damaged shard is encoded again is the same as before.
+        self._number = next(number for number in itertools.count() if number not in self._records)
         remove_shard(self.folder, self._number)
-        stem, (length, width) = shard_name(self._number), self.shape
-        self._open = [ArrayFile(self.folder / f"{stem}.npy", (length, width), codec.PAYLOAD_DTYPES[self.storage])]
-        if self.storage != "fp16":
-            self._open.append(ArrayFile(self.folder / f"{stem}.scales.npy", (length,), np.dtype("<f2")))
-        self._open.append(ArrayFile(self.folder / f"{stem}.pooled.npy", (self.pooled_dim,), np.dtype("<f4")))
+        for path, row_shape, dtype in self._arrays(self._number):
+            self._open.append(ArrayFile(path, row_shape, dtype))
 
-    def _bytes(self, count: int, numbers: Sequence[int]) -> dict[str, int]:
+    def _reopen_shard(self) -> None:
+        """Go on in the shard that an interrupted run put aside, if any."""
+        aside = [number for number, record in self._records.items() if record.get("full") is False]
+        for number in aside[:1]:
+            record, self._number = self._records.pop(number), number
+            (self.folder / f"{shard_name(number)}.json").unlink()
+            for path, row_shape, dtype in self._arrays(number):
+                self._open.append(ArrayFile(path, row_shape, dtype, record["rows"]))
+            self._ids, self._hashes = map(list, zip(*record["images"], strict=True))
+
+    def _arrays(self, number: int) -> list[tuple[Path, tuple[int, ...], np.dtype]]:
+        """Return path, row shape and number format of each array of a shard."""
+        stem, (length, width) = self.folder / shard_name(number), self.shape
+        arrays = [(f"{stem}.npy", (length, width), codec.PAYLOAD_DTYPES[self.storage])]
+        if self.storage != "fp16":
+            arrays.append((f"{stem}.scales.npy", (length,), np.dtype("<f2")))
+        arrays.append((f"{stem}.pooled.npy", (self.pooled_dim,), np.dtype("<f4")))
+        return [(Path(name), row_shape, dtype) for name, row_shape, dtype in arrays]
+
+    def _bytes(self, images: int, numbers: Sequence[int]) -> dict[str, int]:
         scaled = self.storage != "fp16"
         return {
-            "tokens": count * self.shape[0] * self.shape[1] * codec.PAYLOAD_DTYPES[self.storage].itemsize,
-            "scales": count * self.shape[0] * 2 if scaled else 0,
+            "tokens": images * self.shape[0] * self.shape[1] * codec.PAYLOAD_DTYPES[self.storage].itemsize,
+            "scales": images * self.shape[0] * 2 if scaled else 0,
             "headers": HEADER_BYTES * (len(numbers) * (3 if scaled else 2) + 1),
-            "pooled": 2 * count * self.pooled_dim * 4,
+            "pooled": 2 * images * self.pooled_dim * 4,
             "index": (self.folder / "index.parquet").stat().st_size,
             "records": sum((self.folder / f"{shard_name(number)}.json").stat().st_size for number in numbers),
         }
@@ -248,6 +292,7 @@ class TokenStore:
         self._memory_map = memory_map
         self._maps: dict[Path, np.ndarray] = {}
         self._files: dict[Path, int] = {}
+        self._unchecked: set[str] = set()
         self._pooled: np.ndarray | None = None
 
     @classmethod
@@ -256,7 +301,8 @@ class TokenStore:
 
         Args:
             folder: the store.
-            verify: ``True`` checks sizes, headers and the index; ``"full"`` hashes every file too; ``False`` nothing.
+            verify: ``True`` checks index, sizes and headers now and each other file's hash when it is first read;
+                ``"full"`` all of it now; ``False`` nothing.
             memory_map: how rows are read; ``None`` maps stores up to :data:`MEMORY_MAP_SHARE` of the memory.
 
         Raises:
@@ -264,20 +310,23 @@ class TokenStore:
         """
         folder = Path(folder)
         manifest = read_manifest(folder, "encode")
+        if verify:
+            check_file(folder / "index.parquet", manifest["files"], folder / MANIFEST)
         try:
             index = pd.read_parquet(folder / "index.parquet")
         except (OSError, ValueError) as error:
-            raise UserError(f"{folder / 'index.parquet'} cannot be read ({error}); encode again") from error
+            raise UserError(f"{folder / 'index.parquet'} cannot be read ({error}); {AGAIN}") from error
         if memory_map is None:
             memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
             memory_map = manifest["bytes"]["tokens"] + manifest["bytes"]["scales"] <= MEMORY_MAP_SHARE * memory
         store = cls(folder, manifest, index, memory_map)
         if verify:
+            store._unchecked = {name for name in manifest["files"] if name.endswith(".npy")}
             store._check(index)
         if verify == "full":
-            problems = verify_files(folder)
-            if problems:
-                raise UserError(f"{problems[0]}; delete {folder} and encode again")
+            for name in manifest["files"]:
+                check_file(folder / name, manifest["files"], folder / MANIFEST)
+            store._unchecked.clear()
         return store
 
     def __len__(self) -> int:
@@ -349,6 +398,7 @@ class TokenStore:
     def pooled(self, ids: Iterable[str] | None = None) -> np.ndarray:
         """Return pooled vectors, float32 (B, P): of ``ids``, or of all images in storage order."""
         if self._pooled is None:
+            self._check_content(self.folder / "pooled.npy")
             self._pooled = read_array(self.folder / "pooled.npy")
         return self._pooled.copy() if ids is None else self._pooled[self.places(ids)]
 
@@ -367,13 +417,19 @@ class TokenStore:
         rows = [(number, row) for number in sorted(self._rows) for row in range(self._rows[number])]
         listed = list(zip(self._shard.tolist(), self._row.tolist(), strict=True))
         if len(index) != self.manifest["count"] or listed != rows or len(self._place) != len(index):
-            raise UserError(f"{self.folder / 'index.parquet'} does not list what its manifest counts; encode again")
+            raise UserError(f"{self.folder / 'index.parquet'} does not list what its manifest counts; {AGAIN}")
         for number, count in self._rows.items():
             stem = shard_name(number)
             check_array(self.folder / f"{stem}.npy", (count, *self.shape), codec.PAYLOAD_DTYPES[self.storage])
             if self.storage != "fp16":
                 check_array(self.folder / f"{stem}.scales.npy", (count, self.shape[0]), np.dtype("<f2"))
         check_array(self.folder / "pooled.npy", (len(index), self.pooled_dim), np.dtype("<f4"))
+
+    def _check_content(self, path: Path) -> None:
+        """Hash a file when it is first read."""
+        if path.name in self._unchecked:
+            check_file(path, self.manifest["files"], self.folder / MANIFEST)
+            self._unchecked.discard(path.name)
 
     def _gather(self, places: np.ndarray, kind: str, row_shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         """Read rows by random access; ``kind`` is the file's suffix before ``.npy``."""
@@ -401,21 +457,23 @@ class TokenStore:
     def _read_into(self, path: Path, buffer: np.ndarray, offset: int) -> None:
         handle = self._files.get(path)
         if handle is None:
+            self._check_content(path)
             try:
                 handle = self._files[path] = os.open(path, os.O_RDONLY)
             except OSError as error:
-                raise UserError(f"{path} cannot be read ({error.strerror}); encode again") from error
+                raise UserError(f"{path} cannot be read ({error.strerror}); {AGAIN}") from error
         view = memoryview(buffer)
         while view:
             read = os.preadv(handle, [view], offset)
             if read == 0:
-                raise UserError(f"{path} ends early; delete it and encode again")
+                raise UserError(f"{path} ends early; {AGAIN}")
             view, offset = view[read:], offset + read
 
     def _map(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         if path not in self._maps:
+            self._check_content(path)
             try:
                 self._maps[path] = np.memmap(path, dtype, "r", HEADER_BYTES, shape)
             except (OSError, ValueError) as error:
-                raise UserError(f"{path} cannot be read ({error}); encode again") from error
+                raise UserError(f"{path} cannot be read ({error}); {AGAIN}") from error
         return self._maps[path]

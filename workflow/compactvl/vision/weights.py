@@ -5,6 +5,7 @@
 does not match that record.
 """
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import torch
 
 from compactvl.config.encoders import WeightsSettings
 from compactvl.errors import UserError
-from compactvl.files import atomic_path, read_json, sha256_bytes, sha256_file, write_json
+from compactvl.files import atomic_path, sha256_bytes, sha256_file
+from compactvl.intact import check_recorded
+from compactvl.manifest import write_provenance, write_record
 
 
 def convert_weights(name: str, settings: WeightsSettings, source_archive: str | Path, target: str | Path) -> None:
@@ -31,7 +34,7 @@ def convert_weights(name: str, settings: WeightsSettings, source_archive: str | 
 
     from compactvl.vision.formats import READERS
 
-    archive, target = Path(source_archive), Path(target)
+    started, archive, target = time.monotonic(), Path(source_archive), Path(target)
     if not archive.is_file():
         raise UserError(f"weights.{name}: {archive} is missing; fetch the source {settings.source!r} first")
     try:
@@ -51,8 +54,10 @@ def convert_weights(name: str, settings: WeightsSettings, source_archive: str | 
         with atomic_path(companion) as temporary:
             temporary.write_bytes(data)
         files[companion.name] = sha256_bytes(data)
-    write_json(
-        target.with_suffix(".json"),
+    record = target.with_suffix(".json")
+    write_provenance(record, stage="weights", started=started)
+    write_record(
+        record,
         {
             "stage": "weights",
             "name": name,
@@ -85,10 +90,13 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
     record = path.with_suffix(".json")
     if not path.is_file() or not record.is_file():
         raise UserError(f"{path if record.is_file() else record} is missing; run `compactvl weights` for it first")
-    facts = read_json(record)
-    if facts.get("files", {}).get(path.name) != sha256_file(path):
-        raise UserError(f"{path} differs from its record {record.name}; delete both and convert the weights again")
-    return load_file(path), facts
+    facts = check_recorded(path, record)
+    try:
+        return load_file(path), facts
+    except Exception as error:  # safetensors raises its own SafetensorError
+        raise UserError(
+            f"{path} is no safetensors file ({_first_line(error)}); delete it and convert the weights again"
+        ) from error
 
 
 def _first_line(error: Exception) -> str:

@@ -13,10 +13,12 @@ from torch import Tensor
 
 from compactvl.errors import UserError
 from compactvl.files import read_json
+from compactvl.intact import check_files
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
 from compactvl.studies.edje.model import Captions, JointModel
 from compactvl.studies.edje.scoring import compress_all, score_pairs
 from compactvl.studies.edje.stores import check_store, is_compressed
+from compactvl.studies.run import SETTINGS
 from compactvl.text.wordpiece import WordPiece, canonical_caption
 from compactvl.training.compute import compute_device
 from compactvl.vision.store import TokenStore
@@ -47,7 +49,8 @@ class Reranker:
         """
         model, store = open_joint(run).to(compute_device()), TokenStore.open(tokens)
         check_store(store, run, model)
-        return cls(model, store, open_tokenizer(run), read_json(Path(run) / "settings.json")["precision"])
+        check_files(run, SETTINGS)
+        return cls(model, store, open_tokenizer(run), read_json(Path(run) / SETTINGS)["precision"])
 
     def tokens(self, image_ids: Sequence[str]) -> Tensor:
         """Compressed tokens, float32 (N, m, width)."""

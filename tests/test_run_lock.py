@@ -1,0 +1,89 @@
+"""Who is at work in a folder, as a snakemake that begins there finds out."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from compactvl.config.overlay import load_config
+from compactvl.errors import UserError
+from compactvl.plan import Plan
+from compactvl.run_lock import LOCKED_FILES, RunLock
+from compactvl.settings_files import write_settings_files
+
+REPOSITORY = Path(__file__).parents[1]
+HOLD = (
+    "import time\n"
+    "from compactvl.run_lock import RunLock\n"
+    "lock = RunLock()\n"
+    "lock.announce()\n"
+    "print(lock.other or 'alone', flush=True)\n"
+    "time.sleep(60)\n"
+)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder in which a snakemake's lock lies, live or stale."""
+    monkeypatch.chdir(tmp_path)
+    LOCKED_FILES.mkdir(parents=True)
+    (LOCKED_FILES / "0.output.lock").write_text("a.txt\n")
+    return tmp_path
+
+
+def another(folder: Path) -> subprocess.Popen:
+    """Start a process that is at work in the folder; return it once it is."""
+    (folder / "state" / "run.lock").unlink(missing_ok=True)
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow")}
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD], cwd=folder, env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert other.stdout.readline() == "alone\n"
+    return other
+
+
+def test_a_live_one_is_named_and_its_lock_stays(folder):
+    with another(folder) as other:
+        assert f"process {other.pid} on " in RunLock().other
+        assert any(LOCKED_FILES.iterdir())
+        other.kill()
+
+
+def test_a_killed_ones_lock_is_removed(folder, caplog):
+    with another(folder) as other:
+        other.kill()
+        other.wait()
+        assert RunLock().other is None
+    assert not LOCKED_FILES.exists()
+    assert f"A snakemake that was killed (process {other.pid} on " in caplog.text
+
+
+def test_a_lock_of_another_machine_stays(folder):
+    with another(folder) as other:
+        other.kill()
+        other.wait()
+    lock = folder / "state" / "run.lock"
+    lock.write_text(lock.read_text().replace('"host": "', '"host": "not-'))
+    assert RunLock().other is None
+    assert any(LOCKED_FILES.iterdir())
+
+
+def test_a_lock_of_nobody_known_stays(folder):
+    assert RunLock().other is None
+    assert any(LOCKED_FILES.iterdir())
+
+
+def test_settings_do_not_change_under_a_process_that_reads_them(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    base, overlay = REPOSITORY / "config.yaml", REPOSITORY / "config" / "smoke.yaml"
+    demo, smoke = (Plan(load_config(overlays, base)) for overlays in ([], [overlay]))
+    write_settings_files(demo)
+    before = {path: path.read_bytes() for path in Path("state").rglob("*.json")}
+    write_settings_files(demo, in_use_by="process 7")
+    with pytest.raises(UserError, match=r"process 7; state/settings/.* would change .*--directory"):
+        write_settings_files(smoke, in_use_by="process 7")
+    assert {path: path.read_bytes() for path in before} == before
+    write_settings_files(smoke)
+    assert {path: path.read_bytes() for path in before} != before

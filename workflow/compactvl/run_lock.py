@@ -1,0 +1,74 @@
+"""Which snakemake is at work in this folder: a second one is told, and what a killed one left stops nobody.
+
+Snakemake's own lock is a list of files in ``.snakemake/locks``. It stays behind when its process is killed, and nothing
+in it says whose it is. So each snakemake holds a shared lock on ``state/run.lock`` from reading the Snakefile to its
+end, however that comes; who can lock that file alone knows that no other is there, and what is in ``.snakemake/locks``
+is stale. The file says which process began its jobs last.
+"""
+
+import fcntl
+import json
+import logging
+import os
+import platform
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from compactvl.errors import UserError
+from compactvl.files import read_json, write_error
+
+LOCK = Path("state") / "run.lock"
+LOCKED_FILES = Path(".snakemake") / "locks"
+log = logging.getLogger(__name__)
+
+
+class RunLock:
+    """This snakemake's share of the folder; to be held for as long as the process lives.
+
+    Attributes:
+        other: who else is at work in the folder, in words; ``None`` for nobody.
+
+    Raises:
+        UserError: the lock file cannot be written.
+    """
+
+    def __init__(self) -> None:
+        try:
+            LOCK.parent.mkdir(parents=True, exist_ok=True)
+            self._handle = os.open(LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            raise write_error(LOCK, error) from error
+        self.other: str | None = None
+        holder = _holder()
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.other = _in_words(holder)
+        else:
+            # A lock of another machine is not always seen here.
+            if holder.get("host") == platform.node() and LOCKED_FILES.is_dir() and any(LOCKED_FILES.iterdir()):
+                shutil.rmtree(LOCKED_FILES)
+                log.warning("A snakemake that was killed (%s) left a lock; removed.", _in_words(holder))
+        fcntl.flock(self._handle, fcntl.LOCK_SH)
+
+    def announce(self) -> None:
+        """Write into the lock file that this process begins its jobs."""
+        body = {"host": platform.node(), "pid": os.getpid(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
+        os.ftruncate(self._handle, 0)
+        os.pwrite(self._handle, (json.dumps(body) + "\n").encode(), 0)
+
+
+def _holder() -> dict[str, Any]:
+    """Return what the lock file says; nothing while it is empty."""
+    try:
+        return read_json(LOCK)
+    except UserError:
+        return {}
+
+
+def _in_words(holder: dict[str, Any]) -> str:
+    if not holder:
+        return "a process that has begun no jobs yet"
+    return f"process {holder['pid']} on {holder['host']}, started {holder['started']}"
