@@ -7,6 +7,8 @@ import pytest
 from compactvl.errors import UserError
 from compactvl.evaluation.results import COLUMNS, Metric, collect, read_metrics, read_predictions, write_result
 from compactvl.evaluation.winoground import CHANCE, score_items, winoground_metrics
+from compactvl.files import sha256_file
+from compactvl.manifest import read_record, write_provenance
 
 
 def metric(name="t2i_r1", value=0.5):
@@ -75,3 +77,20 @@ def test_winoground_chance_and_kinds():
     for name, chance in CHANCE.items():
         assert score_items(items(scores, "size"))[name].mean() == pytest.approx(chance, abs=0.01)
         assert found[name].low < chance < found[name].high
+
+
+def test_an_edited_metric_is_not_collected_and_an_edited_table_not_read(tmp_path):
+    folder = tmp_path / "edje" / "local" / "seed0"
+    path = write_result(folder, "scenes", pd.DataFrame({"a": [1]}), [metric(value=0.5)])
+    write_provenance(path, stage="evaluate")
+    table = collect(tmp_path)
+    assert read_record(tmp_path / "manifest.json")["files"].keys() == {"metrics.csv", "metrics.json", "summary.csv"}
+    assert read_record(tmp_path / "manifest.json")["inputs"] == {f"file {path}": sha256_file(path)}
+    assert len(read_metrics(tmp_path)) == 1, "a provenance is no result"
+    table.write_text(table.read_text().replace(",0.5,", ",0.9,"))
+    with pytest.raises(UserError, match=r"metrics\.csv differs from manifest\.json"):
+        read_metrics(tmp_path)
+    path.write_text(path.read_text().replace('"value": 0.5', '"value": 0.9'))
+    for read in (lambda: collect(tmp_path), lambda: read_predictions(folder, "scenes")):
+        with pytest.raises(UserError, match=r"scenes\.json was edited"):
+            read()

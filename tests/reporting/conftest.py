@@ -17,7 +17,7 @@ from compactvl.evaluation.results import collect, write_result
 from compactvl.evaluation.retrieval import build_predictions, fill_scores, needed_pairs, retrieval_metrics
 from compactvl.evaluation.winoground import winoground_metrics
 from compactvl.files import write_json
-from compactvl.manifest import write_manifest
+from compactvl.manifest import write_file_record, write_manifest
 from compactvl.plan import Plan
 from compactvl.reporting.parameters import parameter_table
 from compactvl.studies.base import VariantBase
@@ -180,6 +180,7 @@ def write_parameters(path: Path, plan: Plan) -> None:
     resolved = plan.studies["edje"]
     text = parameter_table(resolved.study, resolved.variants).to_csv(index=False, lineterminator="\n")
     path.write_text(text, encoding="utf-8")
+    write_file_record(path.with_suffix(".json"), stage="parameters", files=[path])
 
 
 def write_times(

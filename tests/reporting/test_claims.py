@@ -13,6 +13,7 @@ from compactvl.evaluation.results import collect, write_result
 from compactvl.evaluation.retrieval import query_hits
 from compactvl.evaluation.winoground import winoground_metrics
 from compactvl.files import read_json, write_json
+from compactvl.manifest import DIGEST, MANIFEST, write_record
 from compactvl.reporting import edje, figures, tables
 from compactvl.reporting.claims import FAILS, HOLDS, OPEN, Outcome, claims_table, greater, within
 from compactvl.reporting.labels import label
@@ -73,7 +74,11 @@ def copied(tree, target: Path, **runs) -> Path:
     for variant, files in runs.items():
         for name, change in files.items():
             path = target / "runs" / "edje" / variant / "seed0" / name
-            write_json(path, merge(read_json(path), change))
+            body = merge(read_json(path), change)
+            if name == MANIFEST:
+                write_record(path, {key: value for key, value in body.items() if key != DIGEST})
+            else:
+                write_json(path, body)
     return target
 
 

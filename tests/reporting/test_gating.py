@@ -19,7 +19,7 @@ from compactvl.evaluation.gates import CONDITIONS, gates_metrics
 from compactvl.evaluation.language import TEXTS, build_requests, language_metrics
 from compactvl.evaluation.results import collect, write_result
 from compactvl.files import write_json
-from compactvl.manifest import write_manifest
+from compactvl.manifest import write_file_record, write_manifest
 from compactvl.reporting import gating
 from compactvl.reporting.claims import FAILS, HOLDS, OPEN, claims_table
 from compactvl.reporting.gating import figures, gate_claims, tables
@@ -201,7 +201,9 @@ def gating_tree(tmp_path_factory) -> Path:
     write_scenes(root / "data" / "sets" / "scenes")
     parts = [(v, part, n) for v in VARIANTS for part, n in (("decoder", 4_000_000), ("gates", len(v) * 1000))]
     table = pd.DataFrame(parts, columns=["variant", "part", "parameters"])
-    table.to_csv(root / "results" / "gating" / "parameters.csv", index=False)
+    path = root / "results" / "gating" / "parameters.csv"
+    table.to_csv(path, index=False)
+    write_file_record(path.with_suffix(".json"), stage="parameters", files=[path])
     collect(root / "results", study="gating")
     return root
 

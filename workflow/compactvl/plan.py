@@ -13,15 +13,28 @@ from typing import Any
 from compactvl.config.base import did_you_mean
 from compactvl.config.datasets import FolderSettings, KarpathySettings
 from compactvl.config.overlay import expand_bases
-from compactvl.config.root import RootSettings, encoder_weights, missing, validate_root, weights_source
-from compactvl.config.text_datasets import BabylmCaptionsSettings, BabylmTaskSettings, TextLinesSettings
+from compactvl.config.root import (
+    RootSettings,
+    encoder_weights,
+    missing,
+    validate_root,
+    weights_source,
+    without_images,
+)
+from compactvl.config.text_datasets import (
+    BabylmCaptionsSettings,
+    BabylmTaskSettings,
+    BrownPairsSettings,
+    TextLinesSettings,
+)
 from compactvl.data.curate import required_sets, required_sources
-from compactvl.digest import source_digest
 from compactvl.errors import UserError
 from compactvl.layout import Layout
 from compactvl.manifest import MANIFEST
+from compactvl.stages import report_digest, stage_digest, study_digest
 from compactvl.studies.base import Needs, Study, VariantBase
 from compactvl.studies.registry import find_study
+from compactvl.studies.resolve import said_once
 
 
 @dataclass(frozen=True)
@@ -80,9 +93,9 @@ class Plan:
             for variant, settings in resolved.variants.items()
             for seed in self._seeds(settings)
         ]
-        problems = [*self._dataset_problems(), *self._variant_problems()]
+        problems = [*self._dataset_problems(), *self._variant_problems()] or self._circles()
         if problems:
-            raise UserError("\n".join(dict.fromkeys(problems)))
+            raise UserError("\n".join(said_once(problems)))
         self.evaluations = [
             Evaluation(job.study, job.variant, job.seed, benchmark)
             for job in self.trainings
@@ -105,18 +118,19 @@ class Plan:
     # What is wrong.
 
     def _dataset_problems(self) -> list[str]:
-        problems = []
-        for name, dataset in self.root.datasets.items():
-            unknown = [
-                line
-                for other in required_sets(dataset)
-                for line in missing(other, self.root.datasets, f"datasets.{name}", "data set")
-            ]
-            problems += unknown
-            if unknown:
+        problems, datasets = [], self.root.datasets
+        for name, settings in datasets.items():
+            place = f"datasets.{name}"
+            if not required_sets(settings):
+                for source in required_sources(settings):
+                    problems += missing(source, self.root.sources, place, "source")
                 continue
-            for source in required_sources(dataset, self.root.datasets):
-                problems += missing(source, self.root.sources, f"datasets.{name}", "source")
+            # The field is named as the kind it wants: scenes, brown.
+            kind, (base,) = "brown" if isinstance(settings, BrownPairsSettings) else "scenes", required_sets(settings)
+            unknown = missing(base, datasets, f"{place}.{kind}", "data set")
+            problems += unknown
+            if not unknown and (found := datasets[base].kind) != kind:
+                problems.append(f'{place}.{kind}: "{base}" is a data set of kind {found}; name one of kind {kind}')
         return problems
 
     def _variant_problems(self) -> list[str]:
@@ -124,6 +138,12 @@ class Plan:
         for name, resolved in self.studies.items():
             for variant, settings in resolved.variants.items():
                 place = f"studies.{name}.variants.{variant}"
+                for field, values in (("seeds", self._seeds(settings)), ("benchmarks", settings.benchmarks)):
+                    twice = sorted({value for value in values if values.count(value) > 1})
+                    problems += [f"{place}.{field}: {value} is given twice; delete one" for value in twice]
+                problems += [
+                    f"{place}.seeds: {seed}: a seed is 0 or more" for seed in self._seeds(settings) if seed < 0
+                ]
                 problems += self._need_problems(name, variant, self.needs(name, variant), place)
                 for key in settings.benchmarks:
                     unknown = missing(key, self.root.benchmarks, f"{place}.benchmarks", "benchmark")
@@ -146,7 +166,9 @@ class Plan:
             problems += missing(dataset, self.root.datasets, place, "data set")
         for encoder, dataset in sorted(needs.tokens):
             problems += missing(encoder, self.root.encoders, place, "encoder")
-            problems += missing(dataset, self.root.datasets, place, "data set")
+            problems += missing(dataset, self.root.datasets, place, "data set") or without_images(
+                self.root, dataset, place
+            )
         for encoder, dataset in sorted(needs.texts):
             problems += missing(encoder, self.root.text_encoders, place, "text encoder")
             problems += missing(dataset, self.root.datasets, place, "data set")
@@ -169,6 +191,20 @@ class Plan:
                 if lacking:
                     seeds = ", ".join(map(str, sorted(lacking)))
                     problems.append(f'{place}: builds on variant "{peer}", which is not trained with seed {seeds}')
+        return problems
+
+    def _circles(self) -> list[str]:
+        """Variants whose training would have to wait for itself."""
+        problems = []
+        for name, resolved in self.studies.items():
+            known = resolved.variants.keys()
+            after = {key: sorted(self.needs(name, key).variants & known - {key}) for key in known}
+            for key in known:
+                chain = _way_back(key, after)
+                # A circle is told once, of its first variant.
+                if chain and min(map(list(known).index, chain)) == list(known).index(key):
+                    place = f"studies.{name}.variants.{key}"
+                    problems.append(f"{place}: variants build on each other: {' -> '.join(chain)}; begin one afresh")
         return problems
 
     # What each job reads. Keys are the names of the rule's inputs; blobs are listed apart, for `ancient()`.
@@ -355,6 +391,11 @@ class Plan:
                 found |= dict.fromkeys(self.edges(Needs(needs.datasets, needs.tokens), study, job.seed))
         return sorted(found)
 
+    def report_inputs(self, study: str) -> list[str]:
+        """Return every file of the pipeline a study's report may read: tables, results, runs, data sets, token stores."""
+        tables = [str(self.layout.results / study / name) for name in ("metrics.csv", "parameters.csv")]
+        return [*tables, *self.results(study), *self.runs(study), *self.report_edges(study)]
+
     def study_targets(self, study: str | None = None) -> list[str]:
         """Return what the target of a study (or of all) makes: runs, results, tables and the report."""
         names = self.studies if study is None else [study]
@@ -367,28 +408,25 @@ class Plan:
         return [str(self.layout.settings(study, variant)) for variant in self.studies[study].variants]
 
     def digest(self, stage: str, study: str | None = None) -> str:
-        """Return the digest of the source code a stage runs; see :mod:`compactvl.digest`."""
-        if study is None:
-            return source_digest(STAGE_ENTRIES[stage])
-        owner = type(self.studies[study].study)
-        return source_digest([f"{owner.__module__}:{owner.__qualname__}.{method}" for method in STUDY_ENTRIES[stage]])
+        """Return the digest of the source code a stage runs; see :mod:`compactvl.stages`."""
+        return stage_digest(stage) if study is None else study_digest(stage, self.studies[study].study)
 
     def report_digest(self, notebook: str) -> str:
         """Return the digest of the source code a notebook runs, its own text aside."""
-        return source_digest(["compactvl.reporting.render", Path(notebook).absolute()])
+        return report_digest(notebook)
 
 
-STAGE_ENTRIES = {
-    "fetch": ["compactvl.data.sources:fetch_source"],
-    "weights": ["compactvl.vision.weights:convert_weights"],
-    "pretrained": ["compactvl.text.pretrained:import_bert"],
-    "curate": ["compactvl.data.curate"],
-    "encode": ["compactvl.vision.encode"],
-    "embed": ["compactvl.text.vectors", "compactvl.text.registry"],
-    "collect": ["compactvl.evaluation.results:collect", "compactvl.evaluation.summary"],
-    "index": ["compactvl.reporting.index"],
-}
-STUDY_ENTRIES = {"train": ["train"], "evaluate": ["evaluate"], "parameters": ["parameters"]}
+def _way_back(start: str, after: Mapping[str, Iterable[str]]) -> list[str]:
+    """Return a shortest chain that leads from ``start`` back to it, or nothing."""
+    chains, seen = [[start]], set()
+    for chain in chains:
+        for following in after[chain[-1]]:
+            if following == start:
+                return [*chain, start]
+            if following not in seen:
+                seen.add(following)
+                chains.append([*chain, following])
+    return []
 
 
 def _existing(path: str, place: str, remedy: str) -> str:

@@ -5,17 +5,31 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+from compactvl.config.overlay import read_yaml
 from compactvl.environment import put_program_on_path
 from compactvl.errors import UserError
 from compactvl.plan import Plan
+from compactvl.run_lock import RunLock
 from compactvl.settings_files import write_settings_files
 
 put_program_on_path()
 try:
+    # Jobs that Snakemake starts read the Snakefile too; they are part of the run that started them.
+    run_lock = RunLock() if workflow.is_main_process else None
+    # Snakemake's own reader takes the second of two equal keys and says nothing.
+    for path in workflow.configfiles:
+        read_yaml(path)
     plan = Plan(config)
-    write_settings_files(plan)
+    write_settings_files(plan, in_use_by=run_lock and run_lock.other)
 except UserError as error:
     raise WorkflowError(*str(error).splitlines())
+if run_lock and run_lock.other:
+    logger.warning(f"Another snakemake is at work in this folder: {run_lock.other}.")
+
+
+onstart:
+    run_lock.announce()
+
 
 # Files of the repository, where Snakemake was told to work in another folder (--directory).
 REPOSITORY = os.path.relpath(workflow.basedir)

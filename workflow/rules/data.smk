@@ -31,6 +31,7 @@ rule weights:
     output:
         weights="cache/weights/{name}.safetensors",
         record="cache/weights/{name}.json",
+        provenance="cache/weights/{name}.provenance.json",
     log:
         "logs/weights/{name}.log",
     benchmark:
@@ -51,6 +52,7 @@ rule pretrained:
     output:
         weights="cache/weights/{name}.safetensors",
         record="cache/weights/{name}.json",
+        provenance="cache/weights/{name}.provenance.json",
     log:
         "logs/weights/{name}.log",
     benchmark:

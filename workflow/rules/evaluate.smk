@@ -11,8 +11,10 @@ rule evaluate:
         edges=job_edges,
         blobs=lambda wildcards: ancient(job_blobs(wildcards)),
     output:
-        predictions="results/{study}/{variant}/seed{seed}/{benchmark}.parquet",
+        # See rule train.
+        predictions=update("results/{study}/{variant}/seed{seed}/{benchmark}.parquet"),
         metrics="results/{study}/{variant}/seed{seed}/{benchmark}.json",
+        provenance=update("results/{study}/{variant}/seed{seed}/{benchmark}.provenance.json"),
     log:
         "logs/evaluate/{study}/{variant}/seed{seed}/{benchmark}.log",
     benchmark:

@@ -10,6 +10,8 @@ rule collect:
         table="results/metrics.csv",
         tree="results/metrics.json",
         wide="results/summary.csv",
+        manifest="results/manifest.json",
+        provenance="results/provenance.json",
     log:
         "logs/collect.log",
     benchmark:
@@ -30,6 +32,8 @@ rule collect_study:
         results=lambda wildcards: plan.results(wildcards.study),
     output:
         table="results/{study}/metrics.csv",
+        manifest="results/{study}/manifest.json",
+        provenance="results/{study}/provenance.json",
     log:
         "logs/collect/{study}.log",
     benchmark:
@@ -49,6 +53,8 @@ rule parameters:
         settings=lambda wildcards: plan.settings_files(wildcards.study),
     output:
         table="results/{study}/parameters.csv",
+        record="results/{study}/parameters.json",
+        provenance="results/{study}/parameters.provenance.json",
     log:
         "logs/parameters/{study}.log",
     benchmark:
@@ -67,6 +73,7 @@ rule notebook:
     input:
         notebook=notebook_of,
         style=lambda wildcards: str(Path(notebook_of(wildcards)).with_name("paper.mplstyle")),
+        inputs="state/settings/reports/{study}.json",
         metrics="results/{study}/metrics.csv",
         parameters="results/{study}/parameters.csv",
         results=lambda wildcards: plan.results(wildcards.study),
@@ -74,6 +81,8 @@ rule notebook:
         edges=lambda wildcards: plan.report_edges(wildcards.study),
     output:
         html="results/reports/{study}.html",
+        record="results/reports/{study}.json",
+        provenance="results/reports/{study}.provenance.json",
     log:
         notebook="logs/report/{study}.ipynb",
         text="logs/report/{study}.log",
@@ -87,7 +96,7 @@ rule notebook:
         source=lambda wildcards: plan.report_digest(notebook_of(wildcards)),
     shell:
         "compactvl report --notebook {input.notebook} --style {input.style} --study {wildcards.study} "
-        "--executed {log.notebook} --out {output.html} > {log.text} 2>&1"
+        "--inputs {input.inputs} --executed {log.notebook} --out {output.html} > {log.text} 2>&1"
 
 
 rule index:
@@ -96,6 +105,8 @@ rule index:
         reports=plan.reports(),
     output:
         html="results/reports/index.html",
+        record="results/reports/index.json",
+        provenance="results/reports/index.provenance.json",
     log:
         "logs/index.log",
     benchmark:

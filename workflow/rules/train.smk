@@ -8,11 +8,13 @@ rule train:
         edges=job_edges,
         blobs=lambda wildcards: ancient(job_blobs(wildcards)),
     output:
-        model="runs/{study}/{variant}/seed{seed}/model.safetensors",
-        settings="runs/{study}/{variant}/seed{seed}/settings.json",
-        history="runs/{study}/{variant}/seed{seed}/log.jsonl",
+        # What `update` marks is not removed before a re-run: the command keeps what an equal job made. The manifest is
+        # only there after a job that succeeded (see studies/finished.py).
+        model=update("runs/{study}/{variant}/seed{seed}/model.safetensors"),
+        settings=update("runs/{study}/{variant}/seed{seed}/settings.json"),
+        history=update("runs/{study}/{variant}/seed{seed}/log.jsonl"),
         manifest="runs/{study}/{variant}/seed{seed}/manifest.json",
-        provenance="runs/{study}/{variant}/seed{seed}/provenance.json",
+        provenance=update("runs/{study}/{variant}/seed{seed}/provenance.json"),
     log:
         "logs/train/{study}/{variant}/seed{seed}.log",
     benchmark:

@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from compactvl.config.encoders import PackagedEncoder, WeightsSettings
 from compactvl.errors import UserError
-from compactvl.files import sha256_bytes, write_json
+from compactvl.files import sha256_bytes, sha256_file, write_json
 from compactvl.manifest import manifest_digest, read_manifest, write_manifest
 from compactvl.nn.bert import BertShape
 from compactvl.studies.edje.compress import compress_store
@@ -80,7 +80,9 @@ def world(tmp_path_factory, source_archive):
     shutil.copyfile(weights / "minilm.tokenizer.json", run / TOKENIZER)
     shapes = {"adapter": asdict(adapter), "bert": asdict(bert), "recovery_dim": None, "masked_words": False}
     facts = encoder_of(TokenStore.open(root / "tokens"))
-    write_manifest(run, stage="train", encoder=facts, shapes={**shapes, "longest_caption": 64, "rescale": True})
+    files = {path.name: sha256_file(path) for path in run.iterdir()}
+    shapes |= {"longest_caption": 64, "rescale": True}
+    write_manifest(run, stage="train", files=files, encoder=facts, shapes=shapes)
     tokenizer = WordPiece(weights / "minilm.tokenizer.json")
     return SimpleNamespace(root=root, run=run, model=model, patches=patches, tokenizer=tokenizer, ids=list(images))
 
@@ -160,7 +162,7 @@ def test_a_run_is_used_wherever_it_is_copied_to(world, tmp_path):
     expected = Reranker.open(world.run, world.root / "tokens").rank("a red circle")
     assert Reranker.open(copy, world.root / "tokens").rank("a red circle") == expected
     (copy / TOKENIZER).unlink()
-    with pytest.raises(UserError, match=r"tokenizer\.json is missing: train that variant again"):
+    with pytest.raises(UserError, match=r"tokenizer\.json is missing; delete"):
         Reranker.open(copy, world.root / "tokens")
 
 

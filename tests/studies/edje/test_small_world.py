@@ -22,9 +22,9 @@ from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.digest import modules_of
 from compactvl.errors import UserError
 from compactvl.evaluation.retrieval import query_hits
-from compactvl.files import read_json, write_json
+from compactvl.files import read_json, sha256_file, write_json
 from compactvl.layout import Layout
-from compactvl.manifest import read_manifest, verify_files
+from compactvl.manifest import read_manifest, verify_files, write_record
 from compactvl.reporting.study import EFFICIENCY_COLUMNS
 from compactvl.studies.base import Job
 from compactvl.studies.edje import STUDY, run, train_joint
@@ -34,6 +34,7 @@ from compactvl.studies.edje.evaluate import Scorer, retrieval_table
 from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.settings import Control
 from compactvl.studies.edje.similarity import VectorSimilarity, image_features, open_similarity
+from compactvl.studies.run import run_digest
 from compactvl.text.vectors import TextVectors, embed
 from compactvl.training import compute
 from compactvl.training.checkpoint import RESUME, load_model
@@ -113,11 +114,13 @@ def write_tiny_bert(target):
     bert = BertModel(BertConfig(vocab_size=len(VOCABULARY), max_position_embeddings=32, **sizes))
     target.parent.mkdir(parents=True)
     save_file({key: value.contiguous() for key, value in bert.state_dict().items()}, target)
-    write_json(target.with_suffix(".json"), {"model": "tiny"})
     vocabulary = {word: index for index, word in enumerate(VOCABULARY)}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    tokenizer.save(str(target.with_suffix(".tokenizer.json")))
+    companion = target.with_suffix(".tokenizer.json")
+    tokenizer.save(str(companion))
+    files = {path.name: sha256_file(path) for path in (target, companion)}
+    write_record(target.with_suffix(".json"), {"model": "tiny", "files": files})
 
 
 def write_cam(folder, dataset, pooled, name="cam", weights="0" * 64):
@@ -226,16 +229,16 @@ def test_what_fails_after_training_is_finished_without_training_again(world, tmp
 
 def test_resume_state_is_of_one_code_and_one_input(world, monkeypatch):
     world.trained("edje")
-    digest = run.run_digest(world.job("edje"))
-    assert digest == run.run_digest(world.job("edje"))
+    digest = run_digest(world.job("edje"))
+    assert digest == run_digest(world.job("edje"))
     other = VARIANTS | {"edje": VARIANTS["edje"] | {"precision": "bf16"}}
-    assert run.run_digest(world.job("edje", other)) != digest
-    monkeypatch.setattr("compactvl.studies.run.source_digest", lambda entries: "changed")
-    assert run.run_digest(world.job("edje")) != digest
+    assert run_digest(world.job("edje", other)) != digest
+    monkeypatch.setattr("compactvl.studies.identity.study_digest", lambda stage, study: "changed")
+    assert run_digest(world.job("edje")) != digest
     code = {
         f"compactvl.{name}" for name in ("studies.edje.train_joint", "studies.edje.model", "training.loop", "nn.bert")
     }
-    assert code <= set(modules_of([run.TRAIN]))
+    assert code <= set(modules_of(["compactvl.studies.edje.study:EdjeStudy.train"]))
 
 
 # First stages.
@@ -413,7 +416,7 @@ def test_an_encoder_without_settings_is_an_error(world, tmp_path):
         with pytest.raises(UserError, match=r"encoders/vit\.json is missing: vision features are computed online"):
             timed(world, "online", tmp_path)
         write_json(settings, {"loader": "timn"})
-        with pytest.raises(UserError, match=r"vit\.json\.encoder: .*'timn'"):
+        with pytest.raises(UserError, match=r"vit\.json\.encoder.*'timn'"):
             timed(world, "online", tmp_path)
     finally:
         shutil.copyfile(kept, settings)

@@ -46,23 +46,35 @@ def _weights(args: argparse.Namespace) -> None:
 
         import_bert(name, settings, args.out)
     else:
+        from compactvl.config.sources import SourceSettings
+        from compactvl.data.sources import source_hash
         from compactvl.vision.weights import convert_weights
 
+        # Snakemake writes the source's settings beside those of the weights.
+        pin = args.settings.parent.parent / "sources" / f"{settings.source}.json"
+        if pin.is_file():
+            source_hash(args.archive, read_settings(pin, SourceSettings))
         convert_weights(name, settings, args.archive, args.out)
 
 
 def _curate(args: argparse.Namespace) -> None:
+    from compactvl.stages import stage_digest
+
+    stage_digest("curate")  # read now what runs now, for the provenance: it may be edited meanwhile
     from compactvl.config.datasets import DatasetSettings
     from compactvl.config.sources import SourceSettings
     from compactvl.data.curate import curate
+    from compactvl.errors import UserError
     from compactvl.files import read_json
     from compactvl.layout import Layout
 
     body = read_json(args.settings)
+    if not isinstance(body, dict) or not isinstance(body.get("sources", {}), dict) or "settings" not in body:
+        raise UserError(f"{args.settings} is not a data set's settings file; run snakemake once to write it again")
     sources = {
         name: read_settings(args.settings, SourceSettings, value) for name, value in body.get("sources", {}).items()
     }
-    settings = read_settings(args.settings, DatasetSettings, body.get("settings", {}))
+    settings = read_settings(args.settings, DatasetSettings, body["settings"])
     curate(args.settings.stem, settings, Layout(), sources)
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import time
 from pathlib import Path
 
 from compactvl.cli.arguments import add_configfiles, add_out
@@ -21,13 +22,10 @@ def _collect_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _collect(args: argparse.Namespace) -> None:
     from compactvl.evaluation.results import collect
-    from compactvl.evaluation.summary import write_summary
     from compactvl.files import read_json
 
     only = None if args.only is None else [Path(path) for path in read_json(args.only)]
-    table = collect(args.results, only, args.study)
-    if args.study is None:
-        write_summary(table)
+    collect(args.results, only, args.study)
 
 
 def _params_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,13 +39,16 @@ def _params_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _params(args: argparse.Namespace) -> None:
     from compactvl.config.base import did_you_mean
-    from compactvl.config.overlay import load_config
+    from compactvl.config.overlay import DEFAULT_CONFIG, load_config
     from compactvl.errors import UserError
     from compactvl.files import atomic_path, read_json
+    from compactvl.manifest import write_file_record
     from compactvl.plan import Plan
     from compactvl.reporting.parameters import parameter_table
+    from compactvl.stages import study_digest
     from compactvl.studies.registry import find_study
 
+    started = time.monotonic()
     if args.settings:
         study = find_study(args.study, "study")
         variants = study.resolve({path.stem: read_json(path) for path in args.settings}, "--settings")
@@ -62,6 +63,15 @@ def _params(args: argparse.Namespace) -> None:
         return
     with atomic_path(args.out) as temporary:
         temporary.write_text(text, encoding="utf-8")
+    write_file_record(
+        args.out.with_suffix(".json"),
+        stage="parameters",
+        files=[args.out],
+        inputs=args.settings or [DEFAULT_CONFIG, *args.configfile],
+        started=started,
+        code=study_digest("parameters", study),
+        study=study.name,
+    )
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,13 +83,30 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--executed", type=Path, required=True, metavar="FILE", help="where to write the executed notebook"
     )
+    parser.add_argument(
+        "--inputs",
+        type=Path,
+        metavar="FILE",
+        help="JSON list of the files the notebook may read, for the report's record",
+    )
     add_out(parser, "the HTML")
 
 
 def _report(args: argparse.Namespace) -> None:
-    from compactvl.reporting.render import render
+    started, begun = time.monotonic(), time.time()
+    from compactvl.files import read_json
+    from compactvl.intact import check_made
+    from compactvl.reporting.render import record_report, render
 
+    inputs = [] if args.inputs is None else read_json(args.inputs)
+    for path in map(Path, inputs):
+        # Data sets and token stores are checked where the notebook opens them, metrics.csv too.
+        if path.parts[0] in ("runs", "results") and path.suffix == ".json":
+            check_made(path)
+        elif path.name == "parameters.csv":
+            check_made(path.with_suffix(".json"))
     render(args.notebook, args.executed, args.out, parameters={"study": args.study, "style": str(args.style)})
+    record_report(args.notebook, args.style, args.out, args.study, inputs, started=started, begun=begun)
 
 
 def _index_arguments(parser: argparse.ArgumentParser) -> None:

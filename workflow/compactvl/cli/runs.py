@@ -1,6 +1,11 @@
 """``compactvl train | evaluate``: one variant, one seed."""
 
 import argparse
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +14,8 @@ from compactvl.cli.command import Command
 
 if TYPE_CHECKING:
     from compactvl.studies.base import Job, Study
+
+log = logging.getLogger(__name__)
 
 
 def _job_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +26,9 @@ def _job_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", required=True, help="name of the study, e.g. edje")
     parser.add_argument("--variant", required=True, help="name of the variant")
     parser.add_argument("--seed", type=int, required=True, help="seed of everything that is drawn")
+    parser.add_argument(
+        "--force", action="store_true", help="do it again though it was done with equal code, settings, seed and inputs"
+    )
 
 
 def _train_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,15 +45,17 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _job(args: argparse.Namespace, scratch: bool) -> "tuple[Study, Job]":
-    """Load the settings of a job and of its peers; set its threads before torch is imported."""
+    """Load the settings of a job and of its peers. Imports nothing heavy, and sets its threads for what will be."""
     from compactvl.errors import UserError
     from compactvl.files import read_json
     from compactvl.layout import Layout
 
+    if args.seed < 0:
+        raise UserError(f"--seed {args.seed}: a seed is 0 or more")
     own = read_json(args.settings)
-    from compactvl.cli.threads import use_threads
+    from compactvl.cli.threads import set_thread_variables
 
-    use_threads(own.get("threads", 1) if isinstance(own, dict) else 1)
+    set_thread_variables(own.get("threads", 1) if isinstance(own, dict) else 1)
     from compactvl.studies.base import Job
     from compactvl.studies.registry import find_study
 
@@ -62,26 +74,62 @@ def _job(args: argparse.Namespace, scratch: bool) -> "tuple[Study, Job]":
         output=args.out,
         peers=resolved,
         scratch=layout.resume(args.study, args.variant, args.seed) if scratch else None,
+        started=time.monotonic(),
     )
     return study, job
 
 
 def _train(args: argparse.Namespace) -> None:
-    from compactvl.training.device import lease
+    study, job = _job(args, scratch=True)
+    from compactvl.files import only_writer
+    from compactvl.manifest import MANIFEST
+    from compactvl.studies.identity import training_identity
 
-    with lease():
-        study, job = _job(args, scratch=True)
-        study.train(job)
+    job = replace(job, identity=training_identity(job))
+    with only_writer(job.output), _unless_finished(job, job.output / MANIFEST, args.force) as needed:
+        if needed:
+            if args.force:
+                from compactvl.training.checkpoint import discard_resume
+
+                discard_resume(job.scratch)
+            study.train(job)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
+    study, job = _job(args, scratch=False)
+    from compactvl.config.benchmarks import BenchmarkSettings
+    from compactvl.errors import UserError
+    from compactvl.studies.identity import evaluation_identity
+
+    name, benchmark = args.benchmark.stem, read_settings(args.benchmark, BenchmarkSettings)
+    able, reason = study.supports(job.settings, benchmark)
+    if not able:
+        raise UserError(f"--benchmark {args.benchmark}: {args.variant} cannot be evaluated on it: {reason}")
+    job = replace(job, identity=evaluation_identity(job, name, benchmark))
+    with _unless_finished(job, job.output / f"{name}.json", args.force) as needed:
+        if needed:
+            study.evaluate(job, name, benchmark)
+
+
+@contextmanager
+def _unless_finished(job: "Job", record: Path, force: bool) -> Iterator[bool]:
+    """Say whether the work is to be done; if so, hold a device for it."""
+    from compactvl.studies.finished import discard, keep
+
+    key = job.identity.key
+    if not force and keep(record, key):
+        log.info("%s: already made with this code, these settings, seed and inputs: kept", record)
+        yield False
+        return
+    discard(record)
+    from compactvl.cli.threads import use_threads
+    from compactvl.training.determinism import use_deterministic_algorithms
     from compactvl.training.device import lease
 
     with lease():
-        study, job = _job(args, scratch=False)
-        from compactvl.config.benchmarks import BenchmarkSettings
-
-        study.evaluate(job, args.benchmark.stem, read_settings(args.benchmark, BenchmarkSettings))
+        use_threads(job.settings.threads)
+        use_deterministic_algorithms()
+        yield True
 
 
 COMMANDS = [

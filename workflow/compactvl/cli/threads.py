@@ -7,14 +7,19 @@ from compactvl.training.memory import keep_freed_memory
 VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
+def set_thread_variables(count: int) -> None:
+    """Set what numerical libraries read when they are imported, without importing any."""
+    for name in VARIABLES:
+        os.environ[name] = str(count)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
 def use_threads(count: int) -> None:
     """Make every numerical library of this process, and torch, compute with ``count`` CPU threads.
 
     The number is part of the result (sums are split by it), so a setting decides and not the machine.
     """
-    for name in VARIABLES:
-        os.environ[name] = str(count)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    set_thread_variables(count)
     keep_freed_memory()
     import torch
 

@@ -15,15 +15,21 @@ def _encode_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _encode(args: argparse.Namespace) -> None:
+    from compactvl.stages import stage_digest
+
+    stage_digest("encode")  # read now what runs now, for the provenance: it may be edited meanwhile
     from compactvl.config.encoders import EncoderSettings
 
     settings = read_settings(args.settings, EncoderSettings)
+    from compactvl.files import only_writer
     from compactvl.training.device import lease
 
-    with lease():
+    with only_writer(args.out), lease():
         from compactvl.cli.threads import use_threads
+        from compactvl.training.determinism import use_deterministic_algorithms
 
         use_threads(settings.threads)
+        use_deterministic_algorithms()
         from compactvl.data.canonical import CanonicalSet
         from compactvl.vision.encode import encode
 
@@ -40,15 +46,21 @@ def _embed_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _embed(args: argparse.Namespace) -> None:
+    from compactvl.stages import stage_digest
+
+    stage_digest("embed")  # read now what runs now, for the provenance: it may be edited meanwhile
     from compactvl.config.texts import TextEncoderSettings
 
     settings = read_settings(args.settings, TextEncoderSettings)
+    from compactvl.files import only_writer
     from compactvl.training.device import lease
 
-    with lease():
+    with only_writer(args.out), lease():
         from compactvl.cli.threads import use_threads
+        from compactvl.training.determinism import use_deterministic_algorithms
 
         use_threads(settings.threads)
+        use_deterministic_algorithms()
         from compactvl.data.canonical import CanonicalSet
         from compactvl.text.registry import load_text_encoder
         from compactvl.text.vectors import embed

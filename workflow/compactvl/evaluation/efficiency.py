@@ -36,7 +36,7 @@ import numpy as np
 
 from compactvl.evaluation.results import Metric
 from compactvl.files import write_json
-from compactvl.manifest import package_versions
+from compactvl.machine import package_versions, processor
 
 Source = Literal["memory", "text", "store", "online", "reference"]
 FEWEST_REPEATS = 3
@@ -117,21 +117,11 @@ def environment(*, threads: int, precision: str, device: str = "cpu") -> dict[st
         "device": device,
         "threads": threads,
         "precision": precision,
-        "processor": _processor(),
+        "processor": processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "python": platform.python_version(),
         "packages": package_versions(),
     }
-
-
-def _processor() -> str:
-    """Return the processor's model as the kernel names it, or the architecture where it does not."""
-    info = Path("/proc/cpuinfo")
-    if info.is_file():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            if line.lower().startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
 
 
 def write_efficiency(path: str | Path, rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> None:

@@ -2,13 +2,14 @@
 
 import html
 import os
+import time
 from pathlib import Path
 
 import pandas as pd
 
-from compactvl.evaluation.results import read_metrics
-from compactvl.files import atomic_path, read_json
-from compactvl.manifest import PROVENANCE
+from compactvl.evaluation.results import TABLE, read_metrics
+from compactvl.files import atomic_path
+from compactvl.manifest import PROVENANCE, read_record, write_file_record
 from compactvl.reporting.tables import table_html
 
 PAGE = """<!doctype html>
@@ -37,9 +38,9 @@ def write_index(
     """Write ``out`` (default ``<results>/reports/index.html``) from what is on disk and return its path.
 
     Links are relative, so the results folder can be moved or served as it is. Sections: reports, metrics, figures
-    with thumbnails, data, times of every stage, versions.
+    with thumbnails, data, times of every stage, versions. Its record is beside it.
     """
-    results = Path(results)
+    started, results = time.monotonic(), Path(results)
     target = results / "reports" / "index.html" if out is None else Path(out)
     stages = _stages({"data set": (Path(sets), 1), "tokens": (Path(tokens), 2), "run": (Path(runs), 3)})
     parts = [
@@ -52,6 +53,8 @@ def write_index(
     ]
     with atomic_path(target) as temporary:
         temporary.write_text(PAGE.format(body="\n".join(parts)), encoding="utf-8")
+    read = [results / TABLE, *_reports_of(results, target)]
+    write_file_record(target.with_suffix(".json"), stage="index", files=[target], inputs=read, started=started)
     return target
 
 
@@ -59,8 +62,12 @@ def _link(path: Path, page: Path, text: str) -> str:
     return f'<a href="{html.escape(os.path.relpath(path, page.parent))}">{html.escape(text)}</a>'
 
 
+def _reports_of(results: Path, page: Path) -> list[Path]:
+    return sorted(path for path in (results / "reports").glob("*.html") if path.resolve() != page.resolve())
+
+
 def _reports(results: Path, page: Path) -> str:
-    found = sorted(path for path in (results / "reports").glob("*.html") if path.resolve() != page.resolve())
+    found = _reports_of(results, page)
     items = "".join(f"<li>{_link(path, page, path.stem)}</li>" for path in found)
     return f"<h2>Reports</h2><ul>{items}</ul>" if found else "<h2>Reports</h2><p>None yet.</p>"
 
@@ -114,7 +121,7 @@ def _stages(roots: dict[str, tuple[Path, int]]) -> list[dict]:
     stages = []
     for kind, (root, depth) in roots.items():
         for path in sorted(root.glob("/".join(["*"] * depth) + f"/{PROVENANCE}")):
-            stages.append({"kind": kind, "name": "/".join(path.parts[-1 - depth : -1]), **read_json(path)})
+            stages.append({"kind": kind, "name": "/".join(path.parts[-1 - depth : -1]), **read_record(path)})
     return stages
 
 

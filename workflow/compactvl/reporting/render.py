@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,14 @@ import yaml
 import compactvl
 from compactvl.errors import UserError
 from compactvl.files import atomic_path
+from compactvl.manifest import write_file_record
+from compactvl.stages import report_digest
 
 KERNEL, LANGUAGE = "python3", "python"
 START_TIMEOUT = 300
 TAIL_LINES = 12
+CLOCK_STEP = 0.1
+"""Seconds a file's time may be behind the clock."""
 
 
 def render(report: str | Path, executed: str | Path, html: str | Path, parameters: Mapping[str, Any]) -> None:
@@ -66,6 +70,34 @@ def render(report: str | Path, executed: str | Path, html: str | Path, parameter
             ],
             f"{executed} could not be turned into HTML",
         )
+
+
+def record_report(
+    report: Path, style: Path, html: Path, study: str, inputs: Iterable[str | Path], *, started: float, begun: float
+) -> Path:
+    """Write ``<html's name>.json``: the HTML, and every figure and table its notebook wrote, with what it read.
+
+    Args:
+        report, style, html: the notebook, its style sheet and the page.
+        study: its name; figures and tables are in ``figures/<study>`` beside the page's folder.
+        inputs: the files of the pipeline it may have read.
+        started: ``time.monotonic()`` at the start, for the seconds.
+        begun: ``time.time()`` at the start: an older figure is not of this notebook.
+
+    Returns:
+        The record's path.
+    """
+    figures = (html.parent.parent / "figures" / study).glob("*.*")
+    written = [path for path in figures if path.stat().st_mtime >= begun - CLOCK_STEP]
+    return write_file_record(
+        html.with_suffix(".json"),
+        stage="report",
+        files=[html, *written],
+        inputs=[report, style, *inputs],
+        started=started,
+        code=report_digest(report),
+        study=study,
+    )
 
 
 def _run(arguments: list[Any], problem: str) -> None:

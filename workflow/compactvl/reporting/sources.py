@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from compactvl.data.canonical import CanonicalSet
-from compactvl.files import read_json
-from compactvl.manifest import MANIFEST
+from compactvl.manifest import MANIFEST, read_record
 
 
 def open_set(sets: str | Path, name: str) -> CanonicalSet | None:
@@ -16,6 +15,6 @@ def open_set(sets: str | Path, name: str) -> CanonicalSet | None:
 def local_token_count(tokens: str | Path, dataset: str) -> int | None:
     """Return the tokens an image has in the (first) encoder's store of a data set, or ``None`` without a store."""
     for path in sorted(Path(tokens).glob(f"*/{dataset}/{MANIFEST}")):
-        if shape := read_json(path).get("shape"):
+        if shape := read_record(path).get("shape"):
             return int(shape[0])
     return None

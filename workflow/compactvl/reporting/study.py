@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from compactvl.evaluation.results import read_metrics, read_predictions
+from compactvl.evaluation.results import read_metrics, read_predictions, read_result
 from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
 from compactvl.evaluation.statistics import Interval, paired_bootstrap
 from compactvl.files import read_json
+from compactvl.intact import check_recorded
 from compactvl.manifest import MANIFEST, read_manifest
 from compactvl.reporting.labels import token_count
 
@@ -113,7 +114,7 @@ class StudyResults:
         """Return the pool a benchmark reranks, its result's ``settings.pools``; the default one of several."""
         for folder in self._folders(self.results, variant).values():
             if (path := folder / f"{benchmark}.json").is_file():
-                pools = read_json(path).get("settings", {}).get("pools") or [DEFAULT_POOL]
+                pools = read_result(path).get("settings", {}).get("pools") or [DEFAULT_POOL]
                 return DEFAULT_POOL if DEFAULT_POOL in pools else max(pools)
         return DEFAULT_POOL
 
@@ -191,7 +192,10 @@ class StudyResults:
     def parameters(self) -> pd.DataFrame:
         """``results/<study>/parameters.csv``: variant, part, parameters; empty where it was not written."""
         path = self.results / self.study / "parameters.csv"
-        return pd.read_csv(path) if path.is_file() else pd.DataFrame(columns=["variant", "part", "parameters"])
+        if not path.is_file():
+            return pd.DataFrame(columns=["variant", "part", "parameters"])
+        check_recorded(path, path.with_suffix(".json"))
+        return pd.read_csv(path)
 
     @functools.cached_property
     def efficiency(self) -> pd.DataFrame:

@@ -50,6 +50,21 @@ class Needs:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What a job computes with, and the key over all of it.
+
+    Attributes:
+        code: digest of the source code.
+        inputs: name → SHA-256 of the record of everything the job reads.
+        key: SHA-256 over version, code, settings, seed and inputs; two jobs of one key have one outcome.
+    """
+
+    code: str
+    inputs: Mapping[str, str]
+    key: str
+
+
+@dataclass(frozen=True)
 class Job:
     """One training or evaluation job.
 
@@ -60,6 +75,8 @@ class Job:
         output: folder the job writes to.
         peers: resolved settings of every variant of the study, for those it builds on.
         scratch: folder for resume state (training), or ``None``.
+        identity: what identifies it, where that is known already.
+        started: ``time.monotonic()`` at its start, or ``None``.
     """
 
     study: str
@@ -70,6 +87,8 @@ class Job:
     output: Path
     peers: Mapping[str, Any] = field(default_factory=dict)
     scratch: Path | None = None
+    identity: Identity | None = None
+    started: float | None = None
 
 
 class Study(Protocol):

@@ -1,45 +1,28 @@
-"""A run's folder: what identifies a training job, and how it is finished."""
+"""How a training and an evaluation job end: with a run's folder, and with a result."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import nn
 
-from compactvl import __version__
-from compactvl.digest import source_digest
-from compactvl.files import atomic_path, digest_of, sha256_file, write_json
-from compactvl.manifest import manifest_digest, write_manifest
-from compactvl.studies.base import Job, Needs
+from compactvl.evaluation.results import Metric, write_result
+from compactvl.files import atomic_path, sha256_file, write_json
+from compactvl.manifest import DIGEST, read_record, write_manifest, write_provenance
+from compactvl.studies.base import Job
+from compactvl.studies.identity import evaluation_identity, training_identity
 from compactvl.training.checkpoint import MODEL, discard_resume, save_model
+from compactvl.training.compute import compute_device
 from compactvl.training.loop import State
 
 SETTINGS = "settings.json"
 LOG = "log.jsonl"
 
 
-def training_inputs(job: Job, needs: Needs) -> dict[str, str]:
-    """Name → SHA-256 of the manifest of everything a training job reads."""
-    layout = job.layout
-    inputs = {f"dataset {name}": manifest_digest(layout.dataset(name)) for name in sorted(needs.datasets)}
-    inputs |= {f"tokens {e}/{d}": manifest_digest(layout.tokens(e, d)) for e, d in sorted(needs.tokens)}
-    inputs |= {f"texts {e}/{d}": manifest_digest(layout.texts(e, d)) for e, d in sorted(needs.texts)}
-    inputs |= {
-        f"weights {name}": sha256_file(layout.weights(name).with_suffix(".json")) for name in sorted(needs.weights)
-    }
-    inputs |= {f"run {name}": manifest_digest(layout.run(job.study, name, job.seed)) for name in sorted(needs.variants)}
-    return inputs
-
-
-def run_digest(job: Job, needs: Needs, entry: str) -> str:
-    """Identify a training job by its code, settings, seed and inputs: resume state of another digest is not used.
-
-    Args:
-        needs: what it reads.
-        entry: ``module:Class.method`` where the stage begins, for the digest of the code it runs.
-    """
-    inputs = training_inputs(job, needs)
-    return digest_of([__version__, source_digest([entry]), job.settings.model_dump(mode="json"), job.seed, inputs])
+def run_digest(job: Job) -> str:
+    """Identify a training job by its code, settings, seed and inputs: resume state of another digest is not used."""
+    return (job.identity or training_identity(job)).key
 
 
 def write_empty_log(job: Job) -> None:
@@ -50,7 +33,6 @@ def write_empty_log(job: Job) -> None:
 
 def finish_run(
     job: Job,
-    needs: Needs,
     model: nn.Module | None,
     state: State,
     started: float,
@@ -63,7 +45,6 @@ def finish_run(
 
     Args:
         job: the training job.
-        needs: what it read.
         model: its weights; ``None`` for a variant without any.
         state: where training ended.
         started: ``time.monotonic()`` at the start.
@@ -75,13 +56,18 @@ def finish_run(
     hashes = {MODEL: sha256_file(save_model(model or nn.Module(), job.output))}
     write_json(job.output / SETTINGS, job.settings.model_dump(mode="json"))
     hashes |= {name: sha256_file(job.output / name) for name in (SETTINGS, *files)}
+    identity = job.identity or training_identity(job)
     write_manifest(
         job.output,
         stage="train",
         files=hashes,
-        inputs=training_inputs(job, needs),
+        inputs=identity.inputs,
         started=started,
         device=str(device),
+        code=identity.code,
+        key=identity.key,
+        # It has each step's seconds.
+        varying={LOG: sha256_file(job.output / LOG)},
         study=job.study,
         variant=job.variant,
         seed=job.seed,
@@ -91,3 +77,40 @@ def finish_run(
     )
     if job.scratch is not None:
         discard_resume(job.scratch)
+
+
+def write_job_result(
+    job: Job, name: str, benchmark: Any, predictions: pd.DataFrame, metrics: Sequence[Metric], **facts: Any
+) -> None:
+    """Write the result of an evaluation, with what it was computed with and from.
+
+    Args:
+        job: the evaluation job.
+        name: the benchmark's name. benchmark: its settings.
+        predictions: one row an item. metrics: computed from them.
+        facts: further deterministic facts.
+    """
+    identity = job.identity or evaluation_identity(job, name, benchmark)
+    record = write_result(
+        job.output,
+        name,
+        predictions,
+        metrics,
+        stage="evaluate",
+        study=job.study,
+        variant=job.variant,
+        seed=job.seed,
+        settings=benchmark.model_dump(mode="json"),
+        inputs=dict(identity.inputs),
+        **facts,
+    )
+    body = {name: value for name, value in read_record(record).items() if name != DIGEST}
+    write_provenance(
+        record,
+        stage="evaluate",
+        started=job.started,
+        device=str(compute_device()),
+        code=identity.code,
+        key=identity.key,
+        body=body,
+    )

@@ -40,9 +40,11 @@ def _compress_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _compress(args: argparse.Namespace) -> int | None:
+    from compactvl.files import only_writer
     from compactvl.studies.edje.compress import compress_store
 
-    compress_store(args.run, args.tokens, args.out, args.storage)
+    with only_writer(args.out):
+        compress_store(args.run, args.tokens, args.out, args.storage)
 
 
 COMMANDS = [

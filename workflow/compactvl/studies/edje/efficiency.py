@@ -20,16 +20,15 @@ from compactvl.config.root import encoder_weights
 from compactvl.data.canonical import CanonicalSet
 from compactvl.errors import UserError
 from compactvl.evaluation.efficiency import Source, efficiency_metrics, environment, measure, timing_row
-from compactvl.evaluation.results import write_result
 from compactvl.files import read_json
 from compactvl.layout import Layout
-from compactvl.manifest import manifest_digest
 from compactvl.studies.base import Job
 from compactvl.studies.edje.compress import compress_store
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
 from compactvl.studies.edje.model import Captions
 from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.scoring import autocast, score_pairs
+from compactvl.studies.run import write_job_result
 from compactvl.training.compute import compute_device
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.registry import load_encoder
@@ -235,12 +234,11 @@ def evaluate_efficiency(job: Job, name: str, benchmark: EfficiencyBenchmark) -> 
             time("transformers_bert", "reference", pairs, transformers_bert(online, pairs))
             time("cross_encoder", "reference", pairs, cross_encoder(online, pairs))
     device = f"cuda ({torch.cuda.get_device_name(online.device)})" if on_gpu else "cpu"
-    write_result(
-        job.output,
+    write_job_result(
+        job,
         name,
+        benchmark,
         pd.DataFrame(rows),
         efficiency_metrics([row for row in rows if row["variant"] == job.variant]),
-        settings=benchmark.model_dump(mode="json"),
-        inputs={"run": manifest_digest(job.layout.run(job.study, job.variant, job.seed))},
         environment=environment(threads=torch.get_num_threads(), precision=online.precision, device=device),
     )

@@ -8,10 +8,10 @@ import pandas as pd
 
 from compactvl.config.benchmarks import RetrievalBenchmark, WinogroundBenchmark
 from compactvl.data.canonical import CanonicalSet
-from compactvl.evaluation.results import Metric, write_result
+from compactvl.evaluation.results import Metric
 from compactvl.evaluation.retrieval import fill_scores, needed_pairs, retrieval_metrics
 from compactvl.evaluation.winoground import winoground_metrics
-from compactvl.manifest import manifest_digest, read_manifest
+from compactvl.manifest import read_manifest
 from compactvl.studies.base import Job
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
 from compactvl.studies.edje.model import Captions
@@ -20,6 +20,7 @@ from compactvl.studies.edje.rerank_pairs import first_stage_table, rerank, throu
 from compactvl.studies.edje.scoring import compress_all, score_pairs
 from compactvl.studies.edje.settings import EMBEDDINGS, Control, JointEncoder, ScoreFusion
 from compactvl.studies.edje.similarity import Similarity, open_similarity, open_store
+from compactvl.studies.run import write_job_result
 from compactvl.training.compute import compute_device
 from compactvl.vision.codec import token_bytes
 
@@ -35,14 +36,7 @@ def evaluate(job: Job, name: str, benchmark: Any) -> None:
     else:
         table = winoground_table(scorer, benchmark)
         metrics = winoground_metrics(table)
-    write_result(
-        job.output,
-        name,
-        table,
-        metrics,
-        settings=benchmark.model_dump(mode="json"),
-        inputs={"run": manifest_digest(job.layout.run(job.study, job.variant, job.seed))},
-    )
+    write_job_result(job, name, benchmark, table, metrics)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from compactvl.errors import UserError
+from compactvl.intact import check_files
 from compactvl.layout import Layout
 from compactvl.manifest import read_manifest
 from compactvl.nn.bert import BertShape
@@ -14,7 +15,7 @@ from compactvl.studies.edje.model import AdapterShape, JointModel, adapter_shape
 from compactvl.studies.edje.settings import JointEncoder
 from compactvl.text.sentences import load_bert
 from compactvl.text.wordpiece import WordPiece
-from compactvl.training.checkpoint import MODEL, load_model, read_state
+from compactvl.training.checkpoint import load_model, read_state
 
 TOKENIZER = "tokenizer.json"
 """File of a joint encoder's run: its tokenizer, so that a run can be used anywhere."""
@@ -80,12 +81,10 @@ def open_tokenizer(run: str | Path) -> WordPiece:
     """Load the tokenizer of a joint encoder's run.
 
     Raises:
-        UserError: it is missing or corrupt.
+        UserError: it is missing, or not what the run's manifest says.
     """
-    path = Path(run) / TOKENIZER
-    if not path.is_file():
-        raise UserError(f"{path} is missing: train that variant again, or copy the whole folder of its run")
-    return WordPiece(path)
+    check_files(run, TOKENIZER)
+    return WordPiece(Path(run) / TOKENIZER)
 
 
 def start_from(model: JointModel, *, adapter: Path | None, joint: Path | None) -> None:
@@ -95,7 +94,7 @@ def start_from(model: JointModel, *, adapter: Path | None, joint: Path | None) -
         UserError: a run's weights do not fit.
     """
     if joint is not None:
-        state = read_state(joint / MODEL)
+        state = read_state(joint)
         part = {k: v for k, v in state.items() if k.startswith(("bert.", "pooler.", "itm."))}
         table = model.bert.embeddings.position.weight
         given = part["bert.embeddings.position.weight"]
@@ -105,7 +104,7 @@ def start_from(model: JointModel, *, adapter: Path | None, joint: Path | None) -
         part["bert.embeddings.position.weight"] = longer
         _load_part(model, part, ("bert.", "pooler.", "itm."), joint)
     if adapter is not None:
-        state = read_state(adapter / MODEL)
+        state = read_state(adapter)
         _load_part(model, {k: v for k, v in state.items() if k.startswith("adapter.")}, ("adapter.",), adapter)
 
 

@@ -1,4 +1,4 @@
-"""EDJE's runs: what identifies them, and what they hold besides weights."""
+"""EDJE's runs: what they hold besides weights."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,16 +12,7 @@ from compactvl.files import atomic_path
 from compactvl.studies import run
 from compactvl.studies.base import Job
 from compactvl.studies.edje.joint import TOKENIZER
-from compactvl.studies.edje.needs import training_needs
 from compactvl.training.loop import State
-
-TRAIN = "compactvl.studies.edje.study:EdjeStudy.train"
-"""Entry point of the stage, for the digest of the code it runs."""
-
-
-def run_digest(job: Job) -> str:
-    """Identify a training job; see :func:`compactvl.studies.run.run_digest`."""
-    return run.run_digest(job, training_needs(job.settings, job.peers), TRAIN)
 
 
 def finish_run(
@@ -53,5 +44,4 @@ def finish_run(
         with atomic_path(job.output / TOKENIZER) as temporary:
             shutil.copyfile(tokenizer, temporary)
         more = [*more, TOKENIZER]
-    needs = training_needs(job.settings, job.peers)
-    run.finish_run(job, needs, model, state, started, more, device=device, encoder=encoder, shapes=shapes)
+    run.finish_run(job, model, state, started, more, device=device, encoder=encoder, shapes=shapes)

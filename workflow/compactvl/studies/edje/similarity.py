@@ -166,5 +166,5 @@ def _open_tokens(
     model.eval()
     blocks = [image_ids[i : i + BLOCK] for i in range(0, len(image_ids), BLOCK)]
     tokens = torch.cat([model.compress(torch.from_numpy(store.read(block)).float()) for block in blocks])
-    tokenizer = WordPiece(layout.weights(settings.joint.weights).with_suffix(".tokenizer.json"))
+    tokenizer = WordPiece.beside(layout.weights(settings.joint.weights))
     return TokenSimilarity(model, tokens, tokenizer.encode(captions, settings.joint.longest_caption))

@@ -10,9 +10,10 @@ from compactvl.studies.base import Job
 from compactvl.studies.edje.embedding import EmbeddingModel, symmetric_cross_entropy
 from compactvl.studies.edje.optimisers import build_optimiser, build_schedule
 from compactvl.studies.edje.pairs import Pairs
-from compactvl.studies.edje.run import finish_run, run_digest
+from compactvl.studies.edje.run import finish_run
 from compactvl.studies.edje.similarity import build_late_interaction, image_features, open_store
 from compactvl.studies.edje.stores import encoder_of
+from compactvl.studies.run import run_digest
 from compactvl.text.vectors import TextVectors
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Outcome, State, train_loop
@@ -57,7 +58,7 @@ def train_late_interaction(job: Job) -> None:
     started, settings, layout = time.monotonic(), job.settings, job.layout
     pairs = Pairs.of(CanonicalSet.open(layout.dataset(settings.dataset)), "train")
     store = open_store(settings, layout, settings.dataset)
-    tokenizer = WordPiece(layout.weights(settings.joint.weights).with_suffix(".tokenizer.json"))
+    tokenizer = WordPiece.beside(layout.weights(settings.joint.weights))
     ids = tokenizer.encode(pairs.captions, settings.joint.longest_caption)
     torch.manual_seed(job.seed)
     model = build_late_interaction(settings, layout)

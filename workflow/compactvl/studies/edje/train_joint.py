@@ -16,11 +16,12 @@ from compactvl.studies.edje.model import Captions, JointModel
 from compactvl.studies.edje.negatives import Chosen, choose
 from compactvl.studies.edje.optimisers import build_optimiser, build_schedule
 from compactvl.studies.edje.pairs import Pairs
-from compactvl.studies.edje.run import finish_run, run_digest
+from compactvl.studies.edje.run import finish_run
 from compactvl.studies.edje.scoring import autocast, match_pairs, score_pairs
 from compactvl.studies.edje.similarity import Similarity, open_similarity, open_store
 from compactvl.studies.edje.stores import encoder_of
 from compactvl.studies.edje.validation import Validation
+from compactvl.studies.run import run_digest
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.compute import compute_device
 from compactvl.training.loop import SMOOTHING, Outcome, State, train_loop
@@ -129,7 +130,7 @@ def train_joint(job: Job) -> None:
     pairs = Pairs.of(dataset, "train")
     store = open_store(settings, layout, settings.dataset)
     tokenizer_file = layout.weights(settings.joint.weights).with_suffix(".tokenizer.json")
-    tokenizer = WordPiece(tokenizer_file)
+    tokenizer = WordPiece.beside(layout.weights(settings.joint.weights))
 
     def similarity(variant: str, of: Pairs) -> Similarity:
         return open_similarity(

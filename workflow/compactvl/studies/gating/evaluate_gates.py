@@ -16,9 +16,10 @@ from compactvl.evaluation.language_requests import spread_evenly
 from compactvl.studies.base import Job
 from compactvl.studies.gating.images import open_images
 from compactvl.studies.gating.model import GatedDecoder
-from compactvl.studies.gating.runs import open_decoder, open_tokenizer, write_study_result
+from compactvl.studies.gating.runs import open_decoder, open_tokenizer
 from compactvl.studies.gating.streams import text_column
 from compactvl.studies.gating.words import word_values
+from compactvl.studies.run import write_job_result
 from compactvl.text.bpe import TextTokenizer
 from compactvl.training.compute import compute_device
 
@@ -44,8 +45,7 @@ def evaluate_gates(job: Job, name: str, benchmark: GatesBenchmark) -> None:
             job.variant,
             check.layers[-1],
         )
-    files = [] if benchmark.concreteness is None else [benchmark.concreteness]
-    write_study_result(job, name, benchmark, table, gates_metrics(table), files)
+    write_job_result(job, name, benchmark, table, gates_metrics(table))
 
 
 def caption_gates(job: Job, model: GatedDecoder, tokenizer: TextTokenizer, benchmark: GatesBenchmark) -> pd.DataFrame:

@@ -7,9 +7,10 @@ from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.language import TEXTS, build_requests, language_metrics
 from compactvl.studies.base import Job
 from compactvl.studies.gating.images import ImageVectors, open_images
-from compactvl.studies.gating.runs import open_decoder, open_ngram, open_tokenizer, write_study_result
+from compactvl.studies.gating.runs import open_decoder, open_ngram, open_tokenizer
 from compactvl.studies.gating.scoring import DecoderScorer, RandomScorer, Scorer, answer
 from compactvl.studies.gating.settings import NGram, Random
+from compactvl.studies.run import write_job_result
 from compactvl.text.bpe import TextTokenizer
 from compactvl.training.compute import compute_device
 
@@ -34,7 +35,7 @@ def evaluate_language(job: Job, name: str, benchmark: LanguageBenchmark) -> None
     )
     scorer, longest, tokenizer = _scorer(job, benchmark)
     predictions = answer(requests, scorer, tokenizer, longest).drop(columns=TEXTS)
-    write_study_result(job, name, benchmark, predictions, language_metrics(predictions, tasks))
+    write_job_result(job, name, benchmark, predictions, language_metrics(predictions, tasks))
 
 
 def _scorer(job: Job, benchmark: LanguageBenchmark) -> tuple[Scorer, int, TextTokenizer]:

@@ -16,10 +16,11 @@ from compactvl.studies.gating.curriculum import Schedule, build_schedule, gumbel
 from compactvl.studies.gating.images import ImageVectors, open_all_images
 from compactvl.studies.gating.model import GatedDecoder, Tokens, masked_mean, next_token_loss
 from compactvl.studies.gating.monitor import Monitor
-from compactvl.studies.gating.runs import finish, open_tokenizer, run_digest, start_from
+from compactvl.studies.gating.runs import finish, open_tokenizer, start_from
 from compactvl.studies.gating.scoring import autocast
 from compactvl.studies.gating.settings import Optimiser
 from compactvl.studies.gating.streams import Stream, open_stream
+from compactvl.studies.run import run_digest
 from compactvl.text.bpe import TextTokenizer
 from compactvl.training.compute import compute_device
 from compactvl.training.loop import Outcome, State, train_loop
