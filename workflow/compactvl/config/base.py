@@ -1,12 +1,21 @@
 """Strict settings: an unknown key is an error with a suggestion, every error names its place."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from compactvl.config.annotations import follow, members_of, truth_values_for_numbers
 from compactvl.errors import UserError
+
+LONGEST_SHOWN = 80
+"""Characters of a wrong value that a message shows."""
+IN_YAML = dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "expected settings as `key: value`") | {
+    "tuple_type": "expected a list, [a, b]",
+    "invalid_key": "a name must be text; put it in quotes",
+}
+"""Pydantic's kind of error → what it means in YAML, where pydantic speaks of Python."""
 
 
 class Strict(BaseModel):
@@ -31,37 +40,46 @@ def validate(model: type[Model], value: Any, where: str) -> Model:
     Raises:
         UserError: every problem, each on its own line, as ``where.key: what is wrong``.
     """
+    problems = dict.fromkeys(
+        truth_values_for_numbers(model, value, where), "input should be a number, not true or false"
+    )
     try:
-        return model.model_validate(value)
+        settings = model.model_validate(value)
     except ValidationError as error:
-        raise UserError("\n".join(_explain(model, item, where) for item in error.errors())) from None
+        for item in _root_causes(error.errors()):
+            # Of a place's problems the first: the others are other branches of a union.
+            problems.setdefault(*_explain(model, item, where))
+    if problems:
+        raise UserError("\n".join(f"{place or 'config'}: {problem}" for place, problem in problems.items()))
+    return settings
 
 
-def _explain(model: type[BaseModel], item: Any, where: str) -> str:
-    path = [str(part) for part in item["loc"]]
-    place = ".".join([where, *path]) if where else ".".join(path)
-    if item["type"] == "extra_forbidden":
-        known = _fields_at(model, path[:-1])
-        return f"{place}: unknown setting{did_you_mean(path[-1], known) if known else ''}"
-    given = "" if item["type"] == "missing" else f" (given: {item['input']!r})"
-    return f"{place}: {item['msg'][0].lower()}{item['msg'][1:]}{given}"
+def _root_causes(items: Sequence[Any]) -> list[Any]:
+    """Leave out that a list is too short where its own entries were refused."""
+    refused = {item["loc"][:-1] for item in items}
+    return [item for item in items if item["type"] != "too_short" or item["loc"] not in refused]
 
 
-def _fields_at(model: Any, path: list[str]) -> list[str]:
-    """Follow ``path`` through nested models, unions and dictionaries; return the field names there."""
-    import typing
-
-    for key in path:
-        fields = getattr(model, "model_fields", None)
-        annotation = fields[key].annotation if fields and key in fields else None
-        if annotation is None:
-            # A dictionary's key or a union's tag: stay at the model that holds the values.
-            continue
-        model = annotation
-        while True:
-            arguments = [a for a in typing.get_args(model) if isinstance(a, type) or typing.get_args(a)]
-            models = [a for a in arguments if hasattr(a, "model_fields")]
-            if hasattr(model, "model_fields") or not arguments:
-                break
-            model = models[-1] if models else arguments[-1]
-    return list(getattr(model, "model_fields", {}))
+def _explain(model: type[BaseModel], item: Any, where: str) -> tuple[str, str]:
+    """Return the place of a problem and what is wrong there."""
+    path, at = follow(model, item["loc"])
+    kind, context = item["type"], item.get("ctx", {})
+    if kind.startswith("union_tag"):
+        path.append(context["discriminator"].strip("'"))
+    place = ".".join([where, *path] if where else path)
+    if kind == "extra_forbidden":
+        fields = list(getattr(at, "model_fields", {}))
+        return place, f"unknown setting{did_you_mean(path[-1], fields) if fields else ''}"
+    if kind == "union_tag_not_found":
+        return place, f"missing; one of {', '.join(members_of(at, path[-1]))}"
+    if kind == "union_tag_invalid":
+        return place, f"unknown {path[-1]} {context['tag']!r}{did_you_mean(context['tag'], members_of(at, path[-1]))}"
+    message = IN_YAML.get(kind, item["msg"]).removeprefix("Value error, ")
+    message = f"{message[0].lower()}{message[1:]}"
+    if kind == "string_type" and isinstance(item["input"], int | float):
+        message += "; put it in quotes"
+    # What is missing has no value, and a whole section is not worth showing.
+    if kind == "missing" or (kind == "value_error" and isinstance(item["input"], Mapping)):
+        return place, message
+    shown = repr(item["input"])
+    return place, f"{message} (given: {shown if len(shown) <= LONGEST_SHOWN else f'{shown[:LONGEST_SHOWN]}…'})"

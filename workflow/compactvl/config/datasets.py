@@ -128,7 +128,7 @@ class FolderSettings(Strict):
     """A folder of one's own images with captions."""
 
     kind: Literal["folder"] = Field(description="Own images with captions.")
-    path: str = Field(min_length=1, description="Folder of the images (searched as the captions name them).")
+    path: str = Field(min_length=1, description="Folder of the images, of any format Pillow reads.")
     captions: str | None = Field(
         None, description="CSV file (UTF-8) with columns image, caption and perhaps split; relative to path."
     )
@@ -165,6 +165,10 @@ class KarpathySettings(Strict):
     jpeg_quality: int = Field(95, ge=50, le=100, description="Quality of re-encoded photographs.")
 
 
+CAPTIONED = ("scenes", "names", "folder", "karpathy")
+"""Kinds whose items are images with captions."""
+WITH_IMAGES = (*CAPTIONED, "swaps")
+"""Kinds that hold images."""
 DatasetSettings = Annotated[
     ScenesSettings
     | NamesSettings

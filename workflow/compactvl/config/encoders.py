@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from compactvl.config.base import Strict
 
@@ -10,6 +10,8 @@ WeightsFormat = Literal["minilm", "dinov2_onnx", "efficientnet_lite"]
 Storage = Literal["fp16", "int8", "fp8"]
 ResizeMode = Literal["crop", "squash", "pad"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+DINOV2_PATCH = 14
+"""Side in pixels of a patch of DINOv2 ViT-S/14."""
 
 
 class WeightsSettings(Strict):
@@ -45,6 +47,12 @@ class PackagedEncoder(EncoderCommon):
 
     loader: Literal["dinov2_s", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
     weights: str = Field(description="Name of the converted weights (section `weights`).")
+
+    @model_validator(mode="after")
+    def _whole_patches(self) -> "PackagedEncoder":
+        if self.loader == "dinov2_s" and (self.image_size or 0) % DINOV2_PATCH:
+            raise ValueError(f"image_size {self.image_size} must be a multiple of {DINOV2_PATCH}, DINOv2's patch size")
+        return self
 
 
 class TimmEncoder(EncoderCommon):

@@ -4,7 +4,7 @@ The merge is the one Snakemake makes of ``configfile:`` and ``--configfile``, so
 the same settings: mappings merge key by key, everything else is replaced.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,21 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise UserError(f"cannot read config file {path}: {error.strerror}") from error
+        raise UserError(f"cannot read config file {path}: {error.strerror}; give the path of a YAML file") from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 text ({error.reason} at byte {error.start})") from error
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{path}:{line}: not UTF-8 text ({error.reason}); save the file as UTF-8") from error
     try:
         value = yaml.load(text, Loader=_UniqueKeyLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         place = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
-        raise UserError(f"{place}: {error.problem or 'not valid YAML'}") from None
+        raise UserError(f"{place}: {error.problem or 'not valid YAML'}; mend the YAML there") from None
+    except yaml.reader.ReaderError as error:
+        line = text[: error.position].count("\n") + 1
+        raise UserError(f"{path}:{line}: character #x{error.character:04x} cannot be in YAML; delete it") from None
+    except RecursionError:
+        raise UserError(f"{path}: brackets are nested too deeply; close them") from None
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -106,7 +112,28 @@ def expand_bases(variants: Mapping[str, Any], where: str) -> dict[str, dict[str,
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
-    """YAML without repeated keys: the second would silently win."""
+    """YAML without repeated keys (the second would silently win) and without values that contain themselves."""
+
+    def __init__(self, stream: str) -> None:
+        super().__init__(stream)
+        self._unfinished: set[str | None] = set()
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
+        event = self.peek_event()
+        if isinstance(event, yaml.AliasEvent) and event.anchor in self._unfinished:
+            raise yaml.composer.ComposerError(None, None, f"*{event.anchor} contains itself", event.start_mark)
+        anchor = None if isinstance(event, yaml.AliasEvent) else event.anchor
+        self._unfinished.add(anchor)
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self._unfinished.discard(anchor)
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep)
+        except ValueError as error:  # e.g. of a date that does not exist
+            raise yaml.constructor.ConstructorError(None, None, str(error), node.start_mark) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -114,6 +141,8 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             if key_node.tag == "tag:yaml.org,2002:merge":
                 continue
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                continue  # refused below, with its place
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"key {key!r} is given twice", key_node.start_mark)
             seen.add(key)

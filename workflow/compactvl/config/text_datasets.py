@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from compactvl.config.base import Strict
 from compactvl.config.ratios import SplitRatios
@@ -70,6 +70,13 @@ class TextLinesSettings(Strict):
     how_to_get: str = Field(
         GET_BABYLM, min_length=1, description="Where the files come from; shown when they are missing."
     )
+
+    @field_validator("pattern")
+    @classmethod
+    def _in_the_folder(cls, pattern: str) -> str:
+        if "/" in pattern or "\\" in pattern:
+            raise ValueError("give a file name with wildcards, without folders")
+        return pattern
 
 
 class _BabylmTask(Strict):

@@ -1,0 +1,49 @@
+"""Bad input under Snakemake: the same line arrives, before any job starts or instead of the job's output."""
+
+from pathlib import Path
+
+import pytest
+from bad_input import listing
+from e2e_tools import python, working_copy
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory):
+    """A working copy in which nothing has been made."""
+    return working_copy(tmp_path_factory.mktemp("bad") / "copy")
+
+
+def refused(copy: Path, *arguments: str) -> str:
+    """Run Snakemake, which must fail and make nothing but logs and state of its own; return what it printed."""
+    own = ("state", "logs", ".snakemake")
+    before = listing(copy)
+    done = python(copy, "snakemake", *arguments)
+    assert done.returncode == 1, done.stdout + done.stderr
+    made = [name for name in listing(copy).keys() - before.keys() if Path(name).parts[0] not in own]
+    assert [name for name in made if name not in ("data/sets", "data/sets/photos")] == []
+    return done.stdout + done.stderr
+
+
+def test_a_key_that_is_given_twice_stops_the_plan(copy):
+    (copy / "twice.yaml").write_text("datasets:\n  scenes: {seed: 1}\n  scenes: {seed: 2}\n")
+    shown = refused(copy, "-n", "--configfile", "twice.yaml")
+    assert "twice.yaml:3:3: key 'scenes' is given twice" in shown
+    assert "Job stats" not in shown
+
+
+def test_a_missing_folder_stops_the_plan(copy):
+    overlay = "datasets: {holidays: {kind: folder, path: nowhere, captions: c.csv}}\ntokens: {dinov2_s: [holidays]}\n"
+    (copy / "missing.yaml").write_text(overlay)
+    shown = refused(copy, "-n", "tokens", "--configfile", "missing.yaml")
+    assert "datasets.holidays.captions: nowhere/c.csv is missing: put it there, or change the setting" in shown
+    assert "Job stats" not in shown
+
+
+def test_a_leak_stops_the_job_and_is_shown(copy):
+    (copy / "photos" / "039.png").write_bytes((copy / "photos" / "000.png").read_bytes())
+    target = "data/sets/photos/manifest.json"
+    shown = refused(copy, "--cores", "1", target, "--configfile", "photos.yaml")
+    assert "error: data set 'photos' leaks: the same image in two splits, photos/000.png (train)" in shown
+    assert "1 of 1 steps" not in shown
