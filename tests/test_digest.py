@@ -1,8 +1,10 @@
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from compactvl.digest import modules_of, source_digest
+from compactvl.digest import ROOT, locked_versions, modules_of, packages_of, source_digest
 
 FILES = {
     "__init__.py": "",
@@ -97,9 +99,41 @@ def test_an_unknown_entry_is_an_error(package, entry):
 
 
 def test_the_stages_of_this_package_have_digests():
-    from compactvl.plan import STAGE_ENTRIES
+    from compactvl.stages import STAGE_ENTRIES
 
     digests = {stage: source_digest(entries) for stage, entries in STAGE_ENTRIES.items()}
     assert len(set(digests.values())) == len(digests)
     assert "compactvl.vision.encode" in modules_of(STAGE_ENTRIES["encode"])
     assert not any(name.startswith("compactvl.reporting") for name in modules_of(STAGE_ENTRIES["encode"]))
+
+
+def test_it_knows_the_locked_version_of_what_is_imported(package, tmp_path):
+    root = package({"deep.py": "import PIL.Image\nfrom scikit_posthocs import dunn\nimport os\ninner = 1\n"})
+    assert packages_of(["pack.study:Study.train"], root, "pack") == ["pillow", "scikit-posthocs"]
+    assert packages_of(["pack.study:Study.report"], root, "pack") == []
+
+    def locked(entry, **versions):
+        folder = tmp_path / "-".join(versions.values())
+        folder.mkdir(exist_ok=True)
+        lines = [f"{name}=={version} \\\n    --hash=sha256:0" for name, version in versions.items()]
+        (folder / "requirements.lock").write_text("\n".join(lines))
+        return source_digest([entry], root, "pack", folder)
+
+    train, report = "pack.study:Study.train", "pack.study:Study.report"
+    before = locked(train, pillow="1.0", numpy="1.0")
+    assert locked(train, pillow="1.0", numpy="1.1") == before
+    assert locked(train, pillow="1.1", numpy="1.0") != before
+    assert locked(report, pillow="1.1", numpy="1.0") == locked(report, pillow="1.0", numpy="1.0")
+
+
+def test_every_import_is_locked_or_an_extra():
+    project = tomllib.loads((ROOT.parents[1] / "pyproject.toml").read_text())["project"]
+    extras = {
+        re.match(r"[\w-]+", line)[0].lower().replace("_", "-")
+        for lines in project["optional-dependencies"].values()
+        for line in lines
+    }
+    modules = [str(path.relative_to(ROOT).with_suffix("")).replace("/", ".") for path in ROOT.rglob("*.py")]
+    entries = [f"compactvl.{name.removesuffix('.__init__')}" for name in modules if name != "__init__"]
+    assert set(packages_of(entries)) - set(locked_versions()) - extras == set()
+    assert "torch" in locked_versions()

@@ -9,6 +9,7 @@ from compactvl.config.overlay import read_yaml
 from compactvl.errors import UserError
 from compactvl.files import write_json
 from compactvl.layout import Layout
+from compactvl.manifest import write_record
 from compactvl.plan import Plan
 from compactvl.settings_files import LONG_AGO, write_settings_files
 from compactvl.studies.base import Needs
@@ -199,3 +200,17 @@ def test_a_new_settings_file_is_a_change_where_outputs_were_made_with_other_sett
     assert layout.settings("toy", "student").stat().st_mtime > LONG_AGO
     assert layout.settings("datasets", "scenes").stat().st_mtime > LONG_AGO
     assert layout.settings("datasets", "names").stat().st_mtime == LONG_AGO
+
+
+def test_where_a_users_files_are_is_no_other_setting(toy, tmp_path):
+    layout = Layout(tmp_path / "work")
+    toy["datasets"]["photos"] = {"kind": "folder", "path": "anywhere", "captions": "captions.csv"}
+    settings = Plan(toy, layout).root.datasets["photos"].model_dump(mode="json", exclude={"path"})
+    write_record(layout.dataset("photos") / "manifest.json", {"stage": "curate", "settings": settings})
+    write_settings_files(Plan(toy, layout))
+    file = layout.settings("datasets", "photos")
+    assert file.stat().st_mtime == LONG_AGO
+    file.unlink()
+    write_record(layout.dataset("photos") / "manifest.json", {"stage": "curate", "settings": {**settings, "seed": 9}})
+    write_settings_files(Plan(toy, layout))
+    assert file.stat().st_mtime > LONG_AGO

@@ -1,12 +1,15 @@
 """A digest of the source code a stage runs, for Snakemake's ``params``: it does not see imported modules.
 
 The digest of an entry point ``module:function`` (or ``module:Class.method``) covers the definitions of that module
-the function uses, and every module of the package these import, transitively. It is found by reading, never by
-importing: imports inside functions count, dynamic imports do not. Comments, docstrings and layout do not count.
+the function uses, every module of the package these import, transitively, and the locked version of every other
+package that any of them imports. It is found by reading, never by importing: imports inside functions count, dynamic
+imports do not. Comments, docstrings and layout do not count.
 """
 
 import ast
 import hashlib
+import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -14,9 +17,14 @@ from pathlib import Path
 
 PACKAGE = "compactvl"
 ROOT = Path(__file__).parent
+LOCKS = ROOT.parents[1] / "envs"
+DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "open_clip": "open-clip-torch"}
+"""Packages that are imported by another name than they are installed by."""
+WITHOUT_EFFECT = {"pydantic", "pyyaml", "tqdm"}
+"""They read settings, which are inputs of their own, or draw progress bars."""
 
 
-def source_digest(entries: Iterable[str | Path], root: Path = ROOT, package: str = PACKAGE) -> str:
+def source_digest(entries: Iterable[str | Path], root: Path = ROOT, package: str = PACKAGE, locks: Path = LOCKS) -> str:
     """Return 16 hexadecimal digits over everything the entry points run.
 
     Args:
@@ -24,19 +32,39 @@ def source_digest(entries: Iterable[str | Path], root: Path = ROOT, package: str
             whose imports count but not its own text.
         root: folder of the package.
         package: the package's import name.
+        locks: folder of the lock files.
 
     Raises:
         ModuleNotFoundError: an entry's module is not in the package.
         LookupError: an entry's function is not in its module.
     """
-    pieces = _closure(_ordered(entries), root, package)
+    pieces, imported = _closure(_ordered(entries), root, package)
+    versions = locked_versions(locks)
+    pieces = pieces | {name: versions[name] for name in imported if name in versions}
     text = "\n".join(f"{name}\t{digest}" for name, digest in sorted(pieces.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def packages_of(entries: Iterable[str | Path], root: Path = ROOT, package: str = PACKAGE) -> list[str]:
+    """Return the other packages the entry points compute with, as they are named in the locks, sorted."""
+    return sorted(_closure(_ordered(entries), root, package)[1])
+
+
+@cache
+def locked_versions(locks: Path = LOCKS) -> dict[str, str]:
+    """Return package → version of the lock files the pipeline runs with; empty where there are none."""
+    versions: dict[str, str] = {}
+    for path in (locks / "requirements-torch.lock", locks / "requirements.lock"):
+        if path.is_file():
+            versions |= re.findall(
+                r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE
+            )
+    return versions
+
+
 def modules_of(entries: Iterable[str | Path], root: Path = ROOT, package: str = PACKAGE) -> list[str]:
     """Return the names of the modules :func:`source_digest` covers, sorted."""
-    return sorted({name.split(":")[0] for name in _closure(_ordered(entries), root, package)})
+    return sorted({name.split(":")[0] for name in _closure(_ordered(entries), root, package)[0]})
 
 
 def _ordered(entries: Iterable[str | Path]) -> tuple[str | Path, ...]:
@@ -52,14 +80,16 @@ class _Module:
 
 
 @cache
-def _closure(entries: tuple[str | Path, ...], root: Path, package: str) -> dict[str, str]:
-    """Map every piece of source the entries reach to its digest."""
+def _closure(entries: tuple[str | Path, ...], root: Path, package: str) -> tuple[dict[str, str], set[str]]:
+    """Map every piece of source the entries reach to its digest; and name the other packages these import."""
     pieces: dict[str, str] = {}
+    others: set[str] = set()
     waiting: list[str] = []
     for entry in entries:
         if isinstance(entry, Path):
             script = _Module("", entry, ast.parse(entry.read_text(encoding="utf-8"), str(entry)), "")
             waiting.extend(_imports(script.tree, script, root, package))
+            others |= _other_packages(script.tree, package)
             continue
         name, _, function = entry.partition(":")
         module = _load(name, root, package)
@@ -72,6 +102,7 @@ def _closure(entries: tuple[str | Path, ...], root: Path, package: str) -> dict[
         pieces[entry] = hashlib.sha256("".join(ast.dump(node) for node in nodes).encode()).hexdigest()
         for node in nodes:
             waiting.extend(_imports(node, module, root, package))
+            others |= _other_packages(node, package)
     while waiting:
         name = waiting.pop()
         if name in pieces:
@@ -81,7 +112,8 @@ def _closure(entries: tuple[str | Path, ...], root: Path, package: str) -> dict[
             continue
         pieces[name] = module.digest
         waiting.extend(_imports(module.tree, module, root, package))
-    return pieces
+        others |= _other_packages(module.tree, package)
+    return pieces, others
 
 
 @cache
@@ -124,6 +156,18 @@ def _imports(tree: ast.AST, module: _Module, root: Path, package: str) -> list[s
                 submodule = f"{target}.{alias.name}"
                 found.append(submodule if _load(submodule, root, package) else target)
     return found
+
+
+def _other_packages(tree: ast.AST, package: str) -> set[str]:
+    """Return the installed packages that ``tree`` imports, as they are named in the locks."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            names.add(node.module.split(".")[0])
+    names -= {package, *sys.stdlib_module_names}
+    return {DISTRIBUTIONS.get(name, name).lower().replace("_", "-") for name in names} - WITHOUT_EFFECT
 
 
 def _used_definitions(module: _Module, function: str) -> list[ast.AST]:

@@ -12,8 +12,11 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from compactvl.config.datasets import FolderSettings, KarpathySettings
+from compactvl.data.listing import listing_digest
+from compactvl.errors import UserError
 from compactvl.files import atomic_path, read_json
-from compactvl.manifest import MANIFEST
+from compactvl.manifest import MANIFEST, read_record
 from compactvl.plan import Plan
 
 RUN_FIELDS = frozenset({"benchmarks", "seeds"})
@@ -23,8 +26,16 @@ LONG_AGO = 946684800
 SECTIONS = ("sources", "weights", "datasets", "encoders", "text_encoders", "benchmarks")
 
 
-def write_settings_files(plan: Plan) -> None:
-    """Write every resolved setting of a plan, where its content is new."""
+def write_settings_files(plan: Plan, in_use_by: str | None = None) -> None:
+    """Write every resolved setting of a plan, where its content is new.
+
+    Args:
+        plan: the plan.
+        in_use_by: another process whose jobs read these files now: none of them may change.
+
+    Raises:
+        UserError: one would change under that process.
+    """
     root, layout = plan.root, plan.layout
     for section in SECTIONS:
         for name, settings in getattr(root, section).items():
@@ -33,21 +44,34 @@ def write_settings_files(plan: Plan) -> None:
                 "datasets": [layout.dataset(name) / MANIFEST],
                 "benchmarks": layout.results.glob(f"*/*/seed*/{name}.json"),
             }
-            changed = any(other != body for other in _recorded(outputs.get(section, []), "settings"))
+            changed = any(_differs(other, body) for other in _recorded(outputs.get(section, []), "settings"))
             if section == "datasets":
                 sources = {key: root.sources[key].model_dump(mode="json") for key in plan.dataset_sources(name)}
-                body = {"settings": body, "sources": sources}
-            _write(layout.settings(section, name), body, changed)
+                body = {"settings": body, "sources": sources, "images": _images_of(settings)}
+            _write(layout.settings(section, name), body, changed, in_use_by)
     for study, resolved in plan.studies.items():
         for name, variant in resolved.variants.items():
             body = variant_body(variant)
             made_with = _recorded(layout.run(study, name, 0).parent.glob("seed*/settings.json"))
             changed = any({k: v for k, v in other.items() if k not in RUN_FIELDS} != body for other in made_with)
-            _write(layout.settings(study, name), body, changed)
+            _write(layout.settings(study, name), body, changed, in_use_by)
     lists = {"results.json": plan.results()}
     lists |= {f"results/{study}.json": plan.results(study) for study in plan.studies}
+    lists |= {f"reports/{study}.json": plan.report_inputs(study) for study in plan.studies}
     for name, results in lists.items():
-        _write(layout.root / "state" / "settings" / name, results, changed=False)
+        _write(layout.root / "state" / "settings" / name, results, False, in_use_by)
+
+
+def _differs(recorded: dict[str, Any] | None, body: dict[str, Any]) -> bool:
+    """Whether a record's settings are others. It leaves out where the user's files are: that changes no result."""
+    return recorded is None or any(body.get(key) != value for key, value in recorded.items())
+
+
+def _images_of(settings: BaseModel) -> str | None:
+    """Return what stands for the user's own images of a data set; ``None`` for a set without any."""
+    if isinstance(settings, FolderSettings):
+        return listing_digest(settings.path)
+    return listing_digest(settings.images) if isinstance(settings, KarpathySettings) else None
 
 
 def variant_body(variant: BaseModel) -> dict[str, Any]:
@@ -56,12 +80,24 @@ def variant_body(variant: BaseModel) -> dict[str, Any]:
 
 
 def _recorded(paths: Iterable[Path], key: str | None = None) -> list[Any]:
-    """Return the settings that outputs already on disk (e.g. pulled by DVC) say they were made with."""
-    bodies = [read_json(path) for path in paths if path.is_file()]
-    return bodies if key is None else [body[key] for body in bodies if key in body]
+    """Return the settings that outputs already on disk (e.g. pulled by DVC) say they were made with.
+
+    With ``key`` they are in records; a damaged record tells of no settings (``None``), so what it vouches for is made again.
+    """
+    present = [path for path in paths if path.is_file()]
+    if key is None:
+        return [read_json(path) for path in present]
+    return [_from_record(path, key) for path in present]
 
 
-def _write(path: Path, body: Any, changed: bool) -> None:
+def _from_record(path: Path, key: str) -> Any:
+    try:
+        return read_record(path).get(key)
+    except UserError:
+        return None
+
+
+def _write(path: Path, body: Any, changed: bool, in_use_by: str | None) -> None:
     """Write a settings file if its content is new.
 
     A file that did not exist is dated long ago, because being new is no reason to run anything; unless outputs are there
@@ -69,8 +105,13 @@ def _write(path: Path, body: Any, changed: bool) -> None:
     """
     text = json.dumps(body, indent=2, ensure_ascii=False) + "\n"
     known = path.is_file()
-    if known and path.read_text(encoding="utf-8") == text:
+    if known and path.read_bytes() == text.encode():
         return
+    if known and in_use_by:
+        raise UserError(
+            f"another snakemake is at work here with other settings ({in_use_by}; {path} would change under its jobs); "
+            "wait for its end, or use another folder: --directory"
+        )
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
         if not known and not changed:
