@@ -1,5 +1,6 @@
 # make reproduce   set up, then make everything: data, tokens, runs, results, reports
 # make test        set up, then unit tests and the smoke-size DAG
+# make test-all    these, and the slow ones: DVC round trips, power cuts, full disks
 # make lint        style of Python and Snakemake code
 # make venv        only set up: .venv, from the locks in envs/
 # PYTHON=/path/to/python3.11 chooses the interpreter, CORES=4 the number of cores, CONFIG=config/smoke.yaml an overlay.
@@ -13,7 +14,7 @@ STAMP := .venv/locks.sha256
 SHELL := /bin/bash
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: venv reproduce test lint
+.PHONY: venv reproduce test test-all lint
 .NOTPARALLEL:
 
 # Set up again when a lock or the package's metadata changed, or the last set-up did not finish.
@@ -30,9 +31,14 @@ venv:
 	echo "$$wanted" > $(STAMP)
 
 reproduce: venv
+	$(BIN)/compactvl config check $(if $(CONFIG),--configfile $(CONFIG))
 	$(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
 
 test: venv
+	$(BIN)/python -m pytest -q -n 2 -m "not e2e"
+	$(BIN)/python -m pytest -q -m "e2e and not slow"
+
+test-all: venv
 	$(BIN)/python -m pytest -q -n 2 -m "not e2e"
 	$(BIN)/python -m pytest -q -m e2e
 

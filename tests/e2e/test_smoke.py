@@ -1,68 +1,15 @@
 """The whole DAG in its smallest size, in a working copy of the repository."""
 
 import os
-import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
 import yaml
+from e2e_tools import SMOKE, planned, python, run, snakemake, working_copy
 
 pytestmark = pytest.mark.e2e
-REPOSITORY = Path(__file__).parents[2]
-SMOKE = ("--configfile", "config/smoke.yaml")
-
-
-def working_copy(folder: Path) -> Path:
-    """Copy what git tracks or would track; source archives that are already fetched come along."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=REPOSITORY, capture_output=True, check=True, text=True,
-    )  # fmt: skip
-    for name in filter(None, listed.stdout.split("\0")):
-        source = REPOSITORY / name
-        if source.is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(source, folder / name)
-    for archive in (REPOSITORY / "data" / "sources").glob("*.[tw][gh][zl]"):
-        os.link(archive, folder / "data" / "sources" / archive.name)
-    return folder
-
-
-def python(copy: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run ``python -m ARGUMENTS`` in the copy, with the copy's package."""
-    environment = {**os.environ, "PYTHONPATH": str(copy / "workflow"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", *arguments], cwd=copy, env=environment, capture_output=True, text=True, check=False
-    )
-
-
-def run(copy: Path, *arguments: str) -> str:
-    """Run ``python -m ARGUMENTS`` in the copy, which must succeed; return its output."""
-    done = python(copy, *arguments)
-    assert done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout[-4000:]}\n{done.stderr[-12000:]}"
-    return done.stdout + done.stderr
-
-
-def snakemake(copy: Path, *arguments: str) -> str:
-    return run(copy, "snakemake", "--cores", "2", *arguments)
-
-
-def planned(output: str) -> dict[str, int]:
-    """Return rule → number of jobs from a dry run's first table."""
-    lines = output.split("Job stats:")[1].splitlines()[3:]
-    rows = [line.split() for line in lines[: lines.index("")]]
-    return {name: int(count) for name, count in rows if name != "total"}
-
-
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A working copy in which the smoke benchmark has been made."""
-    copy = working_copy(tmp_path_factory.mktemp("copy"))
-    snakemake(copy, "all", *SMOKE)
-    return copy
 
 
 def test_everything_is_made(finished):

@@ -6,6 +6,7 @@ resumed run continues bit for bit.
 
 import json
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,12 +17,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from compactvl.errors import UserError
 from compactvl.files import atomic_path
 from compactvl.progress import Progress
 from compactvl.training.checkpoint import RESUME, read_resume, save_resume
 
 log = logging.getLogger(__name__)
 SAVE_EVERY_SECONDS = 60.0
+SAVE_VARIABLE = "COMPACTVL_SAVE_SECONDS"
+"""Environment variable with another number of seconds between resume states."""
 SMOOTHING = 0.95
 
 
@@ -86,8 +90,9 @@ def train_loop(
 
     Raises:
         FloatingPointError: the loss is not finite.
+        UserError: :data:`SAVE_VARIABLE` is not a number.
     """
-    hooks = hooks or {}
+    hooks, save_every = hooks or {}, _save_every_seconds()
     resume = scratch / RESUME
     state, lines, spent = State(pairs=pairs_before), [], 0.0
     if (saved := read_resume(resume, digest)) is not None:
@@ -135,7 +140,7 @@ def train_loop(
                     model.train()
                 lines.append(line)
             progress.update(1, f"loss {value:.3f}")
-            if at_end or (not sums and time.monotonic() - saved_at > SAVE_EVERY_SECONDS):
+            if at_end or (not sums and time.monotonic() - saved_at > save_every):
                 save_resume(
                     resume,
                     {
@@ -154,3 +159,11 @@ def train_loop(
     with atomic_path(log_path) as temporary:
         temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return state
+
+
+def _save_every_seconds() -> float:
+    value = os.environ.get(SAVE_VARIABLE, SAVE_EVERY_SECONDS)
+    try:
+        return float(value)
+    except ValueError:
+        raise UserError(f"{SAVE_VARIABLE} is {value!r}; give a number of seconds, or unset it") from None
