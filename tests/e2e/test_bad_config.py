@@ -12,7 +12,6 @@ from compactvl.files import write_json
 from compactvl.plan import Plan
 from compactvl.settings_files import variant_body, write_settings_files
 
-pytestmark = pytest.mark.e2e
 REPOSITORY = Path(__file__).parents[2]
 EDJE = "studies: {edje: {variants: {%s}}}"
 GATING = "studies: {gating: {variants: {%s}}}"

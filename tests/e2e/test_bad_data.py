@@ -14,7 +14,6 @@ from PIL import Image
 from compactvl.cli import main as program
 from compactvl.data.canonical import CanonicalSet
 
-pytestmark = pytest.mark.e2e
 CSV = "image,caption,split\na.png,a dog,train\nb.png,a cat,val\nc.png,a bear,test\n"
 KARPATHY = [
     {"filename": f"{name}.png", "split": split, "sentences": [{"raw": f"picture {name}", "sentid": number}]}

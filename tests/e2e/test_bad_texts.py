@@ -12,7 +12,6 @@ from compactvl.cli import main as program
 from compactvl.data.vector_file import VectorFiles
 from compactvl.errors import UserError
 
-pytestmark = pytest.mark.e2e
 PAIR = {"sentence_good": "He was here.", "sentence_bad": "He were here."}
 VQA = {"question": "What is it?", "target_ans": "dog", "distractors": list("abcdefg")}
 EWOK = {"Context1": "A is left.", "Context2": "A is right.", "Target1": "L", "Target2": "R", "Domain": "spatial"}

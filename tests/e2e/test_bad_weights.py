@@ -18,7 +18,6 @@ from PIL import Image
 
 from compactvl.files import sha256_bytes
 
-pytestmark = pytest.mark.e2e
 PIN = {"client": "npm", "package": "corpus", "version": "1.0.0", "licence": "MIT", "attribution": "B"}
 CATEGORIES, TEXT = b"ca01 news\n", b"\tThe/at dog/nn ran/vbd ./.\n"
 BROWN = {"package/cats.txt": CATEGORIES, "package/ca01": TEXT}
