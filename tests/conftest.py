@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -10,6 +11,8 @@ import yaml
 from compactvl.config.base import validate
 from compactvl.config.sources import SourceSettings
 from compactvl.data.sources import fetch_source
+from compactvl.files import sha256_file
+from compactvl.manifest import write_manifest
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -38,3 +41,16 @@ def samples() -> Path:
     if not folder.is_dir():
         pytest.skip("no sample data; set COMPACTVL_SAMPLES to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def saved_run() -> Callable[[Any, Path], Path]:
+    """Write a model's weights as a finished run in a folder; return the folder."""
+    from compactvl.training.checkpoint import save_model
+
+    def save(model: Any, folder: Path) -> Path:
+        path = save_model(model, folder)
+        write_manifest(folder, stage="train", files={path.name: sha256_file(path)})
+        return folder
+
+    return save

@@ -16,7 +16,6 @@ from compactvl.studies.edje.negatives import Chosen
 from compactvl.studies.edje.scoring import match_pairs
 from compactvl.studies.edje.settings import JointEncoder
 from compactvl.studies.edje.train_joint import Trainer
-from compactvl.training.checkpoint import save_model
 
 # Row 2 has no mined image, row 4 no image negative at all, rows 1 and 4 no text.
 CHOSEN = Chosen(
@@ -26,7 +25,7 @@ CHOSEN = Chosen(
 
 def trainer(tiny, objectives, teacher=None):
     body = {"encoder": "e", "vision": {"tokens": 16, "width": 24, "pooled": 1}, "dataset": "d", "first_stage": "f"}
-    body |= {"optimiser": {"steps": 1}, "joint": {"dropout": 0.0}, "objectives": objectives}
+    body |= {"adapter": {"heads": 2}, "optimiser": {"steps": 1}, "joint": {"dropout": 0.0}, "objectives": objectives}
     settings = JointEncoder(kind="joint", teacher="t" if teacher else None, **body)
     model = tiny.build()
     return SimpleNamespace(
@@ -119,13 +118,8 @@ def test_recomputed_chunks_have_the_same_gradients(tiny, dropout, monkeypatch):
     assert found[True][2] < 0.5 * found[False][2], "nothing is recomputed"
 
 
-def saved_run(model, folder):
-    save_model(model, folder)
-    return folder
-
-
 @pytest.mark.parametrize("room", [12, 16, 40])
-def test_a_start_shares_the_positions_both_have(tiny, tmp_path, room):
+def test_a_start_shares_the_positions_both_have(tiny, saved_run, tmp_path, room):
     torch.manual_seed(2)
     other = JointModel(AdapterShape("compressed", 24, 7, 3, 64), tiny.bert, longest_caption=64 - 7 + room)
     for parameter in other.parameters():
@@ -147,7 +141,7 @@ def test_a_start_shares_the_positions_both_have(tiny, tmp_path, room):
             assert torch.equal(state[name], before[name]), name
 
 
-def test_a_longer_table_keeps_its_own_rows(tiny, tmp_path):
+def test_a_longer_table_keeps_its_own_rows(tiny, saved_run, tmp_path):
     long = JointModel(AdapterShape("compressed", 24, 5, 3, 64), tiny.bert, longest_caption=90)
     start_from(long, adapter=None, joint=saved_run(tiny.build(), tmp_path / "short"))
     assert len(long.bert.embeddings.position.weight) == 95
@@ -157,7 +151,7 @@ def test_a_longer_table_keeps_its_own_rows(tiny, tmp_path):
     assert torch.equal(short.bert.embeddings.position.weight, long.bert.embeddings.position.weight[:64])
 
 
-def test_an_adapter_is_taken_alone_and_of_its_own_kind(tiny, tmp_path):
+def test_an_adapter_is_taken_alone_and_of_its_own_kind(tiny, saved_run, tmp_path):
     model, other = tiny.build(), tiny.build()
     torch.nn.init.normal_(other.itm.weight)
     for parameter in other.adapter.parameters():
@@ -174,5 +168,5 @@ def test_an_adapter_is_taken_alone_and_of_its_own_kind(tiny, tmp_path):
     with pytest.raises(UserError, match="cannot start this variant: size mismatch for adapter") as caught:
         start_from(model, adapter=larger, joint=None)
     assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match="is missing: train that variant first"):
+    with pytest.raises(UserError, match=r"nowhere/manifest\.json is missing: the stage that makes .* has not finished"):
         start_from(model, adapter=None, joint=tmp_path / "nowhere")

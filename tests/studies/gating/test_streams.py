@@ -12,7 +12,6 @@ from compactvl.studies.gating.images import FileVectors, SeveralVectors, StoredV
 from compactvl.studies.gating.runs import start_from
 from compactvl.studies.gating.settings import Image
 from compactvl.studies.gating.streams import Stream, open_stream
-from compactvl.training.checkpoint import save_model
 
 
 class Letters:
@@ -131,12 +130,12 @@ def test_several_sets_are_read_from_their_own_vectors():
         SeveralVectors([(sets[0], Constant(1.0)), (sets[0], Constant(2.0))])
 
 
-def test_weights_that_fit_are_taken_over_but_never_the_temperature(build, tmp_path):
+def test_weights_that_fit_are_taken_over_but_never_the_temperature(build, saved_run, tmp_path):
     trunk = build(gate="none")
     for parameter in trunk.parameters():
         torch.nn.init.constant_(parameter, 0.5)
     trunk.temperature.fill_(0.1)
-    save_model(trunk, tmp_path)
+    saved_run(trunk, tmp_path)
     model = build(gate="hard_token")
     fresh = start_from(model, tmp_path)
     assert fresh
