@@ -1,7 +1,7 @@
 """DVC beside Snakemake: a data set's history, the way back to a revision, and results that are shared. Real git, DVC and sshd.
 
 Three revisions of one repository are made: A; B, whose Brown corpus has one sentence more; C, whose photos are trained on
-for one step more.
+for fewer steps.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ from compactvl.files import sha256_file
 pytestmark = [pytest.mark.e2e, pytest.mark.slow]
 MADE = ("data/sets", "cache/weights", "cache/tokens", "cache/texts", "runs", "results")
 SENTENCE = b"\nThe/at dog/nn saw/vbd the/at red/jj house/nn ./.\n"
-LONGER = {"studies": {"edje": {"variants": {"photos": {"optimiser": {"steps": 6}}}}}}
+SHORTER = {"studies": {"edje": {"variants": {"photos": {"optimiser": {"steps": 6}}}}}}
 """An overlay: one variant's settings."""
 
 
@@ -156,7 +156,7 @@ def history(small, tmp_path_factory):
     run(home, "dvc", "commit", "--force")
     history.record("B")
 
-    edit_config(home, LONGER)
+    edit_config(home, SHORTER)
     history.made["C"] = planned_outputs(run(home, "dvc", "repro"))
     history.record("C")
     history.repro.append(run(home, "dvc", "repro"))
