@@ -1,8 +1,10 @@
 """Who is at work in a folder, as a snakemake that begins there finds out."""
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -87,3 +89,38 @@ def test_settings_do_not_change_under_a_process_that_reads_them(tmp_path, monkey
     assert {path: path.read_bytes() for path in before} == before
     write_settings_files(smoke)
     assert {path: path.read_bytes() for path in before} != before
+
+
+RULES = """
+from compactvl.run_lock import discard_incomplete
+discard_incomplete(["archive.tgz"])
+rule fetch:
+    output: "archive.tgz"
+    shell: "echo started > started; sleep 2; echo whole > {output}"
+rule curate:
+    input: ancient("archive.tgz")
+    output: "set.txt"
+    shell: "cat {input} > {output}"
+"""
+
+
+def test_what_a_killed_snakemakes_job_finished_does_not_end_the_next_run_early(tmp_path):
+    (tmp_path / "Snakefile").write_text(RULES)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "--rerun-incomplete", "set.txt"]
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow")}
+    options = {"cwd": tmp_path, "env": environment, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    first = subprocess.Popen(command, **options)
+    wait_until(lambda: (tmp_path / "started").exists())
+    first.kill()
+    first.wait()
+    wait_until(lambda: (tmp_path / "archive.tgz").exists())
+    shutil.rmtree(tmp_path / ".snakemake" / "locks")
+    assert subprocess.run(command, **options).returncode == 0
+    assert (tmp_path / "set.txt").read_text() == "whole\n"
+
+
+def wait_until(condition):
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

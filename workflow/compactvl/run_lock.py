@@ -6,6 +6,7 @@ end, however that comes; who can lock that file alone knows that no other is the
 is stale. The file says which process began its jobs last.
 """
 
+import base64
 import fcntl
 import json
 import logging
@@ -13,6 +14,7 @@ import os
 import platform
 import shutil
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ from compactvl.files import read_json, write_error
 
 LOCK = Path("state") / "run.lock"
 LOCKED_FILES = Path(".snakemake") / "locks"
+INCOMPLETE = Path(".snakemake") / "incomplete"
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +61,21 @@ class RunLock:
         body = {"host": platform.node(), "pid": os.getpid(), "started": time.strftime("%Y-%m-%d %H:%M:%S")}
         os.ftruncate(self._handle, 0)
         os.pwrite(self._handle, (json.dumps(body) + "\n").encode(), 0)
+
+
+def discard_incomplete(archives: Iterable[str | Path]) -> None:
+    """Remove archives that Snakemake notes as incomplete; call it when no other snakemake is at work.
+
+    An archive is ``ancient()`` to all that reads it. If a killed snakemake left it under its note (its job lived on and
+    finished it), Snakemake 9 makes it again and stops there, with exit code 0 and without what was asked for. An archive
+    that is missing has no such effect.
+    """
+    for archive in archives:
+        # Longer names are split; those of archives are not.
+        note = INCOMPLETE / base64.urlsafe_b64encode(str(archive).encode()).decode()
+        if note.is_file() and Path(archive).is_file():
+            Path(archive).unlink()
+            log.warning("%s was being fetched when snakemake was killed; fetched again.", archive)
 
 
 def _holder() -> dict[str, Any]:

@@ -9,7 +9,7 @@ from compactvl.config.overlay import read_yaml
 from compactvl.environment import put_program_on_path
 from compactvl.errors import UserError
 from compactvl.plan import Plan
-from compactvl.run_lock import RunLock
+from compactvl.run_lock import RunLock, discard_incomplete
 from compactvl.settings_files import write_settings_files
 
 put_program_on_path()
@@ -21,6 +21,8 @@ try:
         read_yaml(path)
     plan = Plan(config)
     write_settings_files(plan, in_use_by=run_lock and run_lock.other)
+    if run_lock and not run_lock.other:
+        discard_incomplete(plan.archives(plan.root.sources))
 except UserError as error:
     raise WorkflowError(*str(error).splitlines())
 if run_lock and run_lock.other:
