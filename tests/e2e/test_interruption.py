@@ -18,7 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from e2e_tools import SMALL, SMOKE, copy_of, environment, keep_only, python, snakemake, working_copy
+from e2e_tools import SMALL, SMOKE, copy_of, environment, keep_only, planned, python, snakemake, working_copy
 
 from compactvl.files import read_json
 from compactvl.training.loop import SAVE_VARIABLE
@@ -27,7 +27,7 @@ from compactvl.verification import find_records, problems_of
 pytestmark = pytest.mark.e2e
 POLL_SECONDS = 0.02
 START_SECONDS = 120
-END_SECONDS = 60
+END_SECONDS = 180
 UNEQUAL = ("provenance.json", "log.jsonl", ".pdf", ".svg", ".png")
 """Ends of names of files that hold times, or programs' own remarks; so do the reports."""
 
@@ -145,9 +145,9 @@ def equal_part(folder: Path) -> dict[str, bytes]:
 
 
 def nothing_half_written(copy: Path, folder: Path) -> None:
-    """A record that is there holds; what is temporary is never under a name that a reader opens."""
+    """A record that is there holds. It may be stale: what comes after a job that was killed is not made again yet."""
     for record in find_records([folder]):
-        assert problems_of(record) == [], record
+        assert [problem for problem in problems_of(record) if ": stale, " not in problem] == [], record
 
 
 @pytest.mark.parametrize(
@@ -238,6 +238,7 @@ def test_an_interrupted_dry_run_leaves_nothing_behind(disturbed):
     """The settings files of the plan are whole or not there."""
     settings = disturbed / "state" / "settings"
     kept = disturbed / "settings_before"
+    before = planned(snakemake(disturbed, "-n", "all", *SMOKE))
     shutil.move(settings, kept)
     process = start(disturbed, "-n", "all", *SMOKE)
     wait_for(process, settings.exists)
@@ -246,4 +247,4 @@ def test_an_interrupted_dry_run_leaves_nothing_behind(disturbed):
         read_json(path)
     shutil.rmtree(settings)
     shutil.move(kept, settings)
-    assert "Nothing to be done" in snakemake(disturbed, "-n", "all", *SMOKE)
+    assert planned(snakemake(disturbed, "-n", "all", *SMOKE)) == before
