@@ -155,6 +155,7 @@ def test_what_comes_before_runs_again_to_the_same_bytes_and_nothing_is_trained(s
     assert "kept" in logs[1].read_text(), "the run is the same again, so is its result"
 
 
+@pytest.mark.slow
 def test_force_does_it_again(finished, tmp_path):
     copy = copy_of(finished, tmp_path / "copy")
     folder = copy / "runs" / "gating" / "bpe" / "seed0"
