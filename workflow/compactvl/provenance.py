@@ -4,6 +4,7 @@ Everything is read from records; nothing is computed again but hashes. A step is
 was made with, and what it was made from. See :mod:`compactvl.provenance_text` for its form on the terminal.
 """
 
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -258,14 +259,7 @@ def _is_record(body: Any) -> bool:
 
 def _plain(path: Path) -> str:
     """Return a path without ``..`` and relative to the working folder where it is in it."""
-    absolute = Path(path).absolute()
-    parts: list[str] = []
-    for part in absolute.parts:
-        if part == "..":
-            parts.pop()
-        else:
-            parts.append(part)
-    whole, here = Path(*parts), Path.cwd()
+    whole, here = Path(os.path.normpath(Path(path).absolute())), Path.cwd()
     return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(whole)
 
 
