@@ -21,8 +21,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from compactvl.data.canonical import CanonicalSet
-from compactvl.layout import Layout
-from compactvl.manifest import read_manifest
+from compactvl.records.layout import Layout
+from compactvl.records.record import read_manifest
 from compactvl.studies.edje import objectives
 from compactvl.studies.edje.joint import build_joint, start_from
 from compactvl.studies.edje.model import Captions

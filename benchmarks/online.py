@@ -16,7 +16,7 @@ import torch
 
 from compactvl.config.benchmarks import EfficiencyBenchmark
 from compactvl.evaluation.efficiency import environment, measure
-from compactvl.layout import Layout
+from compactvl.records.layout import Layout
 from compactvl.studies.base import Job
 from compactvl.studies.edje.efficiency import Online, cross_encoder, transformers_bert
 from compactvl.studies.edje.settings import JointEncoder

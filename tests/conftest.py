@@ -12,7 +12,7 @@ from compactvl.config.base import validate
 from compactvl.config.sources import SourceSettings
 from compactvl.data.sources import fetch_source
 from compactvl.files import sha256_file
-from compactvl.manifest import write_manifest
+from compactvl.records.record import write_manifest
 
 REPOSITORY = Path(__file__).parents[1]
 

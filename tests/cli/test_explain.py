@@ -13,8 +13,8 @@ import pytest
 from compactvl.cli import main as program
 from compactvl.evaluation.results import Metric, collect, write_result
 from compactvl.files import sha256_file, write_json
-from compactvl.layout import Layout
-from compactvl.manifest import (
+from compactvl.records.layout import Layout
+from compactvl.records.record import (
     manifest_digest,
     read_record,
     write_file_record,

@@ -188,7 +188,7 @@ def test_config_show_prints_a_part_with_defaults_filled_in():
 
 def test_verify_tells_missing_and_changed_files(tmp_path):
     from compactvl.files import sha256_bytes
-    from compactvl.manifest import write_record
+    from compactvl.records.record import write_record
 
     folder = tmp_path / "runs" / "a"
     body = {"stage": "x", "files": {"a": sha256_bytes(b"1"), "b": sha256_bytes(b"1")}}

@@ -7,8 +7,8 @@ import pytest
 from compactvl.cli import main as program
 from compactvl.cli.verify import DEFAULT
 from compactvl.files import sha256_file
-from compactvl.layout import Layout
-from compactvl.manifest import MANIFEST, manifest_digest, write_manifest, write_record
+from compactvl.records.layout import Layout
+from compactvl.records.record import MANIFEST, manifest_digest, write_manifest, write_record
 
 LAYOUT = Layout()
 

@@ -12,7 +12,7 @@ from compactvl.config.datasets import DatasetSettings
 from compactvl.config.sources import SourceSettings
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.curate import curate, required_sources
-from compactvl.layout import Layout
+from compactvl.records.layout import Layout
 
 STYLES = ("noto", "twemoji", "fluent", "openmoji")
 SMALL_SCENES = {"kind": "scenes", "concepts": 16, "images": {"train": 240, "val": 60, "test": 60}}

@@ -10,7 +10,7 @@ from PIL import Image
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.data.render import encode_png
 from compactvl.errors import UserError
-from compactvl.manifest import read_manifest, verify_files
+from compactvl.records.record import read_manifest, verify_files
 
 
 def picture(seed: int) -> bytes:

@@ -8,9 +8,9 @@ from bad_input import refused, told
 
 from compactvl.cli import main as program
 from compactvl.config.overlay import load_config
+from compactvl.dag.plan import Plan
+from compactvl.dag.settings_files import variant_body, write_settings_files
 from compactvl.files import write_json
-from compactvl.plan import Plan
-from compactvl.settings_files import variant_body, write_settings_files
 
 REPOSITORY = Path(__file__).parents[2]
 EDJE = "studies: {edje: {variants: {%s}}}"

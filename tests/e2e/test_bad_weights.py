@@ -322,7 +322,7 @@ def test_pickled_weights_of_a_text_tower_are_not_run(drawn, capsys):
 def test_converted_weights_that_are_a_pickle_are_not_run(drawn, capsys):
     """Even where a record vouches for the bytes."""
     from compactvl.files import sha256_file
-    from compactvl.manifest import write_record
+    from compactvl.records.record import write_record
 
     for name in ("w.safetensors", "w.tokenizer.json"):
         Path("cache/weights", name).write_bytes(pickled())
@@ -370,7 +370,7 @@ PLACES = [
 
 @pytest.mark.parametrize(("arguments", "parts"), [case[1:] for case in PLACES], ids=[case[0] for case in PLACES])
 def test_a_folder_of_another_kind_is_refused(drawn, capsys, arguments, parts):
-    from compactvl.manifest import write_manifest
+    from compactvl.records.record import write_manifest
 
     drawn(**TIMM)
     Path("t.json").write_text(json.dumps({"loader": "sentence_bert", "weights": "w"}))

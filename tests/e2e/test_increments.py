@@ -13,8 +13,8 @@ import yaml
 from e2e_tools import SMOKE, changed, copy_of, photo, planned_outputs, run, snakemake, write_yaml
 
 from compactvl.config.overlay import load_config
+from compactvl.dag.plan import Plan
 from compactvl.files import read_json, sha256_file
-from compactvl.plan import Plan
 from compactvl.vision.store import TokenStore
 
 pytestmark = pytest.mark.e2e

@@ -21,8 +21,8 @@ import pytest
 from e2e_tools import SMALL, SMOKE, copy_of, environment, keep_only, planned, python, snakemake, working_copy
 
 from compactvl.files import read_json
+from compactvl.records.verify import find_records, problems_of
 from compactvl.training.loop import SAVE_VARIABLE
-from compactvl.verification import find_records, problems_of
 
 pytestmark = pytest.mark.e2e
 POLL_SECONDS = 0.02

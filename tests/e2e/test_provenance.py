@@ -9,9 +9,9 @@ import yaml
 from e2e_tools import SMALL, SMOKE, changed, copy_of, python, run, snakemake
 
 from compactvl.config.overlay import load_config
+from compactvl.dag.plan import Plan
 from compactvl.files import sha256_file
-from compactvl.manifest import provenance_path, read_record
-from compactvl.plan import Plan
+from compactvl.records.record import provenance_path, read_record
 
 pytestmark = pytest.mark.e2e
 STUDIES = ("edje", "gating")

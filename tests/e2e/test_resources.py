@@ -13,8 +13,8 @@ import pytest
 from e2e_tools import SMOKE, environment, python, working_copy
 
 from compactvl.cli.main import main
+from compactvl.records.verify import find_records, problems_of
 from compactvl.training.loop import SAVE_VARIABLE
-from compactvl.verification import find_records, problems_of
 
 pytestmark = pytest.mark.e2e
 VARYING = ("provenance.json", "log.jsonl")

@@ -40,7 +40,7 @@ def test_a_damaged_file_is_named_whatever_folder_it_is_in(finished):
     """One file of each folder is changed, then put back with its time."""
     from compactvl.cli.verify import DEFAULT
     from compactvl.files import read_json
-    from compactvl.verification import find_records
+    from compactvl.records.verify import find_records
 
     changed = {}
     for folder in DEFAULT:

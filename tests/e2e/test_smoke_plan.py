@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from compactvl.config.overlay import load_config
-from compactvl.plan import Plan
+from compactvl.dag.plan import Plan
 
 REPOSITORY = Path(__file__).parents[2]
 MOST_JOBS = {"edje": 60, "gating": 30}

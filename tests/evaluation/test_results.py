@@ -8,7 +8,7 @@ from compactvl.errors import UserError
 from compactvl.evaluation.results import COLUMNS, Metric, collect, read_metrics, read_predictions, write_result
 from compactvl.evaluation.winoground import CHANCE, score_items, winoground_metrics
 from compactvl.files import sha256_file
-from compactvl.manifest import read_record, write_provenance
+from compactvl.records.record import read_record, write_provenance
 
 
 def metric(name="t2i_r1", value=0.5):

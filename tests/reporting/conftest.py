@@ -11,14 +11,14 @@ import pytest
 from PIL import Image, ImageDraw
 
 from compactvl.config.overlay import load_config
+from compactvl.dag.plan import Plan
 from compactvl.data.canonical import ImageRow, write_set
 from compactvl.evaluation.efficiency import Timing, efficiency_metrics, environment, timing_row
 from compactvl.evaluation.results import collect, write_result
 from compactvl.evaluation.retrieval import build_predictions, fill_scores, needed_pairs, retrieval_metrics
 from compactvl.evaluation.winoground import winoground_metrics
 from compactvl.files import write_json
-from compactvl.manifest import write_file_record, write_manifest
-from compactvl.plan import Plan
+from compactvl.records.record import write_file_record, write_manifest
 from compactvl.reporting.parameters import parameter_table
 from compactvl.studies.base import VariantBase
 from compactvl.studies.edje.settings import EMBEDDINGS

@@ -13,7 +13,7 @@ from compactvl.evaluation.results import collect, write_result
 from compactvl.evaluation.retrieval import query_hits
 from compactvl.evaluation.winoground import winoground_metrics
 from compactvl.files import read_json, write_json
-from compactvl.manifest import DIGEST, MANIFEST, write_record
+from compactvl.records.record import DIGEST, MANIFEST, write_record
 from compactvl.reporting import edje, figures, tables
 from compactvl.reporting.claims import FAILS, HOLDS, OPEN, Outcome, claims_table, greater, within
 from compactvl.reporting.labels import label

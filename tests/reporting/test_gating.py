@@ -19,7 +19,7 @@ from compactvl.evaluation.gates import CONDITIONS, gates_metrics
 from compactvl.evaluation.language import TEXTS, build_requests, language_metrics
 from compactvl.evaluation.results import collect, write_result
 from compactvl.files import write_json
-from compactvl.manifest import write_file_record, write_manifest
+from compactvl.records.record import write_file_record, write_manifest
 from compactvl.reporting import gating
 from compactvl.reporting.claims import FAILS, HOLDS, OPEN, claims_table
 from compactvl.reporting.gating import figures, gate_claims, tables

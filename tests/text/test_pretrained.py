@@ -9,8 +9,8 @@ from safetensors.torch import load_file, save_file
 
 from compactvl.cli import main as program
 from compactvl.config.base import validate
-from compactvl.config.root import RootSettings
 from compactvl.config.weights import TransformersBert
+from compactvl.dag.root import RootSettings
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file, write_json
 from compactvl.text.pretrained import import_bert

@@ -9,7 +9,7 @@ from pathlib import Path
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 CODE = """
 import json
-from compactvl.machine import determinism
+from compactvl.records.machine import determinism
 before = determinism()
 from compactvl.training.determinism import use_deterministic_algorithms
 use_deterministic_algorithms()

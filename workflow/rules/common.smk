@@ -6,11 +6,11 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 from compactvl.config.overlay import read_yaml
-from compactvl.environment import put_program_on_path
+from compactvl.dag.environment import put_program_on_path
 from compactvl.errors import UserError
-from compactvl.plan import Plan
-from compactvl.run_lock import RunLock, discard_incomplete
-from compactvl.settings_files import write_settings_files
+from compactvl.dag.plan import Plan
+from compactvl.dag.run_lock import RunLock, discard_incomplete
+from compactvl.dag.settings_files import write_settings_files
 
 put_program_on_path()
 try:

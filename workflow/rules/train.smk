@@ -9,7 +9,7 @@ rule train:
         blobs=lambda wildcards: ancient(job_blobs(wildcards)),
     output:
         # What `update` marks is not removed before a re-run: the command keeps what an equal job made. The manifest is
-        # only there after a job that succeeded (see studies/finished.py).
+        # only there after a job that succeeded (see records/finished.py).
         model=update("runs/{study}/{variant}/seed{seed}/model.safetensors"),
         settings=update("runs/{study}/{variant}/seed{seed}/settings.json"),
         history=update("runs/{study}/{variant}/seed{seed}/log.jsonl"),

@@ -16,12 +16,12 @@ from transformers import BertConfig, BertModel, BertTokenizerFast
 from compactvl.config.encoders import WeightsSettings
 from compactvl.config.overlay import load_config
 from compactvl.config.weights import TransformersBert
+from compactvl.dag.plan import Plan
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.curate import curate
 from compactvl.files import read_json
-from compactvl.layout import Layout
-from compactvl.manifest import read_manifest, verify_files
-from compactvl.plan import Plan
+from compactvl.records.layout import Layout
+from compactvl.records.record import read_manifest, verify_files
 from compactvl.reporting.parameters import parameter_table
 from compactvl.studies.base import Job
 from compactvl.studies.edje.settings import JointEncoder, Optimiser

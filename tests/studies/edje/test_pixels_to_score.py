@@ -14,8 +14,8 @@ from PIL import Image, ImageDraw
 from compactvl.config.encoders import PackagedEncoder, WeightsSettings
 from compactvl.errors import UserError
 from compactvl.files import sha256_bytes, sha256_file, write_json
-from compactvl.manifest import manifest_digest, read_manifest, write_manifest
 from compactvl.nn.bert import BertShape
+from compactvl.records.record import manifest_digest, read_manifest, write_manifest
 from compactvl.studies.edje.compress import compress_store
 from compactvl.studies.edje.joint import TOKENIZER
 from compactvl.studies.edje.model import AdapterShape, Captions, JointModel

@@ -18,13 +18,13 @@ from transformers import BertConfig, BertModel
 
 from compactvl.config.benchmarks import EfficiencyBenchmark, RetrievalBenchmark
 from compactvl.config.encoders import TimmEncoder
+from compactvl.dag.digest import modules_of
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
-from compactvl.digest import modules_of
 from compactvl.errors import UserError
 from compactvl.evaluation.retrieval import query_hits
 from compactvl.files import read_json, sha256_file, write_json
-from compactvl.layout import Layout
-from compactvl.manifest import read_manifest, verify_files, write_record
+from compactvl.records.layout import Layout
+from compactvl.records.record import read_manifest, verify_files, write_record
 from compactvl.reporting.study import EFFICIENCY_COLUMNS
 from compactvl.studies.base import Job
 from compactvl.studies.edje import STUDY, run, train_joint
@@ -233,7 +233,7 @@ def test_resume_state_is_of_one_code_and_one_input(world, monkeypatch):
     assert digest == run_digest(world.job("edje"))
     other = VARIANTS | {"edje": VARIANTS["edje"] | {"precision": "bf16"}}
     assert run_digest(world.job("edje", other)) != digest
-    monkeypatch.setattr("compactvl.studies.identity.study_digest", lambda stage, study: "changed")
+    monkeypatch.setattr("compactvl.dag.identity.study_digest", lambda stage, study: "changed")
     assert run_digest(world.job("edje")) != digest
     code = {
         f"compactvl.{name}" for name in ("studies.edje.train_joint", "studies.edje.model", "training.loop", "nn.bert")

@@ -18,13 +18,13 @@ from tokenizers import Tokenizer as RawTokenizer
 from tokenizers import models, pre_tokenizers, trainers
 
 from compactvl.config.overlay import load_config, merge
+from compactvl.dag.plan import Plan
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.curate import curate
 from compactvl.errors import UserError
 from compactvl.files import read_json
-from compactvl.layout import Layout
-from compactvl.manifest import read_manifest, verify_files
-from compactvl.plan import Plan
+from compactvl.records.layout import Layout
+from compactvl.records.record import read_manifest, verify_files
 from compactvl.reporting.parameters import parameter_table
 from compactvl.studies.base import Job
 from compactvl.studies.gating.curriculum import build_schedule

@@ -14,13 +14,13 @@ from PIL import Image
 
 from compactvl.config.language_benchmarks import GatesBenchmark, LanguageBenchmark
 from compactvl.config.overlay import load_config, merge
+from compactvl.dag.plan import Plan
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.errors import UserError
 from compactvl.evaluation.results import read_predictions
 from compactvl.files import read_json, sha256_file
-from compactvl.layout import Layout
-from compactvl.manifest import read_manifest, verify_files
-from compactvl.plan import Plan
+from compactvl.records.layout import Layout
+from compactvl.records.record import read_manifest, verify_files
 from compactvl.studies.base import Job, Needs
 from compactvl.studies.gating import STUDY, evaluate_gates
 from compactvl.studies.gating.images import open_images

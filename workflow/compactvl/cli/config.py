@@ -12,7 +12,7 @@ SCHEMA = Path("workflow/schemas/config.schema.json")
 
 def _check(args: argparse.Namespace) -> None:
     from compactvl.config.overlay import load_config
-    from compactvl.plan import Plan
+    from compactvl.dag.plan import Plan
 
     plan = Plan(load_config(args.configfile))
     variants = sum(len(study.variants) for study in plan.studies.values())
@@ -33,8 +33,8 @@ def _show(args: argparse.Namespace) -> None:
 
     from compactvl.config.base import did_you_mean
     from compactvl.config.overlay import load_config
+    from compactvl.dag.plan import Plan
     from compactvl.errors import UserError
-    from compactvl.plan import Plan
 
     plan = Plan(load_config(args.configfile))
     shown = plan.root.model_dump(mode="json")

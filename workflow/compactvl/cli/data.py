@@ -58,7 +58,7 @@ def _weights(args: argparse.Namespace) -> None:
 
 
 def _curate(args: argparse.Namespace) -> None:
-    from compactvl.stages import stage_digest
+    from compactvl.dag.stages import stage_digest
 
     stage_digest("curate")  # read now what runs now, for the provenance: it may be edited meanwhile
     from compactvl.config.datasets import DatasetSettings
@@ -66,7 +66,7 @@ def _curate(args: argparse.Namespace) -> None:
     from compactvl.data.curate import curate
     from compactvl.errors import UserError
     from compactvl.files import read_json
-    from compactvl.layout import Layout
+    from compactvl.records.layout import Layout
 
     body = read_json(args.settings)
     if not isinstance(body, dict) or not isinstance(body.get("sources", {}), dict) or "settings" not in body:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from compactvl.cli.command import Command
 
 if TYPE_CHECKING:
-    from compactvl.provenance import Chain
+    from compactvl.records.explain import Chain
 
 PER_ROW = ("metrics.csv", "metrics.json", "summary.csv")
 """Tables of which one row can be asked for."""
@@ -36,7 +36,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _explain(args: argparse.Namespace) -> int:
     import json
 
-    from compactvl.provenance_text import chain_text
+    from compactvl.records.explain_text import chain_text
 
     told = [_tell(path, args) for path in args.paths]
     if args.json:
@@ -59,7 +59,7 @@ def _explain(args: argparse.Namespace) -> int:
 def _tell(path: Path, args: argparse.Namespace) -> "tuple[Chain, list[dict[str, Any]]]":
     """Return the chain of a path, and the numbers that were asked for."""
     from compactvl.errors import UserError
-    from compactvl.provenance import Chain
+    from compactvl.records.explain import Chain
 
     if args.metric is None and args.row is None:
         return Chain(path, hashing=not args.quick), []
@@ -97,7 +97,7 @@ def _results_of(table: Path, row: str) -> list[Path]:
     """
     from compactvl.config.base import did_you_mean
     from compactvl.errors import UserError
-    from compactvl.manifest import MANIFEST, read_record
+    from compactvl.records.record import MANIFEST, read_record
 
     study, variant, benchmark, _, seed = _parts(row)
     inputs = read_record(table.with_name(MANIFEST))["inputs"]
@@ -147,7 +147,7 @@ def _as_json(chain: "Chain", numbers: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _title(step: Any) -> str:
-    from compactvl.provenance_text import title
+    from compactvl.records.explain_text import title
 
     return title(step)
 

@@ -40,12 +40,12 @@ def _params_arguments(parser: argparse.ArgumentParser) -> None:
 def _params(args: argparse.Namespace) -> None:
     from compactvl.config.base import did_you_mean
     from compactvl.config.overlay import DEFAULT_CONFIG, load_config
+    from compactvl.dag.plan import Plan
+    from compactvl.dag.stages import study_digest
     from compactvl.errors import UserError
     from compactvl.files import atomic_path, read_json
-    from compactvl.manifest import write_file_record
-    from compactvl.plan import Plan
+    from compactvl.records.record import write_file_record
     from compactvl.reporting.parameters import parameter_table
-    from compactvl.stages import study_digest
     from compactvl.studies.registry import find_study
 
     started = time.monotonic()
@@ -95,7 +95,7 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 def _report(args: argparse.Namespace) -> None:
     started, begun = time.monotonic(), time.time()
     from compactvl.files import read_json
-    from compactvl.intact import check_made
+    from compactvl.records.intact import check_made
     from compactvl.reporting.render import record_report, render
 
     inputs = [] if args.inputs is None else read_json(args.inputs)

@@ -13,9 +13,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _restore(args: argparse.Namespace) -> int:
     from compactvl.config.overlay import load_config
+    from compactvl.dag.plan import Plan
+    from compactvl.dag.restore import made_here, tracked_changes, unknown_overlays
     from compactvl.errors import UserError
-    from compactvl.plan import Plan
-    from compactvl.restoration import made_here, tracked_changes, unknown_overlays
 
     absent, problems = tracked_changes()
     if unknown := unknown_overlays(args.configfile):
@@ -48,10 +48,10 @@ def _damage(plan) -> list[str]:
     from pathlib import Path
 
     from compactvl.cli.verify import DEFAULT
+    from compactvl.dag.restore import made_otherwise
+    from compactvl.dag.settings_files import write_settings_files
     from compactvl.progress import track
-    from compactvl.restoration import made_otherwise
-    from compactvl.settings_files import write_settings_files
-    from compactvl.verification import find_records, problems_of, unrecorded
+    from compactvl.records.verify import find_records, problems_of, unrecorded
 
     # First of all: some records name a settings file as their input.
     write_settings_files(plan)

@@ -48,7 +48,7 @@ def _job(args: argparse.Namespace, scratch: bool) -> "tuple[Study, Job]":
     """Load the settings of a job and of its peers. Imports nothing heavy, and sets its threads for what will be."""
     from compactvl.errors import UserError
     from compactvl.files import read_json
-    from compactvl.layout import Layout
+    from compactvl.records.layout import Layout
 
     if args.seed < 0:
         raise UserError(f"--seed {args.seed}: a seed is 0 or more")
@@ -81,9 +81,9 @@ def _job(args: argparse.Namespace, scratch: bool) -> "tuple[Study, Job]":
 
 def _train(args: argparse.Namespace) -> None:
     study, job = _job(args, scratch=True)
+    from compactvl.dag.identity import training_identity
     from compactvl.files import only_writer
-    from compactvl.manifest import MANIFEST
-    from compactvl.studies.identity import training_identity
+    from compactvl.records.record import MANIFEST
 
     job = replace(job, identity=training_identity(job))
     with only_writer(job.output), _unless_finished(job, job.output / MANIFEST, args.force) as needed:
@@ -98,8 +98,8 @@ def _train(args: argparse.Namespace) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     study, job = _job(args, scratch=False)
     from compactvl.config.benchmarks import BenchmarkSettings
+    from compactvl.dag.identity import evaluation_identity
     from compactvl.errors import UserError
-    from compactvl.studies.identity import evaluation_identity
 
     name, benchmark = args.benchmark.stem, read_settings(args.benchmark, BenchmarkSettings)
     able, reason = study.supports(job.settings, benchmark)
@@ -114,7 +114,7 @@ def _evaluate(args: argparse.Namespace) -> None:
 @contextmanager
 def _unless_finished(job: "Job", record: Path, force: bool) -> Iterator[bool]:
     """Say whether the work is to be done; if so, hold a device for it."""
-    from compactvl.studies.finished import discard, keep
+    from compactvl.records.finished import discard, keep
 
     key = job.identity.key
     if not force and keep(record, key):

@@ -15,7 +15,7 @@ def _encode_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _encode(args: argparse.Namespace) -> None:
-    from compactvl.stages import stage_digest
+    from compactvl.dag.stages import stage_digest
 
     stage_digest("encode")  # read now what runs now, for the provenance: it may be edited meanwhile
     from compactvl.config.encoders import EncoderSettings
@@ -46,7 +46,7 @@ def _embed_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _embed(args: argparse.Namespace) -> None:
-    from compactvl.stages import stage_digest
+    from compactvl.dag.stages import stage_digest
 
     stage_digest("embed")  # read now what runs now, for the provenance: it may be edited meanwhile
     from compactvl.config.texts import TextEncoderSettings

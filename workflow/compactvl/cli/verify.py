@@ -15,7 +15,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _verify(args: argparse.Namespace) -> int:
     from compactvl.errors import UserError
     from compactvl.progress import track
-    from compactvl.verification import find_records, problems_of, unrecorded
+    from compactvl.records.verify import find_records, problems_of, unrecorded
 
     for folder in args.folders:
         if not folder.is_dir():

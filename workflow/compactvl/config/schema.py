@@ -2,7 +2,7 @@
 
 import json
 
-from compactvl.config.root import NAMED_SECTIONS, RootSettings
+from compactvl.dag.root import NAMED_SECTIONS, RootSettings
 
 
 def schema_text() -> str:

@@ -24,8 +24,8 @@ import pyarrow.parquet as pq
 
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, digest_of, sha256_bytes, sha256_file
-from compactvl.intact import check_file, check_files
-from compactvl.manifest import MANIFEST, write_manifest
+from compactvl.records.intact import check_file, check_files
+from compactvl.records.record import MANIFEST, write_manifest
 
 STAGE = "curate"
 SHARD_BYTES = 256 << 20

@@ -39,8 +39,8 @@ from compactvl.data.sources import source_hash
 from compactvl.data.swaps import curate_swaps
 from compactvl.data.text_lines import curate_text_lines
 from compactvl.errors import UserError
-from compactvl.layout import Layout
-from compactvl.manifest import manifest_digest
+from compactvl.records.layout import Layout
+from compactvl.records.record import manifest_digest
 
 OWN_FILES = {
     FolderSettings: curate_folder,

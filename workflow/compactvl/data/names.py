@@ -30,8 +30,8 @@ from compactvl.data.placement import MARGIN
 from compactvl.data.render import draw_background, render
 from compactvl.data.scene import Group, Scene
 from compactvl.errors import UserError
-from compactvl.manifest import MANIFEST
 from compactvl.progress import track
+from compactvl.records.record import MANIFEST
 
 GROUPS = ("animals-nature", "food-drink", "travel-places", "activities", "objects")
 NAME = re.compile(r"[a-z]+([ -][a-z]+){0,2}")

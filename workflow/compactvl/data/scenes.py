@@ -26,8 +26,8 @@ from compactvl.data.placement import SIDE, Cell, place
 from compactvl.data.render import draw_background, render
 from compactvl.data.scene import Group, Relation, Scene, exchange
 from compactvl.errors import UserError
-from compactvl.manifest import MANIFEST
 from compactvl.progress import track
+from compactvl.records.record import MANIFEST
 
 DRAWING_ORDER = ("test", "val", "train")
 STORAGE_ORDER = ("train", "val", "test")

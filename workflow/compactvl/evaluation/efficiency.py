@@ -36,7 +36,7 @@ import numpy as np
 
 from compactvl.evaluation.results import Metric
 from compactvl.files import write_json
-from compactvl.machine import package_versions, processor
+from compactvl.records.machine import package_versions, processor
 
 Source = Literal["memory", "text", "store", "online", "reference"]
 FEWEST_REPEATS = 3

@@ -12,8 +12,8 @@ import pandas as pd
 from compactvl.errors import UserError
 from compactvl.evaluation.summary import write_summary
 from compactvl.files import atomic_path, sha256_file
-from compactvl.intact import check_files
-from compactvl.manifest import MANIFEST, is_provenance, read_record, write_file_record, write_record
+from compactvl.records.intact import check_files
+from compactvl.records.record import MANIFEST, is_provenance, read_record, write_file_record, write_record
 
 COLUMNS = ("study", "variant", "seed", "benchmark", "metric", "value", "low", "high", "n", "chance", "higher_is_better")
 TABLE = "metrics.csv"

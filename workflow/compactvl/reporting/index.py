@@ -9,7 +9,7 @@ import pandas as pd
 
 from compactvl.evaluation.results import TABLE, read_metrics
 from compactvl.files import atomic_path
-from compactvl.manifest import PROVENANCE, read_record, write_file_record
+from compactvl.records.record import PROVENANCE, read_record, write_file_record
 from compactvl.reporting.tables import table_html
 
 PAGE = """<!doctype html>

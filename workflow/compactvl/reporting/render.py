@@ -11,10 +11,10 @@ from typing import Any
 import yaml
 
 import compactvl
+from compactvl.dag.stages import report_digest
 from compactvl.errors import UserError
 from compactvl.files import atomic_path
-from compactvl.manifest import write_file_record
-from compactvl.stages import report_digest
+from compactvl.records.record import write_file_record
 
 KERNEL, LANGUAGE = "python3", "python"
 START_TIMEOUT = 300

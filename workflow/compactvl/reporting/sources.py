@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from compactvl.data.canonical import CanonicalSet
-from compactvl.manifest import MANIFEST, read_record
+from compactvl.records.record import MANIFEST, read_record
 
 
 def open_set(sets: str | Path, name: str) -> CanonicalSet | None:

@@ -13,8 +13,8 @@ from compactvl.evaluation.results import read_metrics, read_predictions, read_re
 from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
 from compactvl.evaluation.statistics import Interval, paired_bootstrap
 from compactvl.files import read_json
-from compactvl.intact import check_recorded
-from compactvl.manifest import MANIFEST, read_manifest
+from compactvl.records.intact import check_recorded
+from compactvl.records.record import MANIFEST, read_manifest
 from compactvl.reporting.labels import token_count
 
 DEFAULT_POOL = 10

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from pydantic import Field
 
 from compactvl.config.base import Strict
-from compactvl.layout import Layout
+from compactvl.records.layout import Layout
 
 
 class VariantBase(Strict):

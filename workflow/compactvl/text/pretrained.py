@@ -15,7 +15,7 @@ import torch
 from compactvl.config.weights import TransformersBert
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, sha256_bytes, sha256_file
-from compactvl.manifest import write_provenance, write_record
+from compactvl.records.record import write_provenance, write_record
 from compactvl.vision.registry import state_digest
 from compactvl.vision.transformers_models import first_line
 

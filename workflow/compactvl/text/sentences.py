@@ -9,9 +9,9 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 
 from compactvl.errors import UserError
-from compactvl.intact import check_recorded
 from compactvl.nn.bert import BertEncoder, BertShape, from_transformers
 from compactvl.progress import Progress
+from compactvl.records.intact import check_recorded
 from compactvl.text.wordpiece import WordPiece
 
 LONGEST = 128

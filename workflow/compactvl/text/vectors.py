@@ -10,8 +10,8 @@ import pandas as pd
 from compactvl.data.canonical import CanonicalSet
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, sha256_file
-from compactvl.intact import check_files
-from compactvl.manifest import MANIFEST, manifest_digest, write_manifest
+from compactvl.records.intact import check_files
+from compactvl.records.record import MANIFEST, manifest_digest, write_manifest
 
 VECTORS, INDEX = "vectors.npy", "texts.parquet"
 

@@ -8,7 +8,7 @@ from typing import Self
 from tokenizers import Tokenizer
 
 from compactvl.errors import UserError
-from compactvl.intact import check_recorded
+from compactvl.records.intact import check_recorded
 
 CLS, SEP, MASK, PAD = "[CLS]", "[SEP]", "[MASK]", "[PAD]"
 

@@ -14,7 +14,7 @@ from torch import nn
 
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, sha256_file
-from compactvl.intact import check_files
+from compactvl.records.intact import check_files
 
 log = logging.getLogger(__name__)
 MODEL = "model.safetensors"

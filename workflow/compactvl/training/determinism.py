@@ -9,7 +9,7 @@ def use_deterministic_algorithms() -> None:
     """Make torch take deterministic algorithms wherever it has them; call it before CUDA starts.
 
     An operation that has none on a GPU warns and is computed all the same; the provenance says what was asked for
-    (:func:`compactvl.machine.determinism`).
+    (:func:`compactvl.records.machine.determinism`).
     """
     # cuBLAS reads it when it starts; a workspace of a fixed size is what makes its sums repeat themselves.
     os.environ.setdefault(CUBLAS_VARIABLE, CUBLAS_WORKSPACE)

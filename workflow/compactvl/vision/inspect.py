@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from compactvl.errors import UserError
-from compactvl.manifest import verify_files
+from compactvl.records.record import verify_files
 from compactvl.vision.shards import shard_name
 from compactvl.vision.store import TokenStore
 

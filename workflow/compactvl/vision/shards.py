@@ -26,8 +26,8 @@ import numpy as np
 
 from compactvl.errors import UserError
 from compactvl.files import sha256_file, write_error
-from compactvl.intact import is_intact
-from compactvl.manifest import read_record, write_record
+from compactvl.records.intact import is_intact
+from compactvl.records.record import read_record, write_record
 
 log = logging.getLogger(__name__)
 HEADER_BYTES = 128

@@ -20,8 +20,8 @@ import pandas as pd
 
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, digest_of, sha256_file, write_error
-from compactvl.intact import check_file
-from compactvl.manifest import MANIFEST, read_manifest, write_manifest
+from compactvl.records.intact import check_file
+from compactvl.records.record import MANIFEST, read_manifest, write_manifest
 from compactvl.vision import codec
 from compactvl.vision.shards import (
     AGAIN,

@@ -14,8 +14,8 @@ import torch
 from compactvl.config.encoders import WeightsSettings
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, sha256_bytes, sha256_file
-from compactvl.intact import check_recorded
-from compactvl.manifest import write_provenance, write_record
+from compactvl.records.intact import check_recorded
+from compactvl.records.record import write_provenance, write_record
 
 
 def convert_weights(name: str, settings: WeightsSettings, source_archive: str | Path, target: str | Path) -> None:

@@ -16,12 +16,12 @@ from torch import Tensor
 from compactvl.config.base import Strict, validate
 from compactvl.config.benchmarks import EfficiencyBenchmark
 from compactvl.config.encoders import EncoderSettings
-from compactvl.config.root import encoder_weights
+from compactvl.dag.root import encoder_weights
 from compactvl.data.canonical import CanonicalSet
 from compactvl.errors import UserError
 from compactvl.evaluation.efficiency import Source, efficiency_metrics, environment, measure, timing_row
 from compactvl.files import read_json
-from compactvl.layout import Layout
+from compactvl.records.layout import Layout
 from compactvl.studies.base import Job
 from compactvl.studies.edje.compress import compress_store
 from compactvl.studies.edje.joint import open_joint, open_tokenizer

@@ -11,7 +11,7 @@ from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.results import Metric
 from compactvl.evaluation.retrieval import fill_scores, needed_pairs, retrieval_metrics
 from compactvl.evaluation.winoground import winoground_metrics
-from compactvl.manifest import read_manifest
+from compactvl.records.record import read_manifest
 from compactvl.studies.base import Job
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
 from compactvl.studies.edje.model import Captions

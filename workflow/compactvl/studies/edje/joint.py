@@ -7,10 +7,10 @@ from typing import Any
 import torch
 
 from compactvl.errors import UserError
-from compactvl.intact import check_files
-from compactvl.layout import Layout
-from compactvl.manifest import read_manifest
 from compactvl.nn.bert import BertShape
+from compactvl.records.intact import check_files
+from compactvl.records.layout import Layout
+from compactvl.records.record import read_manifest
 from compactvl.studies.edje.model import AdapterShape, JointModel, adapter_shape
 from compactvl.studies.edje.settings import JointEncoder
 from compactvl.text.sentences import load_bert

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from compactvl.errors import UserError
 from compactvl.files import read_json
-from compactvl.intact import check_files
+from compactvl.records.intact import check_files
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
 from compactvl.studies.edje.model import Captions, JointModel
 from compactvl.studies.edje.scoring import compress_all, score_pairs

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from compactvl.errors import UserError
-from compactvl.layout import Layout
+from compactvl.records.layout import Layout
 from compactvl.studies.edje.embedding import EmbeddingModel, LateInteraction
 from compactvl.studies.edje.model import adapter_shape, build_adapter
 from compactvl.studies.edje.settings import Embedding, Pretrained

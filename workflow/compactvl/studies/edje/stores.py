@@ -4,7 +4,7 @@ from pathlib import Path
 
 from compactvl.errors import UserError
 from compactvl.files import digest_of
-from compactvl.manifest import manifest_digest, read_manifest
+from compactvl.records.record import manifest_digest, read_manifest
 from compactvl.studies.edje.model import JointModel
 from compactvl.vision.store import TokenStore
 

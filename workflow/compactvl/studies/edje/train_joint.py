@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from compactvl.data.canonical import CanonicalSet
-from compactvl.manifest import read_manifest
+from compactvl.records.record import read_manifest
 from compactvl.studies.base import Job
 from compactvl.studies.edje import objectives
 from compactvl.studies.edje.analysis import write_attention_maps

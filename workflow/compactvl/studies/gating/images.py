@@ -10,7 +10,7 @@ from torch import Tensor
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.vector_file import VectorFiles
 from compactvl.errors import UserError
-from compactvl.layout import Layout
+from compactvl.records.layout import Layout
 from compactvl.studies.gating.settings import Image
 from compactvl.vision.store import TokenStore
 

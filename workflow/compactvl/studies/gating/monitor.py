@@ -9,7 +9,7 @@ from compactvl.config.language_benchmarks import LanguageTask
 from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.language import build_requests
 from compactvl.evaluation.language_scores import SCORES
-from compactvl.layout import Layout
+from compactvl.records.layout import Layout
 from compactvl.studies.gating.images import ImageVectors, open_images
 from compactvl.studies.gating.model import GatedDecoder
 from compactvl.studies.gating.scoring import DecoderScorer, answer

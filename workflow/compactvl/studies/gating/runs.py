@@ -6,9 +6,9 @@ from typing import Any
 
 import torch
 
-from compactvl.intact import check_files
-from compactvl.layout import Layout
-from compactvl.manifest import read_manifest
+from compactvl.records.intact import check_files
+from compactvl.records.layout import Layout
+from compactvl.records.record import read_manifest
 from compactvl.studies import run
 from compactvl.studies.base import Job
 from compactvl.studies.gating.model import GatedDecoder

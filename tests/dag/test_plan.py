@@ -6,12 +6,12 @@ import pytest
 
 import compactvl.studies
 from compactvl.config.overlay import read_yaml
+from compactvl.dag.plan import Plan
+from compactvl.dag.settings_files import LONG_AGO, write_settings_files
 from compactvl.errors import UserError
 from compactvl.files import write_json
-from compactvl.layout import Layout
-from compactvl.manifest import write_record
-from compactvl.plan import Plan
-from compactvl.settings_files import LONG_AGO, write_settings_files
+from compactvl.records.layout import Layout
+from compactvl.records.record import write_record
 from compactvl.studies.base import Needs
 
 TOY = """

@@ -14,7 +14,7 @@ from typing import Any
 
 from compactvl.errors import UserError
 from compactvl.files import digest_of, read_json, sha256_file, write_json
-from compactvl.manifest import MANIFEST, provenance_path, read_manifest, read_record
+from compactvl.records.record import MANIFEST, provenance_path, read_manifest, read_record
 
 STAMPS = Path("state") / "verified"
 BIG = 4_000_000_000

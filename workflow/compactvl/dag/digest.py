@@ -16,7 +16,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = "compactvl"
-ROOT = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 LOCKS = ROOT.parents[1] / "envs"
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "open_clip": "open-clip-torch"}
 """Packages that are imported by another name than they are installed by."""

@@ -13,11 +13,11 @@ from typing import Any
 from pydantic import BaseModel
 
 from compactvl.config.datasets import FolderSettings, KarpathySettings
+from compactvl.dag.plan import Plan
 from compactvl.data.listing import listing_digest
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, read_json
-from compactvl.manifest import MANIFEST, read_record
-from compactvl.plan import Plan
+from compactvl.records.record import MANIFEST, read_record
 
 RUN_FIELDS = frozenset({"benchmarks", "seeds"})
 """Fields of a variant that say which jobs there are; no job's outcome depends on them."""

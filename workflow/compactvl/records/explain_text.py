@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
-from compactvl.provenance import Chain, File, Input, Step, differs
+from compactvl.records.explain import Chain, File, Input, Step, differs
 
 INDENT = "  "
 LONG = 8

@@ -4,11 +4,11 @@ import os
 
 import pytest
 
-from compactvl import intact
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
-from compactvl.intact import check_file, check_made, is_intact
-from compactvl.manifest import write_manifest
+from compactvl.records import intact
+from compactvl.records.intact import check_file, check_made, is_intact
+from compactvl.records.record import write_manifest
 
 
 @pytest.fixture

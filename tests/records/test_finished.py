@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from compactvl.files import sha256_file
-from compactvl.manifest import read_record, write_manifest, write_provenance
-from compactvl.studies.finished import discard, keep
+from compactvl.records.finished import discard, keep
+from compactvl.records.record import read_record, write_manifest, write_provenance
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 KEY = "a" * 64
@@ -93,8 +93,8 @@ rule upstream:
 JOB = """
 from pathlib import Path
 from compactvl.files import sha256_file
-from compactvl.manifest import write_manifest
-from compactvl.studies.finished import discard, keep
+from compactvl.records.record import write_manifest
+from compactvl.records.finished import discard, keep
 
 record, key = Path("run/manifest.json"), sha256_file("upstream.txt")
 if keep(record, key):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from compactvl.digest import ROOT, locked_versions, modules_of, packages_of, source_digest
+from compactvl.dag.digest import ROOT, locked_versions, modules_of, packages_of, source_digest
 
 FILES = {
     "__init__.py": "",
@@ -99,7 +99,7 @@ def test_an_unknown_entry_is_an_error(package, entry):
 
 
 def test_the_stages_of_this_package_have_digests():
-    from compactvl.stages import STAGE_ENTRIES
+    from compactvl.dag.stages import STAGE_ENTRIES
 
     digests = {stage: source_digest(entries) for stage, entries in STAGE_ENTRIES.items()}
     assert len(set(digests.values())) == len(digests)

@@ -1,7 +1,7 @@
 """Work that is already done: a job whose outputs are there, whole and made by an equal job, is not done again.
 
 Snakemake runs a job again whenever something before it ran, even to the same bytes, and whenever times were scrambled or
-it was killed before it noted the job's end. The key in the provenance (:mod:`compactvl.studies.identity`) knows better.
+it was killed before it noted the job's end. The key in the provenance (:mod:`compactvl.dag.identity`) knows better.
 
 Snakemake removes the outputs of a job before it runs, except those of ``update()``, which it puts back when the job
 fails, with new times: then old results would pass for new ones. So all outputs are of ``update()`` but the record, which
@@ -14,7 +14,7 @@ from typing import Any
 
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
-from compactvl.manifest import provenance_path, read_record, write_record
+from compactvl.records.record import provenance_path, read_record, write_record
 
 
 def keep(record: str | Path, key: str) -> bool:

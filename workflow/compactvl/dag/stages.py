@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from compactvl.digest import source_digest
+from compactvl.dag.digest import source_digest
 
 STAGE_ENTRIES = {
     "fetch": ["compactvl.data.sources:fetch_source"],
@@ -19,7 +19,7 @@ STUDY_ENTRIES = {"train": ["train"], "evaluate": ["evaluate"], "parameters": ["p
 
 
 def stage_digest(stage: str) -> str:
-    """Return the digest of the code of a stage that is the same for every study; see :mod:`compactvl.digest`."""
+    """Return the digest of the code of a stage that is the same for every study; see :mod:`compactvl.dag.digest`."""
     return source_digest(STAGE_ENTRIES[stage])
 
 

@@ -9,14 +9,14 @@ import pytest
 
 from compactvl.config.language_benchmarks import LanguageBenchmark
 from compactvl.config.overlay import load_config
+from compactvl.dag.identity import evaluation_identity, inputs_of, training_identity
+from compactvl.dag.plan import Plan
+from compactvl.dag.stages import study_digest
 from compactvl.files import write_json
-from compactvl.layout import Layout
-from compactvl.manifest import manifest_digest, write_manifest
-from compactvl.plan import Plan
-from compactvl.stages import study_digest
+from compactvl.records.layout import Layout
+from compactvl.records.record import manifest_digest, write_manifest
 from compactvl.studies.base import Job, Needs
 from compactvl.studies.gating import STUDY
-from compactvl.studies.identity import evaluation_identity, inputs_of, training_identity
 
 VARIANTS = {
     "bpe": {"kind": "tokenizer", "texts": ["brown"], "vocabulary": 600},
@@ -55,7 +55,7 @@ def test_a_key_is_over_code_settings_seed_and_inputs(job, monkeypatch):
     another()
     before = len(keys)
     with monkeypatch.context() as patched:
-        patched.setattr("compactvl.studies.identity.study_digest", lambda stage, study: "other")
+        patched.setattr("compactvl.dag.identity.study_digest", lambda stage, study: "other")
         another()
     assert training_identity(replace(job, output=Path("elsewhere"))).key in keys, "where it is written decides nothing"
 
@@ -92,5 +92,5 @@ def test_the_rule_and_the_job_mean_the_same_code(stage):
 
 
 def test_identity_needs_no_torch():
-    code = "import sys, compactvl.studies.identity, compactvl.studies.finished; sys.exit('torch' in sys.modules)"
+    code = "import sys, compactvl.dag.identity, compactvl.records.finished; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=WORKFLOW, check=False).returncode == 0

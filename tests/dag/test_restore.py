@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from compactvl.cli.main import main
-from compactvl.restoration import changes_of, unknown_overlays
+from compactvl.dag.restore import changes_of, unknown_overlays
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize(

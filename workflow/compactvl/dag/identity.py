@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from compactvl import __version__
+from compactvl.dag.stages import study_digest
 from compactvl.files import digest_of, read_json, sha256_file
-from compactvl.layout import Layout
-from compactvl.manifest import manifest_digest
-from compactvl.stages import study_digest
+from compactvl.records.layout import Layout
+from compactvl.records.record import manifest_digest
 from compactvl.studies.base import Identity, Job, Needs
 from compactvl.studies.registry import find_study
 

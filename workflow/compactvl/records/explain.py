@@ -1,7 +1,7 @@
 """Where a number comes from: the chain of records from a file of the tree back to the pinned packages.
 
 Everything is read from records; nothing is computed again but hashes. A step is one record: what it vouches for, what it
-was made with, and what it was made from. See :mod:`compactvl.provenance_text` for its form on the terminal.
+was made with, and what it was made from. See :mod:`compactvl.records.explain_text` for its form on the terminal.
 """
 
 import os
@@ -12,12 +12,12 @@ from typing import Any
 
 import yaml
 
+from compactvl.dag.stages import STAGE_ENTRIES, report_digest, stage_digest, study_digest
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file
-from compactvl.layout import Layout
-from compactvl.manifest import DIGEST, MANIFEST, PROVENANCE, digest_holds, is_provenance, provenance_path
-from compactvl.stages import STAGE_ENTRIES, report_digest, stage_digest, study_digest
-from compactvl.verification import input_path
+from compactvl.records.layout import Layout
+from compactvl.records.record import DIGEST, MANIFEST, PROVENANCE, digest_holds, is_provenance, provenance_path
+from compactvl.records.verify import input_path
 
 OK, CHANGED, MISSING, UNKNOWN = "ok", "CHANGED", "missing", "not looked at"
 EDITED = "EDITED"

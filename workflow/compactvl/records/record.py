@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from compactvl.dag.stages import STAGE_ENTRIES, stage_digest
 from compactvl.errors import UserError
 from compactvl.files import digest_of, read_json, sha256_file, write_json
-from compactvl.machine import determinism, package_versions, processor
-from compactvl.stages import STAGE_ENTRIES, stage_digest
+from compactvl.records.machine import determinism, package_versions, processor
 
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance.json"
@@ -84,8 +84,8 @@ def write_provenance(
         started: ``time.monotonic()`` at the stage's start, for the seconds.
         device: ``cpu`` or ``cuda:<n>`` name.
         code: digest of the source code; default: that of the stage, where it is the same for every study.
-        key: what identifies the job (see :mod:`compactvl.studies.identity`).
-        body: the record's content, if it is to be kept here too (see :mod:`compactvl.studies.finished`).
+        key: what identifies the job (see :mod:`compactvl.dag.identity`).
+        body: the record's content, if it is to be kept here too (see :mod:`compactvl.records.finished`).
         files: files that differ from run to run (a log with times): name → SHA-256.
 
     Returns:

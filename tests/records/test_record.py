@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from compactvl import manifest
-from compactvl.digest import source_digest
+from compactvl.dag.digest import source_digest
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file, write_json
-from compactvl.manifest import (
+from compactvl.records import record as manifest
+from compactvl.records.record import (
     digest_holds,
     is_provenance,
     provenance_path,

@@ -13,7 +13,13 @@ from typing import Any
 from compactvl.config.base import did_you_mean
 from compactvl.config.datasets import FolderSettings, KarpathySettings
 from compactvl.config.overlay import expand_bases
-from compactvl.config.root import (
+from compactvl.config.text_datasets import (
+    BabylmCaptionsSettings,
+    BabylmTaskSettings,
+    BrownPairsSettings,
+    TextLinesSettings,
+)
+from compactvl.dag.root import (
     RootSettings,
     encoder_weights,
     missing,
@@ -21,17 +27,11 @@ from compactvl.config.root import (
     weights_source,
     without_images,
 )
-from compactvl.config.text_datasets import (
-    BabylmCaptionsSettings,
-    BabylmTaskSettings,
-    BrownPairsSettings,
-    TextLinesSettings,
-)
+from compactvl.dag.stages import report_digest, stage_digest, study_digest
 from compactvl.data.curate import required_sets, required_sources
 from compactvl.errors import UserError
-from compactvl.layout import Layout
-from compactvl.manifest import MANIFEST
-from compactvl.stages import report_digest, stage_digest, study_digest
+from compactvl.records.layout import Layout
+from compactvl.records.record import MANIFEST
 from compactvl.studies.base import Needs, Study, VariantBase
 from compactvl.studies.registry import find_study
 from compactvl.studies.resolve import said_once
@@ -408,7 +408,7 @@ class Plan:
         return [str(self.layout.settings(study, variant)) for variant in self.studies[study].variants]
 
     def digest(self, stage: str, study: str | None = None) -> str:
-        """Return the digest of the source code a stage runs; see :mod:`compactvl.stages`."""
+        """Return the digest of the source code a stage runs; see :mod:`compactvl.dag.stages`."""
         return stage_digest(stage) if study is None else study_digest(stage, self.studies[study].study)
 
     def report_digest(self, notebook: str) -> str:

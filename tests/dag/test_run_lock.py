@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from compactvl.config.overlay import load_config
+from compactvl.dag.plan import Plan
+from compactvl.dag.run_lock import LOCKED_FILES, RunLock
+from compactvl.dag.settings_files import write_settings_files
 from compactvl.errors import UserError
-from compactvl.plan import Plan
-from compactvl.run_lock import LOCKED_FILES, RunLock
-from compactvl.settings_files import write_settings_files
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 HOLD = (
     "import time\n"
-    "from compactvl.run_lock import RunLock\n"
+    "from compactvl.dag.run_lock import RunLock\n"
     "lock = RunLock()\n"
     "lock.announce()\n"
     "print(lock.other or 'alone', flush=True)\n"
@@ -92,7 +92,7 @@ def test_settings_do_not_change_under_a_process_that_reads_them(tmp_path, monkey
 
 
 RULES = """
-from compactvl.run_lock import discard_incomplete
+from compactvl.dag.run_lock import discard_incomplete
 discard_incomplete(["archive.tgz"])
 rule fetch:
     output: "archive.tgz"

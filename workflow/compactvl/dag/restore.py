@@ -15,14 +15,14 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
+from compactvl.dag.identity import evaluation_identity, training_identity
+from compactvl.dag.plan import Plan
+from compactvl.dag.settings_files import variant_body
+from compactvl.dag.stages import report_digest, stage_digest, study_digest
 from compactvl.errors import UserError
 from compactvl.files import read_json
-from compactvl.manifest import MANIFEST, PROVENANCE, provenance_path
-from compactvl.plan import Plan
-from compactvl.settings_files import variant_body
-from compactvl.stages import report_digest, stage_digest, study_digest
+from compactvl.records.record import MANIFEST, PROVENANCE, provenance_path
 from compactvl.studies.base import Job
-from compactvl.studies.identity import evaluation_identity, training_identity
 
 LOCK = Path("dvc.lock")
 UNCACHED = "not in cache"

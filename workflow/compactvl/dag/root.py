@@ -78,7 +78,7 @@ class RootSettings(Strict):
 def validate_root(config: Mapping[str, Any]) -> RootSettings:
     """Validate a merged configuration, entries set to ``null`` left out, and every reference between sections.
 
-    References that only a data set's or a study's own code knows are checked by :class:`compactvl.plan.Plan`.
+    References that only a data set's or a study's own code knows are checked by :class:`compactvl.dag.plan.Plan`.
 
     Raises:
         UserError: every problem of the first kind found, one a line, each with its place.

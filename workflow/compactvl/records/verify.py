@@ -11,8 +11,8 @@ from typing import Any
 
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file
-from compactvl.layout import Layout
-from compactvl.manifest import MANIFEST, digest_holds
+from compactvl.records.layout import Layout
+from compactvl.records.record import MANIFEST, digest_holds
 
 DEPTH = {"curate": 4, "weights": 3, "encode": 5, "embed": 5, "train": 5, "evaluate": 5, "report": 3, "index": 3}
 """How far below the working folder a stage's record is."""

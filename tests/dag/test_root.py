@@ -5,8 +5,8 @@ import jsonschema
 import pytest
 
 from compactvl.config.overlay import load_config
-from compactvl.config.root import validate_root
 from compactvl.config.schema import schema_text
+from compactvl.dag.root import validate_root
 from compactvl.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]

@@ -1,0 +1,1 @@
+"""The jobs of a configuration, before Snakemake draws them."""
