@@ -25,10 +25,10 @@ from compactvl.records.layout import Layout
 from compactvl.records.record import read_manifest
 from compactvl.studies.edje import objectives
 from compactvl.studies.edje.joint import build_joint, start_from
-from compactvl.studies.edje.model import Captions
 from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.scoring import compress_all, match_pairs, score_pairs
 from compactvl.studies.edje.settings import JointEncoder
+from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.store import TokenStore
 
@@ -63,7 +63,7 @@ def overfit(layout: Layout, images: int, steps: int) -> dict[str, float]:
     torch.manual_seed(0)
     model = build_joint(settings, layout, None)
     start_from(model, adapter=layout.run("edje", "late_interaction", 0), joint=None)
-    captions = Captions.of(tokenizer.encode(pairs.captions, settings.joint.longest_caption))
+    captions = TokenBatch.of(tokenizer.encode(pairs.captions, settings.joint.longest_caption))
     patches = torch.from_numpy(store.read(pairs.image_ids)).float()
     optimiser = torch.optim.AdamW(model.parameters(), lr=3e-4, weight_decay=0.0)
     count, rng = len(pairs.image_ids), np.random.default_rng(0)
@@ -115,7 +115,7 @@ def _bags(pairs: Pairs) -> dict[tuple[str, ...], list[int]]:
     return bags
 
 
-def _grid(model, vision: torch.Tensor, captions: Captions, sep: int, precision: str) -> np.ndarray:
+def _grid(model, vision: torch.Tensor, captions: TokenBatch, sep: int, precision: str) -> np.ndarray:
     """Scores of all images × all captions."""
     count = len(vision)
     images, texts = (part.ravel() for part in np.meshgrid(np.arange(count), np.arange(count), indexing="ij"))

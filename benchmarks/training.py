@@ -18,8 +18,9 @@ import torch
 from torch import nn
 
 from compactvl.nn.bert import BertShape
-from compactvl.studies.edje.model import AdapterShape, Captions, JointModel
+from compactvl.studies.edje.model import AdapterShape, JointModel
 from compactvl.studies.edje.scoring import CHUNK, match_pairs
+from compactvl.text.batches import TokenBatch
 from compactvl.training.memory import keep_freed_memory
 
 TOKENS, PATCHES, D_V, HIDDEN, LENGTH, PAIRS = 12, 64, 384, 1024, 14, 4
@@ -89,7 +90,7 @@ def main() -> None:
     model = JointModel(AdapterShape("compressed", D_V, TOKENS, 6, HIDDEN), shape, rescale=True).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     patches = torch.randn(args.batch, PATCHES, D_V)
-    captions = Captions(torch.randint(1000, 20000, (args.batch, LENGTH)), torch.full((args.batch,), LENGTH))
+    captions = TokenBatch(torch.randint(1000, 20000, (args.batch, LENGTH)), torch.full((args.batch,), LENGTH))
     images = torch.arange(args.batch).repeat(PAIRS)
     texts = images.clone()
 

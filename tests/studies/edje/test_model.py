@@ -3,8 +3,9 @@ import torch
 from transformers import BertConfig, BertModel
 
 from compactvl.nn.bert import BertShape
-from compactvl.studies.edje.model import AdapterShape, Captions, JointModel, to_word_scale, word_statistics
-from compactvl.studies.edje.scoring import chunks_by_length, match_pairs
+from compactvl.studies.edje.model import AdapterShape, JointModel, to_word_scale, word_statistics
+from compactvl.studies.edje.scoring import match_pairs
+from compactvl.text.batches import TokenBatch
 
 
 def as_transformers(model, shape):
@@ -70,7 +71,7 @@ def test_match_equals_bert_on_the_papers_sequence_with_image_rows_overwritten(ti
 
 
 def single(model, vision, row, sep):
-    captions = Captions.of([row])
+    captions = TokenBatch.of([row])
     return model.match(vision, captions, *model.word_vectors(captions, sep))
 
 
@@ -99,15 +100,8 @@ def test_masked_words_and_recovery_see_what_they_should(tiny):
         assert not torch.allclose(logits, other)
         recovered = model.recover(tiny.captions)
         assert recovered.shape == (6, 7)
-        alone = model.recover(Captions.of([tiny.rows[3]]))
+        alone = model.recover(TokenBatch.of([tiny.rows[3]]))
         torch.testing.assert_close(recovered[3:4], alone, atol=1e-5, rtol=1e-5)
-
-
-def test_chunks_cover_every_pair_once_and_are_sorted():
-    lengths = torch.randint(3, 20, (101,))
-    chunks = chunks_by_length(lengths, 16)
-    assert sorted(torch.cat(chunks).tolist()) == list(range(101))
-    assert (lengths[torch.cat(chunks)].diff() >= 0).all()
 
 
 def test_positions_are_extended_for_long_inputs():

@@ -29,6 +29,13 @@ def test_itm_binary_is_binary_cross_entropy():
     torch.testing.assert_close(objectives.itm_binary(positive, negatives), expected)
 
 
+def test_a_batch_without_negatives_has_the_loss_of_its_positives():
+    positive, none = torch.randn(5, requires_grad=True), torch.full((5, 2), float("-inf"))
+    loss = objectives.itm_binary(positive, none)
+    torch.testing.assert_close(loss, 0.5 * F.binary_cross_entropy_with_logits(positive, torch.ones(5)))
+    assert torch.isfinite(torch.autograd.grad(loss, positive)[0]).all()
+
+
 def test_masking_takes_only_caption_tokens_at_the_set_rate():
     lengths = torch.randint(3, 30, (3000,))
     ids = torch.randint(1000, 2000, (3000, 32))

@@ -18,11 +18,12 @@ from compactvl.nn.bert import BertShape
 from compactvl.records.record import manifest_digest, read_manifest, write_manifest
 from compactvl.studies.edje.compress import compress_store
 from compactvl.studies.edje.joint import TOKENIZER
-from compactvl.studies.edje.model import AdapterShape, Captions, JointModel
+from compactvl.studies.edje.model import AdapterShape, JointModel
 from compactvl.studies.edje.rerank import Reranker
 from compactvl.studies.edje.rerank_pairs import through_storage
 from compactvl.studies.edje.scoring import score_pairs
 from compactvl.studies.edje.stores import encoder_of
+from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import save_model
 from compactvl.vision.encode import encode
@@ -88,7 +89,7 @@ def world(tmp_path_factory, source_archive):
 
 
 def scores(world, vision):
-    captions = Captions.of(world.tokenizer.encode(CAPTIONS, 64))
+    captions = TokenBatch.of(world.tokenizer.encode(CAPTIONS, 64))
     images, texts = (part.ravel() for part in np.meshgrid(np.arange(COUNT), np.arange(COUNT), indexing="ij"))
     return score_pairs(world.model, vision, captions, images, texts, world.tokenizer.sep, "fp32")
 

@@ -23,6 +23,7 @@ from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.errors import UserError
 from compactvl.evaluation.retrieval import query_hits
 from compactvl.files import read_json, sha256_file, write_json
+from compactvl.nn import compute
 from compactvl.records.layout import Layout
 from compactvl.records.record import read_manifest, verify_files, write_record
 from compactvl.reporting.study import EFFICIENCY_COLUMNS
@@ -36,7 +37,6 @@ from compactvl.studies.edje.settings import Control
 from compactvl.studies.edje.similarity import VectorSimilarity, image_features, open_similarity
 from compactvl.studies.run import run_digest
 from compactvl.text.vectors import TextVectors, embed
-from compactvl.training import compute
 from compactvl.training.checkpoint import RESUME, load_model
 from compactvl.vision.encode import encode
 from compactvl.vision.store import TokenStore, TokenWriter

@@ -97,7 +97,7 @@ def test_a_row_without_negatives_has_no_loss(tiny):
 
 @pytest.mark.parametrize("dropout", [0.0, 0.3])
 def test_recomputed_chunks_have_the_same_gradients(tiny, dropout, monkeypatch):
-    monkeypatch.setattr(scoring.chunks_by_length, "__defaults__", (4,))
+    monkeypatch.setattr(scoring, "CHUNK", 4)
     images, texts = torch.arange(6).repeat(3), torch.arange(18) % 5
     found = {}
     for checkpointed in (False, True):

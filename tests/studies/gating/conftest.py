@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 import torch
 
-from compactvl.studies.gating.model import GatedDecoder, Tokens
+from compactvl.studies.gating.model import GatedDecoder
 from compactvl.studies.gating.settings import Decoder
+from compactvl.text.batches import TokenBatch
 
 VOCABULARY = 50
 SMALL = {
@@ -36,10 +37,10 @@ def build() -> Callable[..., GatedDecoder]:
 
 
 @pytest.fixture
-def tokens() -> Tokens:
+def tokens() -> TokenBatch:
     """Three texts of 7, 4 and 5 tokens; id 0 occurs as a word."""
     rows = [[2, 5, 0, 7, 8, 9, 1], [2, 11, 12, 1], [2, 13, 0, 14, 1]]
-    return Tokens.of(rows, pad=3)
+    return TokenBatch.of(rows, pad=3)
 
 
 @pytest.fixture

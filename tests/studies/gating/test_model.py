@@ -6,9 +6,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from compactvl.studies.gating.image_encoder import ImageEncoder
-from compactvl.studies.gating.model import Tokens, masked_mean, next_token_loss, prefix_mean
+from compactvl.studies.gating.model import masked_mean, next_token_loss, prefix_mean
 from compactvl.studies.gating.modulation import ChannelAttention, DyIntra, Film
 from compactvl.studies.gating.settings import Image, Shape
+from compactvl.text.batches import TokenBatch
 
 GATES = ["soft_feature", "soft_token", "hard_feature", "hard_token", "none"]
 MODULATIONS = [
@@ -18,7 +19,7 @@ MODULATIONS = [
 
 def states(model, rows, vectors=None):
     with torch.inference_mode():
-        return model(Tokens.of(rows, pad=3), vectors).states
+        return model(TokenBatch.of(rows, pad=3), vectors).states
 
 
 @pytest.mark.parametrize("modulation", [None, *MODULATIONS], ids=lambda m: m and f"{m['kind']} on {m['place']}")

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from compactvl.studies.gating.model import GatedDecoder, Tokens, next_token_loss
+from compactvl.studies.gating.model import GatedDecoder, next_token_loss
 from compactvl.studies.gating.parameters import count_parameters
 from compactvl.studies.gating.settings import Decoder, Tokenizer
+from compactvl.text.batches import TokenBatch
 
 GPT2 = Tokenizer(kind="tokenizer", pretrained="openai-community/gpt2")
 PEERS = {"gpt2": GPT2}
@@ -74,7 +75,7 @@ def test_paper_width_one_layer_takes_a_training_step(gate):
     settings = paper(gate=gate, shape={"layers": 1}, image={"layers": 1})
     torch.manual_seed(0)
     model = GatedDecoder(settings, 50_260)
-    tokens = Tokens.of([[50_259, 1212, 318, 50_258], [50_259, 40, 50_258]], pad=50_257)
+    tokens = TokenBatch.of([[50_259, 1212, 318, 50_258], [50_259, 40, 50_258]], pad=50_257)
     loss, count = next_token_loss(model, model(tokens, torch.randn(2, 1, 768)), tokens)
     loss.backward()
     assert count == 5

@@ -10,15 +10,14 @@ import pandas as pd
 import pytest
 import torch
 
-from compactvl.studies.gating.model import Tokens
 from compactvl.studies.gating.ngram import NGramModel
 from compactvl.studies.gating.scoring import (
     DecoderScorer,
     RandomScorer,
     answer,
-    batches_by_length,
     continuation_log_probs,
 )
+from compactvl.text.batches import TokenBatch
 from compactvl.text.bpe import TextTokenizer, save_tokenizer, train_bpe
 
 TEXTS = [
@@ -62,7 +61,7 @@ def test_equals_minicons_on_a_random_gpt2(tokenizer):
     )
     scorer = minicons.IncrementalLMScorer(model, tokenizer=wrapped, device="cpu")
     theirs = scorer.sequence_score(TEXTS, reduction=lambda x: x.sum(0).item(), bos_token=True, bow_correction=False)
-    tokens = Tokens.of([[tokenizer.bos, *ids] for ids in tokenizer.pieces(TEXTS)], tokenizer.pad)
+    tokens = TokenBatch.of([[tokenizer.bos, *ids] for ids in tokenizer.pieces(TEXTS)], tokenizer.pad)
     with torch.inference_mode():
         hidden = model.transformer(tokens.ids, attention_mask=tokens.mask.long()).last_hidden_state
         ours = continuation_log_probs(hidden, model.lm_head, tokens, torch.ones(len(TEXTS), dtype=torch.int64))
@@ -100,7 +99,7 @@ def test_requests_equal_a_loop_over_tokens(build, tokenizer):
         total = 0.0
         for place in range(1 + len(context), len(ids)):
             with torch.inference_mode():
-                logits = model.output(model(Tokens.of([ids[:place]], tokenizer.pad), vectors).states[0, -1])
+                logits = model.output(model(TokenBatch.of([ids[:place]], tokenizer.pad), vectors).states[0, -1])
             total += math.log(torch.softmax(logits.double(), -1)[ids[place]])
         assert row.log_prob == pytest.approx(total, abs=1e-3)
         assert row.tokens == len(ids) - 1 - len(context)
@@ -138,14 +137,6 @@ def test_long_requests_lose_the_beginning_of_the_context_then_the_end(tokenizer)
     )
     assert caught[0] == ([tokenizer.bos, *context[-2:], *text], 3)
     assert caught[1] == ([tokenizer.bos, *context[: len(text) + 2]], 1)
-
-
-def test_batches_hold_every_row_once_and_keep_kinds_apart():
-    rng = np.random.default_rng(0)
-    lengths, kinds = rng.integers(3, 900, 200), rng.integers(0, 2, 200)
-    batches = batches_by_length(lengths.tolist(), kinds)
-    assert sorted(np.concatenate(batches).tolist()) == list(range(200))
-    assert all(len(set(kinds[b])) == 1 and lengths[b].max() * len(b) <= 4096 for b in batches)
 
 
 def test_random_scores_differ_by_seed_and_repeat():

@@ -24,8 +24,8 @@ from compactvl.records.record import read_manifest, verify_files
 from compactvl.studies.base import Job, Needs
 from compactvl.studies.gating import STUDY, evaluate_gates
 from compactvl.studies.gating.images import open_images
-from compactvl.studies.gating.model import Tokens
 from compactvl.studies.gating.runs import TOKENIZER, open_decoder, open_tokenizer
+from compactvl.text.batches import TokenBatch
 from compactvl.training import loop
 from compactvl.training.checkpoint import MODEL
 from compactvl.vision.store import TokenWriter
@@ -257,7 +257,7 @@ def test_gates_by_word_are_those_of_the_position_before(world):
             for word in words.itertuples():
                 gates, surprisal, blind = [], 0.0, 0.0
                 for piece in tokenizer.pieces([f" {word.word}"])[0]:
-                    tokens = Tokens.of([row], tokenizer.pad)
+                    tokens = TokenBatch.of([row], tokenizer.pad)
                     hidden = model(tokens, vectors)
                     gates.append([float(g[0, -1].mean()) for g in hidden.gates])
                     surprisal -= float(model.output(hidden.states[0, -1]).log_softmax(-1)[piece])

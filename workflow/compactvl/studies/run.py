@@ -10,10 +10,10 @@ from torch import nn
 from compactvl.dag.identity import evaluation_identity, training_identity
 from compactvl.evaluation.results import Metric, write_result
 from compactvl.files import atomic_path, sha256_file, write_json
+from compactvl.nn.compute import compute_device
 from compactvl.records.record import DIGEST, read_record, write_manifest, write_provenance
 from compactvl.studies.base import Job
 from compactvl.training.checkpoint import MODEL, discard_resume, save_model
-from compactvl.training.compute import compute_device
 from compactvl.training.loop import State
 
 SETTINGS = "settings.json"

@@ -10,8 +10,10 @@ from torch.nn import functional as F
 
 from compactvl.errors import UserError
 from compactvl.nn.bert import BertEncoder, BertShape, from_transformers
+from compactvl.nn.compute import autocast, compute_device
 from compactvl.progress import Progress
 from compactvl.records.intact import check_recorded
+from compactvl.text.batches import batches_by_length
 from compactvl.text.wordpiece import WordPiece
 
 LONGEST = 128
@@ -64,26 +66,21 @@ class SentenceEncoder:
     def __init__(self, weights: str | Path, precision: str = "bf16") -> None:
         weights = Path(weights)
         self.tokenizer = WordPiece.beside(weights)
-        self.bert = load_bert(weights).eval().requires_grad_(False)
+        self.device = compute_device()
+        self.bert = load_bert(weights).eval().requires_grad_(False).to(self.device)
         self.precision = precision
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str], batch: int = 128, label: str = "embed texts") -> np.ndarray:
         """Return unit vectors, float32 (len(texts), width). Texts of equal length share a batch, so nothing is padded."""
         ids = self.tokenizer.encode(texts, LONGEST)
-        order = sorted(range(len(ids)), key=lambda index: len(ids[index]))
+        lengths = [len(row) for row in ids]
         result = np.empty((len(ids), self.bert.shape.width), np.float32)
-        start = 0
         with Progress(len(ids), "text", label) as progress:
-            while start < len(order):
-                length = len(ids[order[start]])
-                stop = start
-                while stop < len(order) and stop - start < batch and len(ids[order[stop]]) == length:
-                    stop += 1
-                rows = order[start:stop]
-                with torch.autocast("cpu", torch.bfloat16, enabled=self.precision == "bf16"):
-                    hidden = self.bert.encode_words(torch.tensor([ids[r] for r in rows]), None)
-                result[rows] = F.normalize(hidden.float().mean(1), dim=-1).numpy()
+            for rows in batches_by_length(lengths, lengths, rows=batch):
+                words = torch.tensor([ids[row] for row in rows], device=self.device)
+                with autocast(self.device, self.precision):
+                    hidden = self.bert.encode_words(words, None)
+                result[rows] = F.normalize(hidden.float().mean(1), dim=-1).cpu().numpy()
                 progress.update(len(rows))
-                start = stop
         return result

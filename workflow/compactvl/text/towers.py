@@ -7,6 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from compactvl.errors import UserError
+from compactvl.nn.compute import autocast, compute_device
 from compactvl.progress import Progress
 from compactvl.vision.transformers_models import first_line
 
@@ -55,7 +56,7 @@ class TextTower:
         if loading["missing_keys"] or loading.get("mismatched_keys"):
             keys = sorted(map(str, [*loading["missing_keys"], *loading.get("mismatched_keys", ())]))
             raise UserError(f"{name}: weights do not fit {kind}: {len(keys)} tensors missing ({', '.join(keys[:3])})")
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.device = compute_device()
         self.model.eval().requires_grad_(False).to(self.device)
         self.longest = text.max_position_embeddings
         self.precision = precision
@@ -70,7 +71,7 @@ class TextTower:
                 words = self.tokenizer(
                     block, padding=self.padding, truncation=True, max_length=self.longest, return_tensors="pt"
                 ).to(self.device)
-                with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+                with autocast(self.device, self.precision):
                     vectors = getattr(self.model(**words), self.output)
                 parts.append(F.normalize(vectors.float(), dim=-1).cpu().numpy())
                 progress.update(len(block))

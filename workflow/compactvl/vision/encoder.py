@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from compactvl.nn.compute import autocast
 from compactvl.vision.preprocessing import Preprocessing
 
 
@@ -57,6 +58,6 @@ class Encoder:
     @torch.inference_mode()
     def forward_normalised(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Run the model on normalised float32 pixels (B, 3, S, S); outputs as in :meth:`__call__`."""
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
+        with autocast(self.device, self.precision):
             tokens, pooled = self.model(pixels)
         return tokens.float(), pooled.float()

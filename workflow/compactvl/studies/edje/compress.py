@@ -6,12 +6,12 @@ from pathlib import Path
 
 from compactvl.errors import UserError
 from compactvl.files import read_json
+from compactvl.nn.compute import compute_device
 from compactvl.progress import Progress
 from compactvl.records.record import MANIFEST, manifest_digest
 from compactvl.studies.edje.joint import open_joint
 from compactvl.studies.edje.scoring import compress_all
 from compactvl.studies.edje.stores import COMPRESSED, check_store, is_compressed
-from compactvl.training.compute import compute_device
 from compactvl.vision.store import TokenStore, TokenWriter
 
 BATCH = 256

@@ -21,15 +21,15 @@ from compactvl.data.canonical import CanonicalSet
 from compactvl.errors import UserError
 from compactvl.evaluation.efficiency import Source, efficiency_metrics, environment, measure, timing_row
 from compactvl.files import read_json
+from compactvl.nn.compute import autocast, compute_device
 from compactvl.records.layout import Layout
 from compactvl.studies.base import Job
 from compactvl.studies.edje.compress import compress_store
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
-from compactvl.studies.edje.model import Captions
 from compactvl.studies.edje.pairs import Pairs
-from compactvl.studies.edje.scoring import autocast, score_pairs
+from compactvl.studies.edje.scoring import score_pairs
 from compactvl.studies.run import write_job_result
-from compactvl.training.compute import compute_device
+from compactvl.text.batches import TokenBatch
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.registry import load_encoder
 from compactvl.vision.store import TokenStore
@@ -90,15 +90,15 @@ class Online:
         captions = [self.pairs.captions[self.pairs.of_image[index][0]] for index in images]
         return [self.pairs.image_ids[index] for index in images], captions
 
-    def tokenise(self, captions: Sequence[str]) -> Captions:
+    def tokenise(self, captions: Sequence[str]) -> TokenBatch:
         """Token ids of captions."""
-        return Captions.of(self.tokenizer.encode(captions, self.model.longest_caption))
+        return TokenBatch.of(self.tokenizer.encode(captions, self.model.longest_caption))
 
     def read(self, ids: Sequence[str]) -> Tensor:
         """Stored tokens, float32 (N, m, width), in RAM."""
         return torch.from_numpy(self.store.read(ids)).float()
 
-    def score(self, vision: Tensor, captions: Captions) -> np.ndarray:
+    def score(self, vision: Tensor, captions: TokenBatch) -> np.ndarray:
         """Logits of row-wise pairs."""
         rows = np.arange(len(vision))
         return score_pairs(self.model, vision, captions, rows, rows, self.tokenizer.sep, self.precision)
@@ -128,7 +128,7 @@ class Online:
         return lambda: self._from_pixels(images, captions)
 
     @torch.inference_mode()
-    def _from_pixels(self, images: list[bytes], captions: Captions) -> np.ndarray:
+    def _from_pixels(self, images: list[bytes], captions: TokenBatch) -> np.ndarray:
         tokens, _ = self.encoder(np.stack([self.encoder.preprocess(image) for image in images]))
         with autocast(self.device, self.precision):
             vision = self.model.compress(tokens)

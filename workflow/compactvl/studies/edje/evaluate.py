@@ -11,17 +11,17 @@ from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.results import Metric
 from compactvl.evaluation.retrieval import fill_scores, needed_pairs, retrieval_metrics
 from compactvl.evaluation.winoground import winoground_metrics
+from compactvl.nn.compute import compute_device
 from compactvl.records.record import read_manifest
 from compactvl.studies.base import Job
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
-from compactvl.studies.edje.model import Captions
 from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.rerank_pairs import first_stage_table, rerank, through_storage
 from compactvl.studies.edje.scoring import compress_all, score_pairs
 from compactvl.studies.edje.settings import EMBEDDINGS, Control, JointEncoder, ScoreFusion
 from compactvl.studies.edje.similarity import Similarity, open_similarity, open_store
 from compactvl.studies.run import write_job_result
-from compactvl.training.compute import compute_device
+from compactvl.text.batches import TokenBatch
 from compactvl.vision.codec import token_bytes
 
 CAPTION_COLUMNS, IMAGE_COLUMNS = ("caption_0", "caption_1"), ("image_0", "image_1")
@@ -151,6 +151,6 @@ def _pair_scores(
     )
     if isinstance(settings, Control):
         images = (images + len(image_ids) // 2) % len(image_ids)
-    ids = Captions.of(scorer.tokenizer.encode(captions, scorer.model.longest_caption))
+    ids = TokenBatch.of(scorer.tokenizer.encode(captions, scorer.model.longest_caption))
     scores = score_pairs(scorer.model, vision, ids, images, texts, scorer.tokenizer.sep, scorer.joint.precision)
     return scores if first is None else scores + scorer.fusion_weight * first

@@ -1,6 +1,5 @@
 """EDJE's model: a vision adapter, MiniLM as joint encoder, and its heads (paper, section 3)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,6 +9,7 @@ from torch.nn import functional as F
 from compactvl.nn.adapters import CompressionAdapter, LocalAdapter, PoolingAdapter
 from compactvl.nn.bert import BertEncoder, BertShape
 from compactvl.studies.edje.settings import JointEncoder, LateInteraction
+from compactvl.text.batches import TokenBatch
 
 LONGEST_CAPTION = 64
 
@@ -64,43 +64,6 @@ class MaskedWordHead(nn.Module):
     def forward(self, x: Tensor, words: Tensor) -> Tensor:
         """(N, width), (vocabulary, width) → logits (N, vocabulary)."""
         return F.linear(self.norm(F.gelu(self.dense(x))), words, self.bias)
-
-
-@dataclass(frozen=True)
-class Captions:
-    """A batch of tokenised captions.
-
-    Attributes:
-        ids: (B, L) int64, right-padded with any id.
-        lengths: (B,) int64, number of real ids, [CLS] and [SEP] included.
-    """
-
-    ids: Tensor
-    lengths: Tensor
-
-    @staticmethod
-    def of(rows: Sequence[Sequence[int]], device: torch.device | str = "cpu") -> "Captions":
-        """Pad lists of ids to the longest of them."""
-        lengths = [len(row) for row in rows]
-        longest = max(lengths)
-        ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)
-        return Captions(ids, torch.tensor(lengths, device=device))
-
-    def to(self, device: torch.device) -> "Captions":
-        """The same captions on another device."""
-        return Captions(self.ids.to(device), self.lengths.to(device))
-
-    def pick(self, rows: Tensor) -> "Captions":
-        """Select captions by index, cutting padding that no longer is needed."""
-        lengths = self.lengths[rows]
-        return Captions(self.ids[rows, : int(lengths.max())], lengths)
-
-    @property
-    def mask(self) -> Tensor | None:
-        """(B, L) bool, true at real ids; ``None`` when nothing is padded."""
-        if bool((self.lengths == self.ids.shape[1]).all()):
-            return None
-        return torch.arange(self.ids.shape[1], device=self.ids.device) < self.lengths[:, None]
 
 
 class JointModel(nn.Module):
@@ -161,7 +124,7 @@ class JointModel(nn.Module):
         y = self.adapter(patches)
         return to_word_scale(y, self.word_mean, self.word_sd) if self.rescale else y
 
-    def word_vectors(self, captions: Captions, sep: int) -> tuple[Tensor, Tensor]:
+    def word_vectors(self, captions: TokenBatch, sep: int) -> tuple[Tensor, Tensor]:
         """Word embeddings (C, L, width) of captions and (width,) of [SEP].
 
         Looked up once and picked from: the backward of a look-up fills a gradient as large as the whole table.
@@ -171,7 +134,7 @@ class JointModel(nn.Module):
         return vectors[:-1].view(*captions.ids.shape, -1), vectors[-1]
 
     def _assemble(
-        self, vision: Tensor, captions: Captions, words: Tensor, end: Tensor
+        self, vision: Tensor, captions: TokenBatch, words: Tensor, end: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Return vectors, positions, types and mask of the pair sequence."""
         batch, m, _ = vision.shape
@@ -181,12 +144,12 @@ class JointModel(nn.Module):
         image_positions = captions.lengths[:, None] + torch.arange(m + 1, device=device)
         positions = torch.cat([image_positions, torch.arange(length, device=device).expand(batch, -1)], dim=1)
         types = torch.cat([torch.ones(m + 1), torch.zeros(length)]).long().to(device)
-        mask = captions.mask
+        mask = captions.padded_mask
         if mask is not None:
             mask = torch.cat([mask.new_ones(batch, m + 1), mask], dim=1)
         return vectors, positions, types, mask
 
-    def match(self, vision: Tensor, captions: Captions, words: Tensor, end: Tensor, dropout: float = 0.0) -> Tensor:
+    def match(self, vision: Tensor, captions: TokenBatch, words: Tensor, end: Tensor, dropout: float = 0.0) -> Tensor:
         """ITM logits of pairs.
 
         Args:
@@ -204,7 +167,7 @@ class JointModel(nn.Module):
             return self.itm(torch.tanh(self.pooler(first.float()))).squeeze(-1)
 
     def predict_words(
-        self, vision: Tensor, captions: Captions, masked: Tensor, sep: int, dropout: float = 0.0
+        self, vision: Tensor, captions: TokenBatch, masked: Tensor, sep: int, dropout: float = 0.0
     ) -> Tensor:
         """Logits of the masked caption words: (number of true in ``masked`` (B, L), vocabulary)."""
         assert self.masked_words is not None
@@ -212,11 +175,11 @@ class JointModel(nn.Module):
         hidden = self.bert(*assembled, dropout=dropout)[:, vision.shape[1] + 1 :]
         return self.masked_words(hidden[masked], self.bert.embeddings.word.weight)
 
-    def recover(self, captions: Captions, dropout: float = 0.0) -> Tensor:
+    def recover(self, captions: TokenBatch, dropout: float = 0.0) -> Tensor:
         """Prediction of the embedding model's text vector from the caption alone: (B, recovery_dim)."""
         assert self.recovery is not None
         ids = captions.ids
         positions = torch.arange(ids.shape[1], device=ids.device).expand_as(ids)
         vectors = self.bert.embeddings.word(ids)
-        first = self.bert(vectors, positions, torch.zeros_like(ids), captions.mask, dropout=dropout, row=0)
+        first = self.bert(vectors, positions, torch.zeros_like(ids), captions.padded_mask, dropout=dropout, row=0)
         return self.recovery(first)

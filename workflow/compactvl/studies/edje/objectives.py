@@ -19,9 +19,12 @@ def itm_softmax(positive: Tensor, negatives: Tensor) -> Tensor:
 
 
 def itm_binary(positive: Tensor, negatives: Tensor) -> Tensor:
-    """Binary cross-entropy of each pair alone (the paper's wording), positives and negatives weighted equally."""
-    real = torch.isfinite(negatives)
-    return 0.5 * (F.softplus(-positive).mean() + F.softplus(negatives[real]).mean())
+    """Binary cross-entropy of each pair alone (the paper's wording), positives and negatives weighted equally.
+
+    Args: as :func:`itm_softmax`; a batch without any negative has the positives' loss alone.
+    """
+    wrong = F.softplus(negatives[torch.isfinite(negatives)])
+    return 0.5 * (F.softplus(-positive).mean() + wrong.sum() / max(1, len(wrong)))
 
 
 def mask_captions(

@@ -13,14 +13,15 @@ from torch import Tensor
 
 from compactvl.errors import UserError
 from compactvl.files import read_json
+from compactvl.nn.compute import compute_device
 from compactvl.records.intact import check_files
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
-from compactvl.studies.edje.model import Captions, JointModel
+from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.scoring import compress_all, score_pairs
 from compactvl.studies.edje.stores import check_store, is_compressed
 from compactvl.studies.run import SETTINGS
+from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece, canonical_caption
-from compactvl.training.compute import compute_device
 from compactvl.vision.store import TokenStore
 
 BLOCK = 1024
@@ -60,7 +61,7 @@ class Reranker:
 
     def score(self, query: str, image_ids: Sequence[str]) -> np.ndarray:
         """Matching logits of one query with images, float32 (N,), in the order given."""
-        captions = Captions.of(self.tokenizer.encode([query], self.model.longest_caption))
+        captions = TokenBatch.of(self.tokenizer.encode([query], self.model.longest_caption))
         parts = []
         for start in range(0, len(image_ids), BLOCK):
             vision = self.tokens(image_ids[start : start + BLOCK])

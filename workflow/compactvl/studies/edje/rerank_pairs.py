@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from compactvl.evaluation.retrieval import build_predictions, fill_scores, needed_pairs
-from compactvl.studies.edje.model import Captions, JointModel
+from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.scoring import compress_all, score_pairs
+from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.codec import decode, encode
 from compactvl.vision.store import TokenStore
@@ -46,7 +47,7 @@ def rerank(
     images = needed["image_id"].map(row).to_numpy(np.int64)
     texts = needed["text_id"].to_numpy(dtype=np.int64)
     vision = through_storage(compress_all(model, store, pairs.image_ids, precision), storage)
-    captions = Captions.of(tokenizer.encode(pairs.captions, model.longest_caption))
+    captions = TokenBatch.of(tokenizer.encode(pairs.captions, model.longest_caption))
     images = (images + shift) % len(pairs.image_ids)
     scores = score_pairs(model, vision, captions, images, texts, tokenizer.sep, precision)
     return fill_scores(table, needed, scores)

@@ -7,31 +7,23 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from compactvl.studies.edje.model import Captions, JointModel
+from compactvl.nn.compute import autocast
+from compactvl.studies.edje.model import JointModel
+from compactvl.text.batches import TokenBatch, batches_by_length
 from compactvl.vision.store import TokenStore
 
 CHUNK = 96
-
-
-def chunks_by_length(lengths: Tensor, chunk: int = CHUNK) -> list[Tensor]:
-    """Split pair indices into chunks of similar caption length, so that little or nothing is padded.
-
-    Args:
-        lengths: (P,) int64.
-
-    Returns:
-        Index tensors that cover 0..P-1 once.
-    """
-    return list(torch.argsort(lengths, stable=True).split(chunk))
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Mixed precision for ``bf16``, none for ``fp32``."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+"""Pairs that are scored at once."""
 
 
 def match_pairs(
-    model: JointModel, vision: Tensor, captions: Captions, images: Tensor, texts: Tensor, sep: int, dropout: float = 0.0
+    model: JointModel,
+    vision: Tensor,
+    captions: TokenBatch,
+    images: Tensor,
+    texts: Tensor,
+    sep: int,
+    dropout: float = 0.0,
 ) -> Tensor:
     """ITM logits of pairs (images[p], texts[p]), float32 (P,), differentiable.
 
@@ -42,7 +34,8 @@ def match_pairs(
         texts: (P,) int64 into ``captions``.
         sep: id of [SEP].
     """
-    chunks = chunks_by_length(captions.lengths[texts])
+    lengths = captions.lengths[texts].cpu().numpy()
+    chunks = [torch.from_numpy(rows).to(texts.device) for rows in batches_by_length(lengths, rows=CHUNK)]
     words, end = model.word_vectors(captions, sep)
 
     def match(rows: Tensor) -> Tensor:
@@ -74,7 +67,7 @@ def compress_all(
 def score_pairs(
     model: JointModel,
     vision: Tensor,
-    captions: Captions,
+    captions: TokenBatch,
     images: np.ndarray,
     texts: np.ndarray,
     sep: int,

@@ -14,6 +14,7 @@ from compactvl.studies.edje.model import adapter_shape, build_adapter
 from compactvl.studies.edje.settings import Embedding, Pretrained
 from compactvl.studies.edje.settings import LateInteraction as LateInteractionSettings
 from compactvl.studies.edje.stores import check_encoder
+from compactvl.text.batches import TokenBatch
 from compactvl.text.sentences import load_bert
 from compactvl.text.vectors import TextVectors
 from compactvl.text.wordpiece import WordPiece
@@ -58,23 +59,18 @@ class TokenSimilarity:
 
     def __init__(self, model: LateInteraction, tokens: torch.Tensor, ids: list[list[int]]) -> None:
         self._model, self._tokens = model, tokens
-        longest = max(len(row) - 2 for row in ids)
         # [CLS] and [SEP] take no part.
-        self._ids = torch.zeros(len(ids), longest, dtype=torch.long)
-        self._mask = torch.zeros(len(ids), longest, dtype=torch.bool)
-        for index, row in enumerate(ids):
-            self._ids[index, : len(row) - 2] = torch.tensor(row[1:-1])
-            self._mask[index, : len(row) - 2] = True
+        self._words = TokenBatch.of([row[1:-1] for row in ids])
 
     @torch.inference_mode()
     def block(self, images: np.ndarray, captions: np.ndarray) -> np.ndarray:
         """See :class:`Similarity`."""
-        return self._model.scores(self._tokens[images], self._ids[captions], self._mask[captions]).numpy()
+        return self._model.scores(self._tokens[images], self._words.ids[captions], self._words.mask[captions]).numpy()
 
     def matrix(self) -> np.ndarray:
         """See :class:`Similarity`."""
         images = np.arange(len(self._tokens))
-        blocks = np.array_split(np.arange(len(self._ids)), max(1, len(self._ids) // BLOCK))
+        blocks = np.array_split(np.arange(len(self._words.ids)), max(1, len(self._words.ids) // BLOCK))
         return np.concatenate([self.block(images, block) for block in blocks], axis=1)
 
 

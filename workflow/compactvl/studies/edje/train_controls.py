@@ -7,10 +7,10 @@ import numpy as np
 from compactvl.config.benchmarks import RetrievalBenchmark
 from compactvl.evaluation.retrieval import query_hits
 from compactvl.files import atomic_path
+from compactvl.nn.compute import compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.edje.evaluate import Scorer, fuse, retrieval_table
 from compactvl.studies.edje.run import finish_run
-from compactvl.training.compute import compute_device
 from compactvl.training.loop import State
 
 POOL = 10

@@ -14,6 +14,7 @@ from compactvl.studies.edje.run import finish_run
 from compactvl.studies.edje.similarity import build_late_interaction, image_features, open_store
 from compactvl.studies.edje.stores import encoder_of
 from compactvl.studies.run import run_digest
+from compactvl.text.batches import TokenBatch
 from compactvl.text.vectors import TextVectors
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Outcome, State, train_loop
@@ -66,12 +67,9 @@ def train_late_interaction(job: Job) -> None:
     def loss(state: State, rng: np.random.Generator) -> Outcome:
         images, captions = pairs.batch(settings.optimiser.batch, rng)
         patches = torch.from_numpy(store.read([pairs.image_ids[i] for i in images])).float()
-        rows = [ids[c][1:-1] for c in captions]
-        longest = max(len(row) for row in rows)
-        words = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows])
-        mask = torch.arange(longest) < torch.tensor([len(row) for row in rows])[:, None]
+        words = TokenBatch.of([ids[caption][1:-1] for caption in captions])
         with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
-            logits = model.scores(model.compress(patches), words, mask)
+            logits = model.scores(model.compress(patches), words.ids, words.mask)
         same = torch.from_numpy(pairs.matching(captions))
         correct = logits.argmax(1) == torch.arange(len(logits))
         return Outcome(symmetric_cross_entropy(logits, same), len(images), {"accuracy": float(correct.float().mean())})

@@ -7,23 +7,24 @@ import numpy as np
 import torch
 
 from compactvl.data.canonical import CanonicalSet
+from compactvl.nn.compute import autocast, compute_device
 from compactvl.records.record import read_manifest
 from compactvl.studies.base import Job
 from compactvl.studies.edje import objectives
 from compactvl.studies.edje.analysis import write_attention_maps
 from compactvl.studies.edje.joint import build_joint, open_joint, shapes_of, start_from
-from compactvl.studies.edje.model import Captions, JointModel
+from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.negatives import Chosen, choose
 from compactvl.studies.edje.optimisers import build_optimiser, build_schedule
 from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.run import finish_run
-from compactvl.studies.edje.scoring import autocast, match_pairs, score_pairs
+from compactvl.studies.edje.scoring import match_pairs, score_pairs
 from compactvl.studies.edje.similarity import Similarity, open_similarity, open_store
 from compactvl.studies.edje.stores import encoder_of
 from compactvl.studies.edje.validation import Validation
 from compactvl.studies.run import run_digest
+from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
-from compactvl.training.compute import compute_device
 from compactvl.training.loop import SMOOTHING, Outcome, State, train_loop
 from compactvl.vision.store import TokenStore
 
@@ -54,7 +55,7 @@ class Trainer:
         group = settings.negatives.group
         vectors = self.first_stage.images if group > 1 else None
         images, texts = self.pairs.batch(settings.optimiser.batch, rng, group, vectors)
-        captions = Captions.of([self.ids[t] for t in texts], self.model.device)
+        captions = TokenBatch.of([self.ids[t] for t in texts], device=self.model.device)
         patches = self.patches(images)
         with autocast(self.model.device, settings.precision):
             vision = self.model.compress(patches)
@@ -83,7 +84,7 @@ class Trainer:
         return Outcome(total, chosen.images.size + chosen.texts.size + len(images), numbers)
 
     def _matching(
-        self, vision: torch.Tensor, patches: torch.Tensor, captions: Captions, chosen: Chosen
+        self, vision: torch.Tensor, patches: torch.Tensor, captions: TokenBatch, chosen: Chosen
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """ITM and distillation over the same pairs."""
         settings, rows = self.job.settings, np.arange(len(chosen.texts))
@@ -110,7 +111,7 @@ class Trainer:
             total = total + settings.objectives.distillation * numbers["distillation"]
         return total, numbers
 
-    def _masked_words(self, vision: torch.Tensor, captions: Captions, rng: np.random.Generator) -> torch.Tensor:
+    def _masked_words(self, vision: torch.Tensor, captions: TokenBatch, rng: np.random.Generator) -> torch.Tensor:
         """MLM on the matching pairs."""
         settings = self.job.settings
         generator = torch.Generator(captions.ids.device).manual_seed(int(rng.integers(2**62)))
@@ -118,7 +119,7 @@ class Trainer:
             captions.ids, captions.lengths, settings.objectives.mlm_rate, self.tokenizer.mask, generator
         )
         logits = self.model.predict_words(
-            vision, Captions(ids, captions.lengths), masked, self.tokenizer.sep, settings.joint.dropout
+            vision, TokenBatch(ids, captions.lengths), masked, self.tokenizer.sep, settings.joint.dropout
         )
         return torch.nn.functional.cross_entropy(logits.float(), captions.ids[masked])
 

@@ -13,6 +13,7 @@ from compactvl.evaluation.concreteness import concreteness_of, read_concreteness
 from compactvl.evaluation.frequency import WordFrequencies
 from compactvl.evaluation.gates import collapsed, gates_metrics
 from compactvl.evaluation.language_requests import spread_evenly
+from compactvl.nn.compute import compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.gating.images import open_images
 from compactvl.studies.gating.model import GatedDecoder
@@ -21,7 +22,6 @@ from compactvl.studies.gating.streams import text_column
 from compactvl.studies.gating.words import word_values
 from compactvl.studies.run import write_job_result
 from compactvl.text.bpe import TextTokenizer
-from compactvl.training.compute import compute_device
 
 log = logging.getLogger(__name__)
 

@@ -5,6 +5,7 @@ import pandas as pd
 from compactvl.config.language_benchmarks import LanguageBenchmark
 from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.language import TEXTS, build_requests, language_metrics
+from compactvl.nn.compute import compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.gating.images import ImageVectors, open_images
 from compactvl.studies.gating.runs import open_decoder, open_ngram, open_tokenizer
@@ -12,7 +13,6 @@ from compactvl.studies.gating.scoring import DecoderScorer, RandomScorer, Scorer
 from compactvl.studies.gating.settings import NGram, Random
 from compactvl.studies.run import write_job_result
 from compactvl.text.bpe import TextTokenizer
-from compactvl.training.compute import compute_device
 
 LONGEST = 1 << 20
 """Random scores are given to texts of any length."""

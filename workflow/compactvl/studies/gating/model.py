@@ -1,8 +1,6 @@
 """The dual-stream decoder: a causal language model that may look at an image at every position (paper: base model)."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,23 +12,7 @@ from compactvl.studies.gating.image_encoder import ImageEncoder
 from compactvl.studies.gating.modulation import MODULATIONS
 from compactvl.studies.gating.objectives import ClipHead, LcgHead
 from compactvl.studies.gating.settings import Decoder, Modulation, Shape
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """A batch of texts: ``ids`` (B, L) int64, ``mask`` (B, L) bool, true where there is a token."""
-
-    ids: Tensor
-    mask: Tensor
-
-    @classmethod
-    def of(cls, rows: Sequence[Sequence[int]], pad: int, device: torch.device | str = "cpu") -> "Tokens":
-        """Pad rows of ids on the right."""
-        lengths = torch.tensor([len(row) for row in rows])
-        ids = torch.full((len(rows), int(lengths.max())), pad)
-        mask = torch.arange(ids.shape[1]) < lengths[:, None]
-        ids[mask] = torch.tensor([i for row in rows for i in row])
-        return cls(ids.to(device), mask.to(device))
+from compactvl.text.batches import TokenBatch
 
 
 @dataclass(frozen=True)
@@ -124,13 +106,13 @@ class GatedDecoder(nn.Module):
         """Where its weights are."""
         return self.output.weight.device
 
-    def embed(self, tokens: Tokens) -> Tensor:
+    def embed(self, tokens: TokenBatch) -> Tensor:
         """LN(Drop(√d · word + position)): (B, L, d)."""
         count = tokens.ids.shape[1]
         x = self.words(tokens.ids) * self.words.embedding_dim**0.5 + self.positions.weight[:count]
         return self.norm(self.dropout(x))
 
-    def see(self, vectors: Tensor, tokens: Tokens, embedded: Tensor) -> Seen:
+    def see(self, vectors: Tensor, tokens: TokenBatch, embedded: Tensor) -> Seen:
         """Encode images for a batch.
 
         Args:
@@ -153,7 +135,7 @@ class GatedDecoder(nn.Module):
 
         return Seen(self.image_encoder(vectors, modulate).view(batch, count, -1), aligned=True)
 
-    def forward(self, tokens: Tokens, vectors: Tensor | None = None) -> "Hidden":
+    def forward(self, tokens: TokenBatch, vectors: Tensor | None = None) -> "Hidden":
         """Run the decoder.
 
         Args:
@@ -195,7 +177,7 @@ def prefix_mean(x: Tensor) -> Tensor:
     return x.cumsum(1) / torch.arange(1, x.shape[1] + 1, device=x.device, dtype=x.dtype)[:, None]
 
 
-def next_token_loss(model: GatedDecoder, hidden: Hidden, tokens: Tokens) -> tuple[Tensor, int]:
+def next_token_loss(model: GatedDecoder, hidden: Hidden, tokens: TokenBatch) -> tuple[Tensor, int]:
     """Mean cross-entropy of the next token, and the number of tokens predicted.
 
     With ``modes.ignore_index: released`` targets of id 0 are left out, which in GPT-2's vocabulary is the word "!".
@@ -205,8 +187,3 @@ def next_token_loss(model: GatedDecoder, hidden: Hidden, tokens: Tokens) -> tupl
         wanted = wanted & (tokens.ids[:, 1:] != 0)
     logits = model.output(hidden.states[:, :-1][wanted])
     return F.cross_entropy(logits.float(), tokens.ids[:, 1:][wanted]), int(wanted.sum())
-
-
-def model_facts(settings: Decoder, vocabulary: int) -> dict[str, Any]:
-    """What builds the model again."""
-    return {"settings": settings.model_dump(mode="json"), "vocabulary": vocabulary}

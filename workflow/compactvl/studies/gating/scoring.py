@@ -8,9 +8,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from compactvl.nn.compute import autocast
 from compactvl.progress import Progress
 from compactvl.studies.gating.images import ImageVectors
-from compactvl.studies.gating.model import GatedDecoder, Tokens
+from compactvl.studies.gating.model import GatedDecoder
+from compactvl.text.batches import TokenBatch, batches_by_length
 from compactvl.text.bpe import TextTokenizer
 
 TOKENS_A_BATCH = 4096
@@ -71,7 +73,7 @@ def answer(requests: pd.DataFrame, scorer: Scorer, tokenizer: TextTokenizer, lon
 
 
 def continuation_log_probs(
-    states: Tensor, output: Callable[[Tensor], Tensor], tokens: Tokens, starts: Tensor
+    states: Tensor, output: Callable[[Tensor], Tensor], tokens: TokenBatch, starts: Tensor
 ) -> Tensor:
     """Sum the log-probabilities of each row's tokens from ``starts`` on.
 
@@ -108,8 +110,8 @@ class DecoderScorer:
         seeing = np.array([bool(image) and known is not None for image in images])
         scores = np.empty(len(rows))
         with Progress(len(rows), "text", f"score {task}") as progress:
-            for members in batches_by_length([len(row) for row in rows], seeing):
-                tokens = Tokens.of([rows[i] for i in members], self._pad, self.model.device)
+            for members in batches_by_length([len(row) for row in rows], seeing, tokens=TOKENS_A_BATCH):
+                tokens = TokenBatch.of([rows[i] for i in members], self._pad, self.model.device)
                 begin = torch.tensor([starts[i] for i in members], device=self.model.device)
                 vectors = None
                 if seeing[members[0]]:
@@ -120,27 +122,6 @@ class DecoderScorer:
                 scores[members] = sums.cpu().numpy()
                 progress.update(len(members))
         return scores
-
-
-def batches_by_length(lengths: Sequence[int], kinds: np.ndarray) -> list[np.ndarray]:
-    """Cut rows into batches of one kind and similar length, at most :data:`TOKENS_A_BATCH` tokens with padding."""
-    batches = []
-    for kind in np.unique(kinds):
-        members = np.flatnonzero(kinds == kind)
-        members = members[np.argsort(np.asarray(lengths)[members], kind="stable")]
-        begin = 0
-        while begin < len(members):
-            end = begin + 1
-            while end < len(members) and lengths[members[end]] * (end + 1 - begin) <= TOKENS_A_BATCH:
-                end += 1
-            batches.append(members[begin:end])
-            begin = end
-    return batches
-
-
-def autocast(device: torch.device, precision: str) -> torch.autocast:
-    """Arithmetic of a variant's ``precision``."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
 
 
 class RandomScorer:

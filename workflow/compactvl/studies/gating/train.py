@@ -11,18 +11,18 @@ import torch
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.gate_tables import COLLAPSE
+from compactvl.nn.compute import autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.gating.curriculum import Schedule, build_schedule, gumbel_temperature
 from compactvl.studies.gating.images import ImageVectors, open_all_images
-from compactvl.studies.gating.model import GatedDecoder, Tokens, masked_mean, next_token_loss
+from compactvl.studies.gating.model import GatedDecoder, masked_mean, next_token_loss
 from compactvl.studies.gating.monitor import Monitor
 from compactvl.studies.gating.runs import finish, open_tokenizer, start_from
-from compactvl.studies.gating.scoring import autocast
 from compactvl.studies.gating.settings import Optimiser
 from compactvl.studies.gating.streams import Stream, open_stream
 from compactvl.studies.run import run_digest
+from compactvl.text.batches import TokenBatch
 from compactvl.text.bpe import TextTokenizer
-from compactvl.training.compute import compute_device
 from compactvl.training.loop import Outcome, State, train_loop
 from compactvl.training.memory import keep_freed_memory
 from compactvl.training.schedule import cosine
@@ -60,7 +60,7 @@ class Trainer:
         return Outcome(total, seen, numbers)
 
     def _text_loss(self, rows: list[list[int]]) -> torch.Tensor:
-        tokens = Tokens.of(rows, self.tokenizer.pad, self.model.device)
+        tokens = TokenBatch.of(rows, self.tokenizer.pad, self.model.device)
         with autocast(self.model.device, self.model.settings.precision):
             return next_token_loss(self.model, self.model(tokens), tokens)[0]
 
@@ -71,7 +71,7 @@ class Trainer:
         first, last = settings.temperature
         temperature = gumbel_temperature(number, self.schedule.caption_steps, first, last, settings.anneal)
         model.temperature.fill_(temperature)
-        tokens = Tokens.of(rows, self.tokenizer.pad, model.device)
+        tokens = TokenBatch.of(rows, self.tokenizer.pad, model.device)
         vectors = None if self.images is None else self.images.read(image_ids).to(model.device)
         with autocast(model.device, settings.precision):
             hidden = model(tokens, vectors)
@@ -94,7 +94,7 @@ class Trainer:
         if self.images is None or self.model.settings.gate == "none":
             return {}
         rows, image_ids = self.captions.take(0)
-        tokens = Tokens.of(rows, self.tokenizer.pad, self.model.device)
+        tokens = TokenBatch.of(rows, self.tokenizer.pad, self.model.device)
         with autocast(self.model.device, self.model.settings.precision):
             gates = self.model(tokens, self.images.read(image_ids).to(self.model.device)).gates[-1]
         return {"gate_sd": float(gates.float().mean(-1)[tokens.mask].std(correction=0))}

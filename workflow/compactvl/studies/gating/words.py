@@ -6,10 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from compactvl.nn.compute import autocast
 from compactvl.progress import Progress
 from compactvl.studies.gating.images import ImageVectors
-from compactvl.studies.gating.model import GatedDecoder, Tokens
-from compactvl.studies.gating.scoring import autocast, batches_by_length
+from compactvl.studies.gating.model import GatedDecoder
+from compactvl.studies.gating.scoring import TOKENS_A_BATCH
+from compactvl.text.batches import TokenBatch, batches_by_length
 from compactvl.text.bpe import TextTokenizer
 
 
@@ -54,8 +56,8 @@ def word_values(
     ]
     values: list[WordValues | None] = [None] * len(rows)
     with Progress(len(rows), "text", "gates") as progress:
-        for members in batches_by_length([len(row) for row in rows], np.zeros(len(rows), dtype=int)):
-            tokens = Tokens.of([rows[i] for i in members], tokenizer.pad, model.device)
+        for members in batches_by_length([len(row) for row in rows], tokens=TOKENS_A_BATCH):
+            tokens = TokenBatch.of([rows[i] for i in members], tokenizer.pad, model.device)
             vectors = images.read([image_ids[i] for i in members]).to(model.device)
             with autocast(model.device, model.settings.precision):
                 hidden, without = model(tokens, vectors), model(tokens)
@@ -69,7 +71,7 @@ def word_values(
     return values
 
 
-def _surprisal(model: GatedDecoder, states: torch.Tensor, tokens: Tokens) -> np.ndarray:
+def _surprisal(model: GatedDecoder, states: torch.Tensor, tokens: TokenBatch) -> np.ndarray:
     """−log P of each token from those before it: (B, L − 1), of token 1, 2, …"""
     logs = model.output(states[:, :-1].float()).log_softmax(-1)
     return -logs.gather(-1, tokens.ids[:, 1:, None])[..., 0].cpu().numpy()
