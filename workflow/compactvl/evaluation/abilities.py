@@ -6,10 +6,11 @@ A kind of variant says which abilities it has and what opens each (``opens``); a
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-import numpy as np
-import pandas as pd
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
 
 PAIRS, LOGITS, TEXTS = "pairs", "logits", "texts"
 """Score image-text pairs; logits over answers; log-probabilities of texts."""
@@ -23,20 +24,20 @@ class PairScorer(Protocol):
     kilobytes: float | None
     """Decimal kB of stored tokens an image; ``None`` where that is no property of the model."""
 
-    def similarity(self, image_ids: Sequence[str], texts: Sequence[str]) -> np.ndarray:
+    def similarity(self, image_ids: Sequence[str], texts: Sequence[str]) -> "np.ndarray":
         """Return float32 (images, texts): every image with every text, by what candidates are chosen by."""
 
     def score_pairs(
-        self, image_ids: Sequence[str], texts: Sequence[str], images: np.ndarray, captions: np.ndarray
-    ) -> np.ndarray:
+        self, image_ids: Sequence[str], texts: Sequence[str], images: "np.ndarray", captions: "np.ndarray"
+    ) -> "np.ndarray":
         """Return float32 (P,): the model's own score of each pair ``image_ids[images[p]]``, ``texts[captions[p]]``."""
 
 
 class Classifier(Protocol):
     """Chooses among answers (question answering, statements about two images, entailment, boxes)."""
 
-    def logits(self, items: pd.DataFrame) -> np.ndarray:
-        """Return float32 (items, answers) for rows of a data set's items table, in their order.
+    def logits(self, items: "pd.DataFrame") -> "np.ndarray":
+        """Return float32 (items, answers) for rows of a data set's items table, in their order; a long table comes in parts.
 
         The answers are those of the benchmark, in its order. With grounding they are an item's boxes, as many columns as
         the longest list has; what stands in columns an item has no box for is never looked at.
@@ -53,7 +54,7 @@ class TextScorer(Protocol):
 
     def score(
         self, rows: Sequence[Sequence[int]], starts: Sequence[int], images: Sequence[str], task: str
-    ) -> np.ndarray:
+    ) -> "np.ndarray":
         """Return Σ log P(row[i] | row[:i], image) over i ≥ start: float64 (n,).
 
         Args:

@@ -1,0 +1,214 @@
+"""Choosing among answers: from logits to predictions, and from predictions to metrics.
+
+Where answers tie for the best, an item counts with the mean of their scores: the expected score of a random choice among
+them. So a model that gives all answers the same logit is measured at chance, whatever their order.
+"""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import csr_array
+
+from compactvl.data.vqa_answers import cleaned, normalise, soft_scores
+from compactvl.errors import UserError
+from compactvl.evaluation.abilities import Classifier
+from compactvl.evaluation.results import Metric
+from compactvl.evaluation.statistics import bootstrap_means, stratified_bootstrap
+
+LOGITS_A_BLOCK = 1 << 26
+"""A model is asked for so many logits at a time: 256 MiB of them."""
+CLUSTERS = ("image_id", "sentence_id", "image_0")
+"""Items that share the first of these that they have depend on each other, and are resampled together."""
+
+
+def answers_of(dataset: Any) -> list[str]:
+    """Return the answers that logits are over, in their order: the fact ``answers`` of a :class:`CanonicalSet`'s manifest.
+
+    Raises:
+        UserError: the manifest lists none, or one twice.
+    """
+    answers = dataset.manifest.get("answers", ())
+    if len(answers) < 2 or len(set(answers)) != len(answers):
+        raise UserError(
+            f"data set {dataset.name!r} lists {len(set(answers))} different answers in its manifest (`answers`), "
+            "two or more are needed; choose another data set, or curate it again"
+        )
+    return list(answers)
+
+
+def answer_scores(name: str, items: pd.DataFrame, answers: Sequence[str]) -> csr_array:
+    """Return float64 (items, answers): what each answer would score, by the items' ``answers``, ``answer`` or ``label``.
+
+    See :mod:`compactvl.evaluation.benchmarks.classification`. A row without a right answer in the list is 0 throughout.
+
+    Raises:
+        UserError: the items have none of these columns, or a label has no answer.
+    """
+    if "answers" in items:
+        scores = _soft_scores(items["answers"], answers)
+    elif "answer" in items:
+        place = {answer: column for column, answer in enumerate(answers)}
+        columns = items["answer"].map(place)
+        scores = [(row, int(column), 1.0) for row, column in enumerate(columns) if not np.isnan(column)]
+    elif "label" in items:
+        wrong = ~items["label"].isin(range(len(answers)))
+        if wrong.any():
+            first = items[wrong].iloc[0]
+            raise UserError(
+                f"data set {name!r}: item {first['item_id']!r} has label {first['label']}, expected 0 to "
+                f"{len(answers) - 1} ({', '.join(answers)}); correct it where it comes from"
+            )
+        scores = [(row, int(label), 1.0) for row, label in enumerate(items["label"])]
+    else:
+        raise UserError(
+            f"data set {name!r}: its items have none of the columns answers, answer and label; choose another data set"
+        )
+    rows, columns, values = np.array(scores, dtype=float).reshape(-1, 3).T
+    return csr_array((values, (rows.astype(int), columns.astype(int))), shape=(len(items), len(answers)))
+
+
+def _soft_scores(given: pd.Series, answers: Sequence[str]) -> list[tuple[int, int, float]]:
+    places: dict[bool, dict[str, list[int]]] = {}
+    for normal, form in ((True, normalise), (False, cleaned)):
+        places[normal] = defaultdict(list)
+        for column, answer in enumerate(answers):
+            places[normal][form(answer)].append(column)
+    found = []
+    for row, text in enumerate(given):
+        scores, normal = soft_scores(json.loads(text))
+        found += [(row, column, score) for answer, score in scores.items() for column in places[normal].get(answer, ())]
+    return found
+
+
+def classify(model: Classifier, name: str, items: pd.DataFrame, answers: Sequence[str], split: str) -> pd.DataFrame:
+    """Let a model choose an answer for every item of a split.
+
+    Args:
+        model: gives logits. name: of the data set, for messages. items: its table, all splits.
+        answers: see :func:`answers_of`.
+
+    Returns:
+        One row an item: item_id, cluster (see ``CLUSTERS``), group (its type, or ""), prediction and target (texts: of tied
+        answers the first, of the annotators' the commonest), score, ties (answers with the highest logit), chance (the
+        score expected of a random answer), and answers and sentence_id where items have them. Where the set has training items
+        too: majority and group_majority, the scores of the answer that scores best on those (of the item's group).
+
+    Raises:
+        UserError: no items, or see :func:`answer_scores`. ValueError: a logit is NaN, or there are too many or few.
+    """
+    asked = items_of(name, items, split)
+    scores, block = answer_scores(name, asked, answers), max(1, LOGITS_A_BLOCK // len(answers))
+    parts = [
+        choose(model.logits(asked.iloc[start : start + block]), scores[start : start + block].toarray())
+        for start in range(0, len(asked), block)
+    ]
+    best, ties, score = (np.concatenate(part) for part in zip(*parts, strict=True))
+    named = np.array(answers, dtype=object)
+    predictions = describe(asked).assign(
+        prediction=named[best], target=_targets(asked, named), score=score, ties=ties, chance=scores.mean(axis=1)
+    )
+    for column in ("answers", "sentence_id"):
+        if column in asked:
+            predictions[column] = asked[column]
+    train = items[items["split"] == "train"].reset_index(drop=True)
+    if len(train):
+        taught, groups = answer_scores(name, train, answers), describe(train)["group"]
+        columns = {group: taught[np.flatnonzero(groups == group)].sum(axis=0).argmax() for group in set(groups)}
+        commonest = taught.sum(axis=0).argmax()
+        by_group = [columns.get(group, commonest) for group in predictions["group"]]
+        for column, constant in (("majority", [commonest] * len(asked)), ("group_majority", by_group)):
+            predictions[column] = [scores[row, answer] for row, answer in enumerate(constant)]
+    return predictions
+
+
+def items_of(name: str, items: pd.DataFrame, split: str) -> pd.DataFrame:
+    """Return the items of a split.
+
+    Raises:
+        UserError: there are none.
+    """
+    asked = items[items["split"] == split].reset_index(drop=True)
+    if asked.empty:
+        raise UserError(f"data set {name!r} has no items of split {split}; name another split")
+    return asked
+
+
+def describe(items: pd.DataFrame) -> pd.DataFrame:
+    """Return what predictions say of an item itself: item_id, cluster and group."""
+    cluster = next((column for column in CLUSTERS if column in items), "item_id")
+    group = items["type"].astype(str) if "type" in items else ""
+    return items[["item_id"]].assign(cluster=items[cluster], group=group)
+
+
+def choose(
+    logits: np.ndarray, scores: np.ndarray, valid: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Choose the answer with the highest logit.
+
+    Args:
+        logits: (items, answers). scores: (items, answers), what each answer scores.
+        valid: (items, answers) bool, what can be chosen, at least one an item; ``None``: all. The rest is not looked at.
+
+    Returns:
+        int (items,): the first best answer; int (items,): how many tie for it; float64 (items,): their mean score.
+
+    Raises:
+        ValueError: the shapes differ, or a logit is NaN.
+    """
+    if logits.shape != scores.shape:
+        raise ValueError(f"expected logits for (items, answers) = {scores.shape}, got {logits.shape}")
+    valid = np.ones(scores.shape, dtype=bool) if valid is None else valid
+    logits = np.where(valid, logits, -np.inf)
+    if np.isnan(logits).any():
+        raise ValueError("a logit is NaN: every answer must have one before metrics are computed")
+    tied = (logits == logits.max(axis=1, keepdims=True)) & valid
+    ties = tied.sum(axis=1)
+    return tied.argmax(axis=1), ties, np.where(tied, scores, 0.0).sum(axis=1) / ties
+
+
+def _targets(items: pd.DataFrame, answers: np.ndarray) -> Any:
+    if "answers" in items:
+        return items["answers"].map(lambda text: Counter(json.loads(text)).most_common(1)[0][0])
+    return items["answer"] if "answer" in items else answers[items["label"].to_numpy(dtype=int)]
+
+
+def classification_metrics(predictions: pd.DataFrame, *, seed: int = 0) -> list[Metric]:
+    """Compute every metric, with intervals that resample clusters of items.
+
+    - ``accuracy``, or ``vqa_score`` where annotators gave the answers: the mean score; ``<name>/<group>`` each group's
+    - ``macro``: the mean of the groups' means
+    - ``consistency``: the share of sentences all of whose items are right, for items with a sentence_id
+    - ``majority``, ``group_majority``: what the training items' best answer, overall and by group, scores without a model
+    - ``ties``: the share of items with several best answers
+
+    Args:
+        predictions: from :func:`classify`, or :func:`compactvl.evaluation.grounding.ground`. seed: of the bootstrap.
+    """
+    name = "vqa_score" if "answers" in predictions else "accuracy"
+    clusters, groups = (predictions[column].to_numpy(dtype=object) for column in ("cluster", "group"))
+    columns = {name: predictions["score"], "ties": predictions["ties"] > 1}
+    columns |= {column: predictions[column] for column in ("majority", "group_majority") if column in predictions}
+    values = np.stack([column.to_numpy(dtype=float) for column in columns.values()], axis=1)
+    intervals = dict(zip(columns, bootstrap_means(values, clusters, seed=seed), strict=True))
+    chance = predictions["chance"]
+    metrics = [Metric(name, *intervals.pop(name), len(predictions), float(chance.mean()), True)]
+    if len(set(groups)) > 1:
+        macro, parts = stratified_bootstrap(predictions["score"], groups, clusters, seed=seed)
+        by_group = chance.groupby(groups).agg(["mean", "size"])
+        metrics.append(Metric("macro", *macro, len(predictions), float(by_group["mean"].mean()), True))
+        for group, interval in parts.items():
+            mean, size = by_group.loc[group]
+            metrics.append(Metric(f"{name}/{group}", *interval, int(size), float(mean), True))
+    if "sentence_id" in predictions:
+        # Ties are broken independently, so that all are right has the product's probability.
+        sentences = predictions.groupby("sentence_id")[["score", "chance"]].prod()
+        (interval,) = bootstrap_means(sentences[["score"]].to_numpy(), seed=seed)
+        metrics.append(Metric("consistency", *interval, len(sentences), float(sentences["chance"].mean()), True))
+    metrics += [
+        Metric(other, *interval, len(predictions), None, other != "ties") for other, interval in intervals.items()
+    ]
+    return metrics
