@@ -1,8 +1,11 @@
+import math
+
 import pytest
 import torch
 from transformers import BertConfig, BertModel
 
 from compactvl.errors import UserError
+from compactvl.nn.attention import attention_scores
 from compactvl.nn.bert import BertEncoder, BertShape, from_transformers
 
 SHAPE = BertShape(vocabulary=60, width=48, layers=3, heads=4, hidden=96, positions=40)
@@ -48,6 +51,35 @@ def test_vectors_types_and_one_row_equal_transformers_bert(models):
         ).last_hidden_state
         torch.testing.assert_close(ours(vectors, positions, types, None), expected, atol=1e-5, rtol=1e-5)
         torch.testing.assert_close(ours(vectors, positions, types, None, row=2), expected[:, 2], atol=1e-5, rtol=1e-5)
+
+
+def test_queries_and_keys_give_transformers_attention(models):
+    ours, theirs = models
+    ids = torch.randint(0, 60, (5, 11))
+    mask = torch.arange(11) < torch.tensor([11, 4, 7, 1, 9])[:, None]
+    kept = {0: [], 2: []}
+    vectors, positions = ours.embeddings.word(ids), torch.arange(11).expand_as(ids)
+    with torch.inference_mode():
+        plain = ours(vectors, positions, torch.zeros_like(ids), mask)
+        assert torch.equal(ours(vectors, positions, torch.zeros_like(ids), mask, keep=kept), plain)
+        expected = theirs(input_ids=ids, attention_mask=mask.long(), output_attentions=True).attentions
+    for layer, ((query, key),) in kept.items():
+        assert query.shape == key.shape == (5, 4, 11, 12)
+        scores = torch.einsum("bhld,bhsd->bhls", query, key) / math.sqrt(12)
+        weights = scores.masked_fill(~mask[:, None, None], -torch.inf).softmax(-1)
+        torch.testing.assert_close(weights, expected[layer], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(attention_scores(query, key), scores, atol=1e-5, rtol=1e-5)
+
+
+def test_one_row_keeps_the_queries_of_all_positions(models):
+    ours, _ = models
+    x = torch.randn(3, 8, 48)
+    whole, one = [], []
+    expected = ours.layers[2](x, None, keep=whole)
+    got = ours.layers[2](x, None, row=5, keep=one)
+    torch.testing.assert_close(got, expected[:, 5:6], atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(got, ours.layers[2](x, None, row=5), atol=1e-5, rtol=1e-5)
+    assert all(torch.equal(a, b) for a, b in zip(whole[0], one[0], strict=True))
 
 
 def test_fewer_layers_are_the_first_ones(models):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from compactvl.nn.attention import attention_scores
 from compactvl.nn.multihead import MultiHeadAttention
 
 
@@ -37,6 +38,19 @@ def test_cross_attention(keys):
     own, torchs = pair()
     x, source = torch.randn(3, 7, 24), torch.randn(3, keys, 24)
     assert torch.allclose(own(x, source), torchs(x, source, source)[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("keys", [None, 1, 5])
+def test_queries_and_keys_give_torchs_weights(keys):
+    own, torchs = pair()
+    x = torch.randn(3, 7, 24)
+    source = None if keys is None else torch.randn(3, keys, 24)
+    other = x if source is None else source
+    bias, kept = torch.randn(7, other.shape[1]), []
+    mixed, weights = torchs(x, other, other, attn_mask=bias, average_attn_weights=False)
+    assert torch.allclose(own(x, source, bias, keep=kept), mixed, atol=1e-5)
+    ((query, key),) = kept
+    assert torch.allclose(attention_scores(query, key, bias).softmax(-1), weights, atol=1e-5)
 
 
 def test_aligned_keys_are_seen_by_their_own_query_only():

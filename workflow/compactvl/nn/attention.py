@@ -7,6 +7,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
+def attention_scores(query: Tensor, key: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Return Q Kᵀ / √d + bias, (..., L, S): what softmax over the last dimension turns into attention weights.
+
+    Args:
+        query: (..., L, d).
+        key: (..., S, d).
+        bias: additive, broadcastable to (..., L, S).
+    """
+    scores = torch.matmul(query * (1.0 / math.sqrt(query.shape[-1])), key.transpose(-1, -2))
+    return scores if bias is None else scores + bias.to(scores.dtype)
+
+
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None, dropout: float = 0.0) -> Tensor:
     """Return softmax(Q Kᵀ / √d + bias) V.
 
@@ -25,8 +37,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None = None
     """
     if query.device.type != "cpu":
         return F.scaled_dot_product_attention(query, key, value, attn_mask=bias, dropout_p=dropout)
-    scores = torch.matmul(query * (1.0 / math.sqrt(query.shape[-1])), key.transpose(-1, -2))
-    if bias is not None:
-        scores = scores + bias.to(scores.dtype)
-    weights = F.dropout(scores.softmax(-1), dropout) if dropout else scores.softmax(-1)
+    weights = attention_scores(query, key, bias).softmax(-1)
+    if dropout:
+        weights = F.dropout(weights, dropout)
     return torch.matmul(weights.to(value.dtype), value)

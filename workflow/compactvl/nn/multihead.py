@@ -26,7 +26,13 @@ class MultiHeadAttention(nn.Module):
         nn.init.zeros_(self.outer.bias)
 
     def forward(
-        self, x: Tensor, source: Tensor | None = None, bias: Tensor | None = None, *, aligned: bool = False
+        self,
+        x: Tensor,
+        source: Tensor | None = None,
+        bias: Tensor | None = None,
+        *,
+        aligned: bool = False,
+        keep: list[tuple[Tensor, Tensor]] | None = None,
     ) -> Tensor:
         """Attend.
 
@@ -34,26 +40,28 @@ class MultiHeadAttention(nn.Module):
             x: (B, L, d), gives the queries.
             source: (B, S, d), gives keys and values; default: ``x``.
             bias: additive, broadcastable to (B, heads, L, S).
-            aligned: S = L, and each query sees one key, its own.
+            aligned: S = L, and each query sees one key, its own; without ``keep``.
+            keep: receives (queries (B, heads, L, d / heads), keys (B, heads, S, d / heads)).
 
         Returns:
-            (B, L, d); or (B, 1, d) where there is one key, not aligned, and no dropout: every query gets the same.
+            (B, L, d); or (B, 1, d) where there is one key, not aligned, and neither dropout nor ``keep``: every query gets
+            the same.
         """
         dropout = self.dropout if self.training else 0.0
+        if source is not None and (aligned or (source.shape[1] == 1 and keep is None)):
+            assert keep is None, "aligned attention has no queries"
+            return self._join(self._only_value(source, x.shape[1], dropout))
         if source is None:
-            query, key, value = (self._split(part) for part in self.inner(x).chunk(3, dim=-1))
-            mixed = attend(query, key, value, bias, dropout)
-        elif aligned or source.shape[1] == 1:
-            mixed = self._only_value(source, x.shape[1], dropout)
+            parts = self.inner(x).chunk(3, dim=-1)
         else:
             width = x.shape[-1]
             weight, offset = self.inner.weight, self.inner.bias
-            query = self._split(F.linear(x, weight[:width], offset[:width]))
-            key, value = (
-                self._split(part) for part in F.linear(source, weight[width:], offset[width:]).chunk(2, dim=-1)
-            )
-            mixed = attend(query, key, value, bias, dropout)
-        return self.outer(mixed.transpose(1, 2).flatten(2))
+            query = F.linear(x, weight[:width], offset[:width])
+            parts = (query, *F.linear(source, weight[width:], offset[width:]).chunk(2, dim=-1))
+        query, key, value = (self._split(part) for part in parts)
+        if keep is not None:
+            keep.append((query, key))
+        return self._join(attend(query, key, value, bias, dropout))
 
     def _only_value(self, source: Tensor, queries: int, dropout: float) -> Tensor:
         """With one key its weight is 1 whatever the query: (B, heads, S or queries, d / heads) without computing either."""
@@ -66,3 +74,6 @@ class MultiHeadAttention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+
+    def _join(self, mixed: Tensor) -> Tensor:
+        return self.outer(mixed.transpose(1, 2).flatten(2))
