@@ -13,8 +13,8 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import torch
@@ -53,7 +53,7 @@ def bare_rate(encoder: Encoder, pixels: torch.Tensor, count: int) -> float:
 def stage_rate(encoder: Encoder, settings: PackagedEncoder, images: dict[str, bytes]) -> float:
     """Return images/s from encoded bytes to a finished token store."""
     hashes = {image_id: sha256_bytes(data) for image_id, data in images.items()}
-    source: Iterator[tuple[str, bytes]] = iter(images.items())
+    dataset = SimpleNamespace(image_bytes=images.__getitem__)
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         writer = TokenWriter(
@@ -65,7 +65,7 @@ def stage_rate(encoder: Encoder, settings: PackagedEncoder, images: dict[str, by
             images=hashes,
         )
         with writer:
-            for ids, pixels in batches(source, hashes, encoder.preprocess, settings):
+            for ids, pixels in batches(dataset, list(images), encoder.preprocess, settings):
                 writer.append(ids, *encode_batch(encoder, pixels), [hashes[image_id] for image_id in ids])
         writer.finish()
         return len(images) / (time.perf_counter() - start)

@@ -1,9 +1,14 @@
 """Canonical data sets on disk."""
 
 import io
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
@@ -35,6 +40,18 @@ def write(folder, number=150, **kwargs):
     write_set(folder, "mine", rows(number), items(number), settings={"a": 1}, inputs={"s": "0"}, **kwargs)
 
 
+def read_all(dataset: CanonicalSet) -> list[bytes]:
+    return [dataset.image_bytes(image_id) for image_id in dataset.images["image_id"]]
+
+
+def change(shard: Path, column: str, values: Callable[[list], list]) -> None:
+    """Write a shard anew with other values in one column; still a whole Parquet file."""
+    table = pq.read_table(shard)
+    index = table.schema.get_field_index(column)
+    changed = pa.array(values(table.column(column).to_pylist()), table.schema.field(index).type)
+    pq.write_table(table.set_column(index, table.schema.field(index), changed), shard)
+
+
 def test_round_trip_in_several_shards(tmp_path):
     write(tmp_path / "mine", shard_bytes=30_000)
     done = CanonicalSet.open(tmp_path / "mine")
@@ -42,9 +59,9 @@ def test_round_trip_in_several_shards(tmp_path):
     assert done.name == "mine"
     assert len(done) == 150
     assert list(done.images["image_id"]) == [f"i{n}" for n in range(150)]
-    assert [image_id for image_id, _ in done.iter_images()] == list(done.images["image_id"])
-    assert done.image_bytes("i149") == picture(149)
-    assert dict(done.iter_images(["i3", "i120"])) == {"i3": picture(3), "i120": picture(120)}
+    order = np.random.default_rng(0).permutation(150)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(done.image_bytes, [f"i{n}" for n in order])) == [picture(n) for n in order]
     assert done.manifest["splits"] == {"test": 75, "train": 75}
     assert len(done.split("test")) == 75
     assert verify_files(tmp_path / "mine") == []
@@ -74,6 +91,14 @@ def test_writing_again_is_the_same_and_drops_stale_shards(tmp_path):
     assert [p.name for p in sorted((tmp_path / "a").glob("*.parquet"))] == ["images-00000.parquet", "items.parquet"]
 
 
+def test_a_shard_is_closed_by_the_image_that_fills_it(tmp_path):
+    images = [ImageRow(f"i{n}", bytes(10), "train") for n in range(150)]
+    write_set(tmp_path, "mine", images, items(150), settings={}, inputs={}, shard_bytes=1000)
+    shards = [pq.ParquetFile(path) for path in sorted(tmp_path.glob("images-*.parquet"))]
+    groups = [[file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)] for file in shards]
+    assert groups == [[64, 36], [50]]
+
+
 def test_damage_is_found(tmp_path):
     write(tmp_path / "mine", 10)
     for name in ("images-00000.parquet", "items.parquet"):
@@ -82,25 +107,26 @@ def test_damage_is_found(tmp_path):
         middle = len(good) // 3
         path.write_bytes(good[:middle] + bytes([good[middle] ^ 1]) + good[middle + 1 :])
         with pytest.raises(UserError, match=rf"{name} differs from manifest\.json"):
-            CanonicalSet.open(tmp_path / "mine").image_bytes("i1")
+            read_all(CanonicalSet.open(tmp_path / "mine"))
         path.write_bytes(good)
     (tmp_path / "mine" / "images-00000.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match=r"images-00000\.parquet differs from manifest\.json"):
         CanonicalSet.open(tmp_path / "mine")
 
 
-@pytest.mark.parametrize("part", [b"i1", b"test", b"mark"])
-def test_damage_in_the_images_table_is_found_before_an_image_is_read(part, tmp_path):
-    marked = [ImageRow(row.image_id, row.data, "test", '{"mark": 1}') for row in rows(10)]
-    write_set(tmp_path, "mine", marked, items(10), settings={}, inputs={})
-    path = tmp_path / "images-00000.parquet"
-    good = path.read_bytes()
-    for place in (good.index(part), good.rindex(part)):
-        path.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
-        with pytest.raises(UserError, match=r"images-00000\.parquet differs from manifest\.json"):
-            CanonicalSet.open(tmp_path).image_bytes("i1")
-    path.write_bytes(good)
-    assert len(CanonicalSet.open(tmp_path)) == 10
+@pytest.mark.parametrize("column", ["image_id", "sha256", "split", "meta"])
+def test_a_changed_images_table_is_found_before_an_image_is_read(column, tmp_path):
+    write(tmp_path, 10)
+    change(tmp_path / "images-00000.parquet", column, lambda values: [*values[:3], "i99", *values[4:]])
+    with pytest.raises(UserError, match=r"images-00000\.parquet differs from manifest\.json"):
+        CanonicalSet.open(tmp_path)
+
+
+def test_exchanged_images_are_found_when_they_are_read(tmp_path):
+    write(tmp_path, 10)
+    change(tmp_path / "images-00000.parquet", "image", lambda values: [*values[5:], *values[:5]])
+    with pytest.raises(UserError, match=r"images-00000\.parquet differs from manifest\.json"):
+        CanonicalSet.open(tmp_path).image_bytes("i1")
 
 
 def test_a_failure_between_two_images_leaves_nothing_open(tmp_path):

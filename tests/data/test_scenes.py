@@ -166,8 +166,8 @@ def test_curated_set_has_no_leak_and_a_planted_one_is_found(scenes):
 
 
 def test_images_show_their_boxes(scenes):
-    for image_id, data in scenes.iter_images(scenes.images["image_id"][:40]):
-        image = Image.open(io.BytesIO(data))
+    for image_id in scenes.images["image_id"][:40]:
+        image = Image.open(io.BytesIO(scenes.image_bytes(image_id)))
         assert image.size == (112, 112)
         assert image.mode == "RGB"
         meta = json.loads(scenes.images.set_index("image_id").loc[image_id, "meta"])

@@ -60,9 +60,7 @@ def world(tmp_path_factory, source_archive):
         convert_weights(name, settings, source_archive(source), weights / f"{name}.safetensors")
     images = {f"image{i}": draw(i) for i in range(COUNT)}
     table = pd.DataFrame({"image_id": list(images), "sha256": [sha256_bytes(data) for data in images.values()]})
-    dataset = SimpleNamespace(
-        name="drawn", images=table, iter_images=lambda ids=None: ((i, images[i]) for i in (ids or images))
-    )
+    dataset = SimpleNamespace(name="drawn", images=table, image_bytes=images.__getitem__)
     settings = PackagedEncoder(
         loader="dinov2_s", weights="dinov2_s", image_size=112, precision="fp32", batch_size=4, threads=1
     )

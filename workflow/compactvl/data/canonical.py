@@ -8,13 +8,13 @@
 Image shards load in Hugging Face ``datasets`` with an Image column.
 """
 
-import contextlib
+import itertools
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ from compactvl.records.record import MANIFEST, write_manifest
 STAGE = "curate"
 SHARD_BYTES = 256 << 20
 ROWS_A_GROUP = 64
+LENGTH_BYTES = 4
 IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 FEATURES = {
     "image_id": {"dtype": "string", "_type": "Value"},
@@ -96,23 +97,24 @@ def write_set(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
     started = time.monotonic() if started is None else started
-    with _ShardWriter(folder, shard_bytes) as writer:
-        for row in images:
-            writer.add(row)
+    paths, table = _write_shards(folder, images, shard_bytes)
+    hashes = {image_id: digest for image_id, digest, _, _ in table}
     if text_only:
-        writer.write_empty()
-    elif not writer.hashes:
+        paths = [folder / "images-00000.parquet"]
+        with atomic_path(paths[0]) as temporary:
+            pq.write_table(SCHEMA.empty_table(), temporary)
+    elif not hashes:
         raise UserError(f"data set {name!r} has no images; check its settings")
     if items.empty:
         raise UserError(f"data set {name!r} has no items; check its settings")
-    _check_items(name, items, None if text_only else writer.hashes)
+    _check_items(name, items, None if text_only else hashes)
     with atomic_path(folder / "items.parquet") as temporary:
-        table = pa.Table.from_pandas(items.reset_index(drop=True), preserve_index=False).replace_schema_metadata(None)
-        pq.write_table(table, temporary, compression="zstd")
-    for stale in set(folder.glob("images-*.parquet")) - set(writer.paths):
+        frame = pa.Table.from_pandas(items.reset_index(drop=True), preserve_index=False).replace_schema_metadata(None)
+        pq.write_table(frame, temporary, compression="zstd")
+    for stale in set(folder.glob("images-*.parquet")) - set(paths):
         stale.unlink()
-    files = {path.name: sha256_file(path) for path in [*writer.paths, folder / "items.parquet"]}
-    splits = items["split"].tolist() if text_only else writer.splits
+    files = {path.name: sha256_file(path) for path in [*paths, folder / "items.parquet"]}
+    splits = items["split"].tolist() if text_only else [split for _, _, split, _ in table]
     write_manifest(
         folder,
         stage=STAGE,
@@ -121,11 +123,11 @@ def write_set(
         started=started,
         name=name,
         settings=dict(settings),
-        images=len(writer.hashes),
+        images=len(hashes),
         items=len(items),
         splits={split: splits.count(split) for split in sorted(set(splits))},
-        images_sha256=digest_of(writer.hashes),
-        table_sha256=digest_of(writer.table),
+        images_sha256=digest_of(hashes),
+        table_sha256=digest_of(table),
         **({"images_of": images_of} if images_of else {}),
         **facts,
     )
@@ -144,85 +146,41 @@ def _check_items(name: str, items: pd.DataFrame, known: Mapping[str, str] | None
         raise UserError(f"data set {name!r}: item id {repeated!r} occurs twice; make ids unique")
 
 
-class _ShardWriter:
-    """Writes image rows into shards of about ``shard_bytes``, each moved into place when full.
+def _write_shards(folder: Path, images: Iterable[ImageRow], shard_bytes: int) -> tuple[list[Path], list[list[str]]]:
+    """Write image rows into shards of about ``shard_bytes``, each moved into place when full.
 
-    Leaving the ``with`` block by an exception removes the open shard.
-
-    Attributes:
-        paths: finished shards. hashes: image id → SHA-256. splits: of each image. table: each row but for its bytes.
+    Returns:
+        The shards, and each row but for its bytes: image_id, sha256, split, meta.
     """
+    paths, table, known, rows = [], [], set(), iter(images)
 
-    def __init__(self, folder: Path, shard_bytes: int) -> None:
-        self._folder, self._limit = folder, shard_bytes
-        self._rows: list[dict[str, Any]] = []
-        self._context: AbstractContextManager[Path] | None = None
-        self._writer: pq.ParquetWriter | None = None
-        self._bytes = 0
-        self.paths: list[Path] = []
-        self.hashes: dict[str, str] = {}
-        self.splits: list[str] = []
-        self.table: list[list[str]] = []
-
-    def __enter__(self) -> "_ShardWriter":
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            try:
-                self.close()
-            except OSError as full:
-                self._abandon(full)
-        elif self._context is not None:
-            self._abandon(error)
-
-    def _abandon(self, error: BaseException) -> None:
-        if self._writer is not None:
-            with contextlib.suppress(OSError):  # the disk is full: there is an error already
-                self._writer.close()
-        self._context.__exit__(type(error), error, error.__traceback__)
-
-    def add(self, row: ImageRow) -> None:
-        if row.image_id in self.hashes:
-            raise UserError(f"{self._folder.name}: image id {row.image_id!r} occurs twice; make ids unique")
+    def record(row: ImageRow) -> dict[str, Any]:
+        if row.image_id in known:
+            raise UserError(f"{folder.name}: image id {row.image_id!r} occurs twice; make ids unique")
+        known.add(row.image_id)
         digest = sha256_bytes(row.data)
-        self.hashes[row.image_id] = digest
-        self.splits.append(row.split)
-        self.table.append([row.image_id, digest, row.split, row.meta])
+        table.append([row.image_id, digest, row.split, row.meta])
         image = {"bytes": row.data, "path": row.image_id}
-        self._rows.append(
-            {"image_id": row.image_id, "image": image, "sha256": digest, "split": row.split, "meta": row.meta}
-        )
-        self._bytes += len(row.data)
-        if len(self._rows) == ROWS_A_GROUP:
-            self._flush()
-        if self._bytes >= self._limit:
-            self.close()
+        return {"image_id": row.image_id, "image": image, "sha256": digest, "split": row.split, "meta": row.meta}
 
-    def _flush(self) -> None:
-        if not self._rows:
-            return
-        if self._writer is None:
-            path = self._folder / f"images-{len(self.paths):05d}.parquet"
-            self._context = atomic_path(path)
-            self._writer = pq.ParquetWriter(self._context.__enter__(), SCHEMA, compression="NONE", use_dictionary=False)
-            self.paths.append(path)
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=SCHEMA))
-        self._rows = []
+    def shard(first: ImageRow) -> Iterator[dict[str, Any]]:
+        size = 0
+        for row in itertools.chain([first], rows):
+            yield record(row)
+            size += len(row.data)
+            if size >= shard_bytes:
+                return
 
-    def write_empty(self) -> None:
-        """Write a shard without rows."""
-        path = self._folder / "images-00000.parquet"
-        with atomic_path(path) as temporary:
-            pq.write_table(SCHEMA.empty_table(), temporary)
-        self.paths.append(path)
-
-    def close(self) -> None:
-        self._flush()
-        if self._writer is not None:
-            self._writer.close()
-            self._context.__exit__(None, None, None)
-        self._writer, self._context, self._bytes = None, None, 0
+    for first in rows:
+        paths.append(folder / f"images-{len(paths):05d}.parquet")
+        records = shard(first)
+        with (
+            atomic_path(paths[-1]) as temporary,
+            pq.ParquetWriter(temporary, SCHEMA, compression="NONE", use_dictionary=False) as writer,
+        ):
+            while group := list(itertools.islice(records, ROWS_A_GROUP)):
+                writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
+    return paths, table
 
 
 def _read_table(folder: Path, shards: list[str]) -> tuple[pd.DataFrame, dict[str, tuple[str, int, int]]]:
@@ -256,12 +214,11 @@ class CanonicalSet:
         self.name: str = manifest["name"]
         self._places: dict[str, tuple[str, int, int]] = places
         self._hashes: dict[str, str] = dict(zip(images["image_id"], images["sha256"], strict=True))
-        self._verified: set[str] = set()
-        self._group = lru_cache(maxsize=8)(self._read_group)
+        self._ranges = cache(self._locate)
 
     @classmethod
     def open(cls, folder: str | Path) -> "CanonicalSet":
-        """Open a data set; all but the images' bytes is checked against the manifest now, a shard when it is first read.
+        """Open a data set; all but the images' bytes is checked against the manifest now, an image when it is read.
 
         Raises:
             UserError: not there, unfinished, or changed since it was written.
@@ -291,7 +248,7 @@ class CanonicalSet:
         return self.items[self.items["split"] == name].reset_index(drop=True)
 
     def image_bytes(self, image_id: str) -> bytes:
-        """Return an image's encoded bytes.
+        """Return an image's encoded bytes, checked against the hash the set was written with; from any thread.
 
         Raises:
             UserError: unknown id, or the shard differs from its manifest.
@@ -301,24 +258,39 @@ class CanonicalSet:
                 f"data set {self.name!r} has no image {image_id!r}; an id looks like {next(iter(self._places))!r}"
             )
         name, group, row = self._places[image_id]
-        return self._group(name, group)[row]
-
-    def iter_images(self, ids: Iterable[str] | None = None) -> Iterator[tuple[str, bytes]]:
-        """Yield (image_id, encoded bytes) in storage order, of all images or of ``ids``."""
-        wanted = None if ids is None else set(ids)
-        if wanted is not None and (unknown := wanted - self._places.keys()):
-            raise UserError(f"data set {self.name!r} has no image {sorted(unknown)[0]!r}")
-        for image_id in self._places:
-            if wanted is None or image_id in wanted:
-                yield image_id, self.image_bytes(image_id)
+        try:
+            data = _read(self.folder / name, *self._ranges(name, group)[row])
+            if sha256_bytes(data) != self._hashes[image_id]:
+                raise ValueError(f"{name}: image {image_id!r} is not as it was written")
+        except Exception:  # whatever a damaged Parquet file provokes
+            check_file(self.folder / name, self.manifest["files"], self.folder / MANIFEST)
+            raise
+        return data
 
     def image_sha256(self, image_id: str) -> str:
         """Return the SHA-256 of an image's encoded bytes, as recorded when it was written."""
         return self._hashes[image_id]
 
-    def _read_group(self, name: str, group: int) -> list[bytes]:
-        if name not in self._verified:
-            check_file(self.folder / name, self.manifest["files"], self.folder / MANIFEST)
-            self._verified.add(name)
-        column = pq.ParquetFile(self.folder / name).read_row_group(group, columns=["image"]).column("image")
-        return pa.compute.struct_field(column, "bytes").to_pylist()
+    def _locate(self, name: str, group: int) -> list[tuple[int, int]]:
+        """Where in the shard's file each image of a row group begins, and how many bytes it has.
+
+        The images are neither compressed nor encoded, so the bytes Arrow gives stand in the file as they are, each behind
+        its length.
+        """
+        path = self.folder / name
+        with pq.ParquetFile(path) as file:
+            images = file.read_row_group(group, columns=["image.bytes"]).column("image").to_pylist()
+            column = file.metadata.row_group(group).column(SCHEMA.get_field_index("image"))
+        start, place, found = column.data_page_offset, 0, []
+        chunk = _read(path, start, column.total_compressed_size)
+        for data in (image["bytes"] for image in images):
+            if not chunk.startswith(data, place):
+                place = chunk.index(data, place)
+            found.append((start + place, len(data)))
+            place += len(data) + LENGTH_BYTES
+        return found
+
+
+def _read(path: Path, start: int, length: int) -> bytes:
+    with path.open("rb", buffering=0) as file:
+        return os.pread(file.fileno(), length, start)

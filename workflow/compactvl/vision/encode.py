@@ -5,10 +5,7 @@ image do not depend on its batch beyond rounding (1e-5 in fp32, a few bfloat16 s
 """
 
 import time
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -18,8 +15,9 @@ import torch
 
 from compactvl.config.encoders import EncoderSettings
 from compactvl.errors import UserError
-from compactvl.files import digest_of, sha256_bytes
+from compactvl.files import digest_of
 from compactvl.progress import Progress
+from compactvl.vision.ahead import made_ahead
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.preprocessing import Preprocessing
 from compactvl.vision.registry import load_encoder
@@ -32,8 +30,8 @@ class ImageSet(Protocol):
     name: str
     images: pd.DataFrame
 
-    def iter_images(self, ids: list[str] | None = None) -> Iterator[tuple[str, bytes]]:
-        """Yield (image_id, bytes) in storage order."""
+    def image_bytes(self, image_id: str) -> bytes:
+        """Return an image's encoded bytes; from any thread."""
 
 
 def encode(
@@ -53,7 +51,7 @@ def encode(
         out_dir: the token store.
 
     Raises:
-        UserError: an image cannot be decoded or differs from its recorded hash, weights or disk fail.
+        UserError: an image cannot be read or decoded, weights or disk fail.
     """
     started = time.monotonic()
     torch.set_num_threads(encoder_settings.threads)
@@ -70,8 +68,7 @@ def encode(
         shard_bytes=encoder_settings.shard_megabytes * 1_000_000,
     )
     with writer, Progress(len(writer.missing), "image", f"encode {dataset.name} with {encoder_name}") as progress:
-        wanted = dataset.iter_images(writer.missing) if writer.missing else iter(())
-        for ids, pixels in batches(wanted, images, encoder.preprocess, encoder_settings):
+        for ids, pixels in batches(dataset, writer.missing, encoder.preprocess, encoder_settings):
             tokens, pooled = encode_batch(encoder, pixels)
             writer.append(ids, tokens, pooled, [images[image_id] for image_id in ids])
             progress.update(len(ids))
@@ -86,46 +83,20 @@ def encode_batch(encoder: Encoder, pixels: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 def batches(
-    source: Iterator[tuple[str, bytes]], hashes: dict[str, str], preprocess: Preprocessing, settings: EncoderSettings
+    dataset: ImageSet, ids: Sequence[str], preprocess: Preprocessing, settings: EncoderSettings
 ) -> Iterator[tuple[list[str], np.ndarray]]:
-    """Yield decoded batches, prepared ahead by ``settings.decode_threads`` threads.
-
-    Args:
-        source: (image_id, bytes) pairs; read from one thread at a time.
-        hashes: image id → SHA-256 its bytes must have.
-        preprocess: from bytes to a uint8 array.
-        settings: batch size and number of threads.
+    """Yield the images ``ids`` in batches, prepared ahead by ``settings.decode_threads`` threads.
 
     Yields:
         Ids and uint8 pixels (B, 3, S, S); the last batch may be smaller.
     """
 
-    def prepare(image_id: str, data: bytes) -> np.ndarray:
-        if sha256_bytes(data) != hashes[image_id]:
-            raise UserError(f"image {image_id!r} differs from its data set's hash; curate the data set again")
+    def prepare(image_id: str) -> np.ndarray:
         try:
-            return preprocess(data)
+            return preprocess(dataset.image_bytes(image_id))
         except UserError as error:
             raise UserError(f"image {image_id!r}: {error}") from error
 
-    def read() -> list[tuple[str, bytes]]:
-        return list(islice(source, settings.batch_size))
-
-    # The reader runs one batch ahead of the decoders, the decoders two ahead of the model.
-    with ThreadPoolExecutor(settings.decode_threads) as decoders, ThreadPoolExecutor(1) as reader:
-        ready: deque[tuple[list[str], list[Future]]] = deque()
-        coming: Future | None = reader.submit(read)
-        try:
-            while coming is not None or ready:
-                while coming is not None and len(ready) < 2:
-                    chunk = coming.result()
-                    coming = reader.submit(read) if len(chunk) == settings.batch_size else None
-                    if chunk:
-                        futures = [decoders.submit(prepare, *pair) for pair in chunk]
-                        ready.append(([image_id for image_id, _ in chunk], futures))
-                if ready:
-                    ids, futures = ready.popleft()
-                    yield ids, np.stack([future.result() for future in futures])
-        finally:
-            decoders.shutdown(cancel_futures=True)
-            reader.shutdown(cancel_futures=True)
+    chunks = [list(ids[start : start + settings.batch_size]) for start in range(0, len(ids), settings.batch_size)]
+    for chunk, pixels in zip(chunks, made_ahead(chunks, prepare, settings.decode_threads), strict=True):
+        yield chunk, np.stack(pixels)
