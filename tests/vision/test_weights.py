@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from compactvl.config.encoders import PackagedEncoder, WeightsSettings
-from compactvl.data.sources import read_member
+from compactvl.data.members import read_member
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
 from compactvl.vision.encoder import Encoder

@@ -13,7 +13,7 @@ import resvg_py
 from PIL import Image
 
 from compactvl.data.emoji import code_of
-from compactvl.data.sources import read_member
+from compactvl.data.members import read_member
 from compactvl.errors import UserError
 
 PROBE_PIXELS = 96

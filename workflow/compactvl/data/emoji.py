@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from compactvl.data.sources import read_member
+from compactvl.data.members import read_member
 from compactvl.errors import UserError
 
 

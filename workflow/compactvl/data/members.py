@@ -1,21 +1,33 @@
-"""Many files of one archive, read in memory in a single pass."""
+"""Files of one archive (``.tgz`` or ``.whl``), read in memory in a single pass: nothing is ever extracted to disk."""
 
+import contextlib
 import re
 import tarfile
+import zipfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from compactvl.errors import UserError
 
-LARGEST_TOTAL = 256 << 20
+LARGEST_MEMBER, LARGEST_TOTAL = 1 << 30, 256 << 20
 
 
-def read_members(archive: Path, pattern: str, *, largest: int = LARGEST_TOTAL) -> dict[str, bytes]:
-    """Return every file of a ``.tgz`` archive whose whole name matches; nothing is extracted to disk.
+def read_member(archive: Path, member: str, *, largest: int = LARGEST_MEMBER) -> bytes:
+    """Return one file of an archive, the first of that name; see :func:`read_members`."""
+    return read_members(archive, re.escape(member), largest=largest, number=1)[member]
+
+
+def read_members(
+    archive: Path, pattern: str, *, largest: int = LARGEST_TOTAL, number: int | None = None
+) -> dict[str, bytes]:
+    """Return every regular file of an archive whose whole name matches.
 
     Args:
         archive: path of the archive.
         pattern: regular expression of the files' names inside it, with forward slashes.
         largest: most bytes accepted in all, against damaged or hostile archives.
+        number: files after which reading ends; ``None`` reads on to the archive's end.
 
     Returns:
         Name → content, in the archive's order; of a repeated name the first.
@@ -23,26 +35,42 @@ def read_members(archive: Path, pattern: str, *, largest: int = LARGEST_TOTAL) -
     Raises:
         UserError: the archive is missing or damaged, holds no such file, or more bytes than accepted.
     """
-    archive, wanted = Path(archive), re.compile(pattern)
     found: dict[str, bytes] = {}
     total = 0
     try:
-        with tarfile.open(archive, "r|gz") as file:
-            for info in file:
-                if not info.isreg() or info.name in found or not wanted.fullmatch(info.name):
+        with contextlib.closing(_files(Path(archive))) as files:
+            for name, stream in files:
+                if name in found or not re.fullmatch(pattern, name):
                     continue
-                total += info.size
+                found[name] = stream.read(largest - total + 1)
+                total += len(found[name])
                 if total > largest:
                     raise UserError(
-                        f"{archive}: its files are larger than the {largest} bytes accepted; fetch the source again"
+                        f"{archive}: {name} goes beyond the {largest} bytes accepted; fetch the source again"
                     )
-                found[info.name] = file.extractfile(info).read()
+                if len(found) == number:
+                    break
     except FileNotFoundError:
         raise UserError(f"{archive} is missing: run the target 'data' (or 'dvc pull') to fetch it") from None
     except UserError:
         raise
-    except Exception as error:  # whatever a damaged or hostile archive provokes in tarfile and zlib
+    except Exception as error:  # whatever a damaged or hostile archive provokes in tarfile, zipfile and zlib
         raise UserError(f"{archive} cannot be read ({error}); delete it and fetch it again") from error
     if not found:
-        raise UserError(f"{archive} has no file {pattern}; is it the package and version the config names?")
+        name = pattern.replace("\\", "")
+        raise UserError(f"{archive} has no file {name}; is it the package and version the config names?")
     return found
+
+
+def _files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
+    """Yield (name, content as a stream) of each regular file."""
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as zipped:
+            for name in zipped.namelist():
+                with zipped.open(name) as stream:
+                    yield name, stream
+    else:
+        with tarfile.open(archive, "r|gz") as packed:
+            for info in packed:
+                if info.isreg():
+                    yield info.name, packed.extractfile(info)

