@@ -76,6 +76,12 @@ def job_threads(wildcards):
     return plan.variant(wildcards.study, wildcards.variant).threads
 
 
+def evaluation_threads(wildcards):
+    """Cores an evaluation takes: all of this machine if it measures time. A cluster has no such number (`slurm_extra`)."""
+    cores = workflow.resource_settings.cores if plan.is_timed(wildcards.benchmark) else None
+    return cores or job_threads(wildcards)
+
+
 def dataset_sources(wildcards):
     """Archives a data set is made from."""
     return plan.archives(plan.dataset_sources(wildcards.dataset))

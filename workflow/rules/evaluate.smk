@@ -21,10 +21,11 @@ rule evaluate:
         "logs/evaluate/{study}/{variant}/seed{seed}/{benchmark}.tsv"
     conda:
         "../../envs/environment.yaml"
-    threads: lambda wildcards: workflow.cores if plan.is_timed(wildcards.benchmark) else job_threads(wildcards)
+    threads: evaluation_threads
     resources:
         gpu=1,
         mem_mb=4000,
+        slurm_extra=lambda wildcards: "--exclusive" if plan.is_timed(wildcards.benchmark) else "",
     params:
         source=lambda wildcards: plan.digest("evaluate", wildcards.study),
         folder=lambda wildcards, output: str(Path(output.metrics).parent),
