@@ -1,5 +1,7 @@
 """Atomic writes: all or nothing, whoever fails, and nothing stays behind."""
 
+import errno
+import fcntl
 import os
 import subprocess
 import sys
@@ -97,3 +99,13 @@ def test_a_writer_that_writes_nothing_leaves_no_folder(tmp_path):
     with only_writer(tmp_path / "a" / "b"):
         assert os.listdir(tmp_path) == ["a"]
     assert os.listdir(tmp_path) == []
+
+
+def test_a_file_system_without_locks_goes_without(tmp_path, monkeypatch):
+    def no_flock(handle, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", no_flock)
+    with only_writer(tmp_path / "a"):
+        write_json(tmp_path / "a" / "b.json", 1)
+    assert (tmp_path / "a" / "b.json").read_text() == "1\n"

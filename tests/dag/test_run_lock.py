@@ -1,5 +1,7 @@
 """Who is at work in a folder, as a snakemake that begins there finds out."""
 
+import errno
+import fcntl
 import os
 import shutil
 import subprocess
@@ -75,6 +77,20 @@ def test_a_lock_of_another_machine_stays(folder):
 def test_a_lock_of_nobody_known_stays(folder):
     assert RunLock().other is None
     assert any(LOCKED_FILES.iterdir())
+
+
+def test_a_file_system_without_locks_goes_without_and_says_so(folder, monkeypatch, caplog):
+    def no_flock(handle, operation):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(fcntl, "flock", no_flock)
+    lock = RunLock()
+    lock.announce()
+    assert lock.other is None
+    assert any(LOCKED_FILES.iterdir())
+    assert caplog.messages == [
+        "The file system of state/run.lock has no locks: two snakemakes here do not notice each other."
+    ]
 
 
 def test_settings_do_not_change_under_a_process_that_reads_them(tmp_path, monkeypatch):

@@ -82,12 +82,26 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
+def try_lock(handle: int) -> bool | None:
+    """Lock an open file for this process alone; ``False``: another one holds it, ``None``: there are no locks here.
+
+    Some network file systems know no ``flock`` (Lustre without ``-o flock``).
+    """
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
 @contextlib.contextmanager
 def only_writer(folder: str | Path) -> Iterator[None]:
     """Hold a folder while its files are written; wait while another process does.
 
     A job outlives a snakemake that was killed, and the next snakemake starts the same job. The lock ends with its
-    process and leaves no file, and no folder without files. File systems that lock no folders (NFS) go without.
+    process and leaves no file, and no folder without files. File systems without locks go without.
 
     Raises:
         UserError: the folder cannot be made.
@@ -100,13 +114,9 @@ def only_writer(folder: str | Path) -> Iterator[None]:
     except OSError as error:
         raise write_error(folder, error) from error
     try:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if try_lock(handle) is False:
             log.info("waiting: another process writes %s", folder)
             fcntl.flock(handle, fcntl.LOCK_EX)
-        except OSError:
-            log.debug("%s cannot be locked", folder)
         yield
     finally:
         os.close(handle)

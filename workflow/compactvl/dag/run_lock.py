@@ -3,7 +3,7 @@
 Snakemake's own lock is a list of files in ``.snakemake/locks``. It stays behind when its process is killed, and nothing
 in it says whose it is. So each snakemake holds a shared lock on ``state/run.lock`` from reading the Snakefile to its
 end, however that comes; who can lock that file alone knows that no other is there, and what is in ``.snakemake/locks``
-is stale. The file says which process began its jobs last.
+is stale. The file says which process began its jobs last. A file system without locks goes without all this.
 """
 
 import base64
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from compactvl.errors import UserError
-from compactvl.files import read_json, write_error
+from compactvl.files import read_json, try_lock, write_error
 
 LOCK = Path("state") / "run.lock"
 LOCKED_FILES = Path(".snakemake") / "locks"
@@ -44,16 +44,16 @@ class RunLock:
         except OSError as error:
             raise write_error(LOCK, error) from error
         self.other: str | None = None
-        holder = _holder()
-        try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        holder, alone = _holder(), try_lock(self._handle)
+        if alone is None:
+            log.warning("The file system of %s has no locks: two snakemakes here do not notice each other.", LOCK)
+            return
+        if not alone:
             self.other = _in_words(holder)
-        else:
-            # A lock of another machine is not always seen here.
-            if holder.get("host") == platform.node() and LOCKED_FILES.is_dir() and any(LOCKED_FILES.iterdir()):
-                shutil.rmtree(LOCKED_FILES)
-                log.warning("A snakemake that was killed (%s) left a lock; removed.", _in_words(holder))
+        # A lock of another machine is not always seen here.
+        elif holder.get("host") == platform.node() and LOCKED_FILES.is_dir() and any(LOCKED_FILES.iterdir()):
+            shutil.rmtree(LOCKED_FILES)
+            log.warning("A snakemake that was killed (%s) left a lock; removed.", _in_words(holder))
         fcntl.flock(self._handle, fcntl.LOCK_SH)
 
     def announce(self) -> None:
