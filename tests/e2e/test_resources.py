@@ -236,6 +236,7 @@ TRAIN = (
     "device.POLL_SECONDS = 0.02\n"
     "# Where the device files are: the one thing that is not as on a machine with devices.\n"
     "device.present_gpus.__defaults__ = (Path(sys.argv[1]),)\n"
+    "device.FOLDER = Path(sys.argv[1])\n"
     "sys.exit(main(sys.argv[2:]))\n"
 )
 
@@ -295,7 +296,7 @@ def test_real_training_jobs(devices, finished, machine, tmp_path):
     folder, jobs = machine(devices), []
     for seed in ("0", "1"):
         command = ["train", *JOB, "--seed", seed, "--out", str(tmp_path / seed)]
-        jobs += processes(finished, 1, TRAIN, folder, *command, TMPDIR=str(tmp_path))
+        jobs += processes(finished, 1, TRAIN, folder, *command)
     shown = []
     for job in jobs:
         shown.append(job.communicate(timeout=300)[1])

@@ -1,11 +1,22 @@
 """Where tensors live, and in which arithmetic. Here and not in training/: vision/ and text/ compute too."""
 
+import functools
+import logging
+import os
+
 import torch
 
+log = logging.getLogger(__name__)
 
+
+@functools.cache
 def compute_device() -> torch.device:
-    """The leased GPU if there is one, else the CPU."""
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    """The leased GPU if there is one, else the CPU; says so where a GPU was given and torch sees none."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if given := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        log.warning("computing on the CPU: torch sees no GPU, though CUDA_VISIBLE_DEVICES is %s", given)
+    return torch.device("cpu")
 
 
 def autocast(device: torch.device, precision: str) -> torch.autocast:

@@ -4,17 +4,20 @@ Snakemake's ``gpu=1`` counts jobs but hands out no device. A lease is a lock on 
 the process, however that ends. Nothing here imports torch: ``CUDA_VISIBLE_DEVICES`` must be set before it does.
 """
 
-import fcntl
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from compactvl.files import try_lock
 
 log = logging.getLogger(__name__)
 VARIABLE = "CUDA_VISIBLE_DEVICES"
+ORDER = "CUDA_DEVICE_ORDER"
+FOLDER = Path("/tmp")
+"""Where the lock files are: one folder a machine, whatever each user's ``TMPDIR``."""
 POLL_SECONDS = 2.0
 LINE_EVERY_SECONDS = 60.0
 
@@ -32,50 +35,56 @@ def lease(gpus: list[int] | None = None, folder: Path | None = None) -> Iterator
     ``CUDA_VISIBLE_DEVICES`` that is already set (by SLURM, or by the user; empty means "no GPU") is respected and
     nothing is locked. Without a GPU nothing happens and the job computes on the CPU.
 
+    CUDA counts the devices it sees from 0: a container that was given ``/dev/nvidia3`` alone has the device 0. So the
+    file's number is locked, and its place among those present is handed to CUDA.
+
     Args:
-        gpus: device numbers to choose from; default: :func:`present_gpus`.
-        folder: where the lock files are; default: one folder a machine, shared by all users.
+        gpus: numbers of the device files to choose from; default: :func:`present_gpus`.
+        folder: where the lock files are; default: :data:`FOLDER`.
 
     Yields:
-        The device's number, or ``None`` where nothing was leased.
+        The device's number to CUDA, or ``None`` where nothing was leased.
     """
-    if VARIABLE in os.environ:
-        yield None
-        return
     gpus = present_gpus() if gpus is None else gpus
-    if not gpus:
+    if VARIABLE in os.environ or not gpus:
         yield None
         return
-    folder = folder or Path(tempfile.gettempdir())
-    number, handle = _wait_for_one(gpus, folder)
-    os.environ[VARIABLE] = str(number)
+    number, handle = _wait_for_one(gpus, folder or FOLDER)
+    os.environ |= {VARIABLE: str(number), ORDER: "PCI_BUS_ID"}
     log.info("computing on GPU %d", number)
     try:
         yield number
     finally:
         del os.environ[VARIABLE]
-        os.close(handle)
+        if handle is not None:
+            os.close(handle)
 
 
-def _wait_for_one(gpus: list[int], folder: Path) -> tuple[int, int]:
+def _wait_for_one(gpus: list[int], folder: Path) -> tuple[int, int | None]:
     said = float("-inf")
     while True:
-        for number in gpus:
-            handle = _open_lock(folder / f"compactvl-gpu{number}.lock")
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        for number, gpu in enumerate(gpus):
+            path, handle, locked = folder / f"compactvl-gpu{gpu}.lock", None, None
+            with suppress(OSError):
+                handle = _open_lock(path)
+                locked = try_lock(handle)
+            if locked is None:
+                log.warning("%s cannot be locked: other jobs may compute on GPU %d too", path, number)
+            if locked is not False:
                 return number, handle
-            except BlockingIOError:
-                os.close(handle)
+            os.close(handle)
         if time.monotonic() - said >= LINE_EVERY_SECONDS:
             said = time.monotonic()
-            log.info("waiting for a GPU: %s are in use by other jobs", ", ".join(map(str, gpus)))
+            log.info("waiting for a GPU: %s are in use by other jobs", ", ".join(map(str, range(len(gpus)))))
         time.sleep(POLL_SECONDS)
 
 
 def _open_lock(path: Path) -> int:
-    """Open a lock file that another user may own: for reading is enough to lock it."""
+    """Open a lock file that another user may own: reading is enough to lock it."""
+    umask = os.umask(0o022)
     try:
+        return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
         return os.open(path, os.O_RDONLY)
-    except FileNotFoundError:
-        return os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    finally:
+        os.umask(umask)

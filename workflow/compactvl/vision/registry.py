@@ -28,6 +28,7 @@ from compactvl.config.encoders import (
 )
 from compactvl.errors import UserError
 from compactvl.files import sha256_bytes, sha256_file
+from compactvl.nn.compute import compute_device
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.preprocessing import INTERPOLATIONS, Preprocessing
 from compactvl.vision.weights import read_weights
@@ -54,7 +55,7 @@ def load_encoder(
     Raises:
         UserError: weights missing, damaged, of another model, or a size the model cannot take.
     """
-    device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or compute_device().type
     # On CPUs the fused attention operator is slower than plain products in bfloat16.
     fused = device != "cpu" or settings.precision == "fp32"
     model, preprocessing, facts = LOADERS[settings.loader](settings, weights_path, fused)
