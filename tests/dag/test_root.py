@@ -44,6 +44,24 @@ def place(config, path, value):
             {"kind": "folder", "path": "p", "captions": "c.csv"},
             'datasets: "my-photos" cannot be a name',
         ),
+        ("datasets.a+b", {"kind": "scenes"}, 'datasets: "a\\+b" cannot be a name; use letters, digits and underscores'),
+        (
+            "studies.edje.variants",
+            {"+a": {}},
+            r'studies\.edje\.variants: "\+a" cannot be a name; use letters, digits, \+ and',
+        ),
+        ("datasets.swaps.scenes", "swap", r'^datasets\.swaps\.scenes: unknown data set "swap"; did you mean "swaps"'),
+        (
+            "datasets.swaps.scenes",
+            "swaps",
+            r'swaps\.scenes: needs scenes, which data set "swaps" \(.*\) is not; name sce',
+        ),
+        (
+            "benchmarks.language.tasks.winoground.dataset",
+            "scene_vqa",
+            r"^benchmarks\.language\.tasks\.winoground\.dataset: needs caption choice, .*; name swaps$",
+        ),
+        ("benchmarks.gates.probe", "scene_vqa", r"^benchmarks\.gates\.probe: needs probe, .*; name scene_probe$"),
     ],
 )
 def test_a_wrong_setting_is_told_with_its_place(config, path, value, message):
@@ -65,6 +83,11 @@ def test_null_switches_an_entry_off(config):
     assert "efficientnet_lite0" not in validate_root(config).encoders
 
 
+def test_a_variant_is_named_for_what_it_combines(config):
+    place(config, "studies.edje.variants", {"dinov2_s+lite0": {}})
+    assert "dinov2_s+lite0" in validate_root(config).studies["edje"].variants
+
+
 @pytest.mark.parametrize("overlays", OVERLAYS)
 def test_shipped_configurations_are_valid_and_fit_the_schema(overlays):
     config = load_config([REPOSITORY / path for path in overlays], base=REPOSITORY / "config.yaml")
@@ -73,9 +96,10 @@ def test_shipped_configurations_are_valid_and_fit_the_schema(overlays):
     jsonschema.validate(config, json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
-def test_the_schema_refuses_what_the_models_refuse(config):
-    place(config, "sise", "demo")
-    with pytest.raises(jsonschema.ValidationError, match="sise"):
+@pytest.mark.parametrize(("path", "value"), [("sise", "demo"), ("datasets.scenes.concept", 8)])
+def test_the_schema_refuses_what_the_models_refuse(config, path, value):
+    place(config, path, value)
+    with pytest.raises(jsonschema.ValidationError, match=path.rpartition(".")[2]):
         jsonschema.validate(config, json.loads(schema_text()))
 
 

@@ -5,12 +5,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from pydantic import TypeAdapter
+from curating import is_made, make
 
-from compactvl.config.text_datasets import BabylmCaptionsSettings, BabylmTaskSettings
-from compactvl.data.babylm_captions import curate_babylm_captions
-from compactvl.data.babylm_tasks import curate_babylm_task, different_words
-from compactvl.data.canonical import CanonicalSet
+from compactvl.data.kinds.blimp import different_words
 from compactvl.data.vector_file import VectorFiles
 from compactvl.errors import UserError
 
@@ -28,8 +25,7 @@ def lines(path, *records):
 
 
 def curate(out, **settings):
-    curate_babylm_task("task", TypeAdapter(BabylmTaskSettings).validate_python(settings), out)
-    return CanonicalSet.open(out)
+    return make(out, "task", settings)
 
 
 def rows(done):
@@ -105,7 +101,7 @@ def test_bad_files_are_one_clear_line(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=message):
         curate(tmp_path / "out", kind="blimp", path=str(tmp_path / name))
-    assert not (tmp_path / "out/manifest.json").exists()
+    assert not is_made(tmp_path)
 
 
 def test_distractors_and_vectors_must_match(tmp_path):
@@ -117,7 +113,7 @@ def test_distractors_and_vectors_must_match(tmp_path):
     with pytest.raises(UserError, match=r"x\.jsonl has 1 items and .*v\.npy has 3 vectors"):
         curate(tmp_path / "out", kind="vqa", path=str(path), vectors=str(tmp_path / "v.npy"))
     for missing in ({"path": str(tmp_path / "no")}, {"path": str(path), "vectors": str(tmp_path / "no.npy")}):
-        with pytest.raises(UserError, match=r"is missing .*Ask THEM"):
+        with pytest.raises(UserError, match=r"is missing: Ask THEM"):
             curate(tmp_path / "out", kind="vqa", how_to_get="Ask THEM.", **missing)
 
 
@@ -152,12 +148,11 @@ def caption_settings(root, **changes):
         "vectors": [[str(root / "cc_1of2.npy"), str(root / "cc_2of2.npy")], str(root / "ln.npy")],
         "how_to_get": "Ask THEM.",
     }
-    return BabylmCaptionsSettings.model_validate(body | changes)
+    return body | changes
 
 
 def test_captions_are_aligned_with_their_vectors(captions, tmp_path):
-    curate_babylm_captions("c", caption_settings(captions), tmp_path / "out")
-    done = CanonicalSet.open(tmp_path / "out")
+    done = make(tmp_path / "out", "c", caption_settings(captions))
     items = done.items
     assert items.loc[[0, 30, 49, 52], ["item_id", "image_id", "caption", "file", "row", "pos"]].values.tolist() == [
         ["cc-0", "cc_1of2-0", "A dog 0", 0, 0, ""],
@@ -193,8 +188,7 @@ def test_vectors_are_not_read_whole(tmp_path):
 
 
 def test_changed_vector_files_are_named(captions, tmp_path):
-    curate_babylm_captions("c", caption_settings(captions), tmp_path / "out")
-    facts = CanonicalSet.open(tmp_path / "out").manifest["vectors"]
+    facts = make(tmp_path / "out", "c", caption_settings(captions)).manifest["vectors"]
     np.save(captions / "ln.npy", np.full((3, 768), np.nan))
     with pytest.raises(UserError, match="vector of image 'ln-1' has values that are not finite"):
         VectorFiles.open(facts).read(["cc_1of2-0", "ln-1"])
@@ -216,8 +210,8 @@ def test_length_mismatch_names_both_files(captions, tmp_path):
     with pytest.raises(
         UserError, match=r"cc\.json has 50 captions and .*cc_1of2\.npy \+ .*cc_2of2\.npy has 49 vectors"
     ):
-        curate_babylm_captions("c", caption_settings(captions), tmp_path / "out")
-    assert not (tmp_path / "out/manifest.json").exists()
+        make(tmp_path / "out", "c", caption_settings(captions))
+    assert not is_made(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -232,7 +226,7 @@ def test_length_mismatch_names_both_files(captions, tmp_path):
 def test_bad_vector_files_are_named(captions, tmp_path, array, message):
     np.save(captions / "ln.npy", array, allow_pickle=True)
     with pytest.raises(UserError, match=message):
-        curate_babylm_captions("c", caption_settings(captions), tmp_path / "out")
+        make(tmp_path / "out", "c", caption_settings(captions))
 
 
 def test_damaged_captions_and_vectors(captions, tmp_path):
@@ -240,20 +234,20 @@ def test_damaged_captions_and_vectors(captions, tmp_path):
     for content in (b"", whole[:5], whole[:-100], b"not numpy at all"):
         (captions / "ln.npy").write_bytes(content)
         with pytest.raises(UserError, match=r"ln\.npy is not a readable"):
-            curate_babylm_captions("c", caption_settings(captions), tmp_path / "out")
+            make(tmp_path / "out", "c", caption_settings(captions))
     (captions / "ln.npy").write_bytes(whole)
     for content, message in (('["a", " ", "b"]', "row 1: ' ' is not a caption"), ("{}", "is not a JSON list")):
         (captions / "ln.json").write_text(content)
         with pytest.raises(UserError, match=message):
-            curate_babylm_captions("c", caption_settings(captions), tmp_path / "out")
+            make(tmp_path / "out", "c", caption_settings(captions))
     (captions / "ln.json").unlink()
-    with pytest.raises(UserError, match=r"ln\.json is missing .*Ask THEM"):
-        curate_babylm_captions("c", caption_settings(captions), tmp_path / "out")
+    with pytest.raises(UserError, match=r"ln\.json is missing: Ask THEM"):
+        make(tmp_path / "out", "c", caption_settings(captions))
     (captions / "sub").mkdir()
     np.save(captions / "sub/cc_1of2.npy", np.zeros((3, 768)))
     (captions / "ln.json").write_text('["a", "b", "c"]')
     same = [[str(captions / "cc_1of2.npy"), str(captions / "cc_2of2.npy")], str(captions / "sub/cc_1of2.npy")]
     with pytest.raises(UserError, match=r"two vector files are named cc_1of2\.npy"):
-        curate_babylm_captions("c", caption_settings(captions, vectors=same), tmp_path / "out")
-    with pytest.raises(ValueError, match="captions has 2 files and vectors 1"):
-        caption_settings(captions, vectors=[str(captions / "ln.npy")])
+        make(tmp_path / "out", "c", caption_settings(captions, vectors=same))
+    with pytest.raises(UserError, match="captions has 2 files and vectors 1"):
+        make(tmp_path / "out", "c", caption_settings(captions, vectors=[str(captions / "ln.npy")]))

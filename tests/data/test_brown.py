@@ -5,17 +5,15 @@ import tarfile
 from collections import Counter
 
 import pytest
+from curating import is_made, make
 
-from compactvl.config.ratios import SplitRatios
-from compactvl.config.text_datasets import BrownSettings
-from compactvl.data.brown import curate_brown, split_documents
+from compactvl.data.brown import split_documents
 from compactvl.data.brown_tags import UNIVERSAL, universal
-from compactvl.data.canonical import CanonicalSet
 from compactvl.data.members import read_members
+from compactvl.data.ratios import SplitRatios
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
 
-SETTINGS = BrownSettings(kind="brown")
 # Counted by others (NLTK's book and corpus reader, with the map's later entry NR-TL → NOUN).
 UNIVERSAL_COUNTS = {
     "NOUN": 275558, "VERB": 182750, ".": 147565, "ADP": 144766, "DET": 137019, "ADJ": 83721, "ADV": 56239,
@@ -33,9 +31,8 @@ def archive(path, **files):
     return path
 
 
-def curate(path, out, settings=SETTINGS):
-    curate_brown("brown", settings, {"brown": path}, {"brown": "0"}, out)
-    return CanonicalSet.open(out)
+def curate(path, out):
+    return make(out, "brown", {"kind": "brown"}, {"brown": path})
 
 
 @pytest.mark.parametrize(
@@ -94,7 +91,7 @@ def test_small_archive(tmp_path):
 def test_damaged_archives_are_one_clear_line(tmp_path, files, message):
     with pytest.raises(UserError, match=message):
         curate(archive(tmp_path / "b.tgz", **files), tmp_path / "out")
-    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert not is_made(tmp_path)
 
 
 def test_reading_many_members_is_safe(tmp_path):
@@ -135,9 +132,7 @@ def test_held_out_repetitions_are_dropped(tmp_path):
 
 @pytest.fixture(scope="module")
 def brown(source_archive, tmp_path_factory):
-    path, folder = source_archive("brown"), tmp_path_factory.mktemp("brown")
-    curate_brown("brown", BrownSettings(kind="brown"), {"brown": path}, {"brown": "0"}, folder)
-    return CanonicalSet.open(folder)
+    return curate(source_archive("brown"), tmp_path_factory.mktemp("brown"))
 
 
 def test_the_whole_corpus(brown, source_archive, tmp_path):

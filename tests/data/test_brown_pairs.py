@@ -4,12 +4,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from curating import make
 
-from compactvl.config.text_datasets import PARADIGMS, BrownPairsSettings, BrownSettings
-from compactvl.data.brown import curate_brown
-from compactvl.data.brown_pairs import as_written, curate_brown_pairs, unigram_accuracy
-from compactvl.data.canonical import CanonicalSet
+from compactvl.data.brown_pairs import as_written, unigram_accuracy
 from compactvl.data.inflection import IRREGULAR_VERBS
+from compactvl.data.kinds.brown_pairs import PARADIGMS, Settings
 from compactvl.data.pair_rules import RULES, Lexicon, Sentence
 from compactvl.errors import UserError
 
@@ -102,17 +101,18 @@ def test_case_of_letters_follows_the_place():
 
 
 @pytest.fixture(scope="module")
-def brown(source_archive, tmp_path_factory):
-    path, folder = source_archive("brown"), tmp_path_factory.mktemp("brown")
-    curate_brown("brown", BrownSettings(kind="brown"), {"brown": path}, {"brown": "0"}, folder)
-    return CanonicalSet.open(folder)
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("sets")
 
 
 @pytest.fixture(scope="module")
-def pairs(brown, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pairs")
-    curate_brown_pairs("brown_pairs", BrownPairsSettings(kind="brown_pairs"), brown, {}, folder)
-    return CanonicalSet.open(folder)
+def brown(source_archive, root):
+    return make(root, "brown", {"kind": "brown"}, {"brown": source_archive("brown")})
+
+
+@pytest.fixture(scope="module")
+def pairs(brown, root):
+    return make(root, "brown_pairs", {"kind": "brown_pairs"})
 
 
 def test_the_whole_set(pairs, brown):
@@ -161,20 +161,17 @@ def test_unigram_accuracy_counts_ties_as_wrong(pairs):
     assert unigram_accuracy(rows, Counter("aab")) == pytest.approx(1 / 3, abs=1e-4)
 
 
-def test_same_settings_same_bytes(pairs, brown, tmp_path):
-    settings = BrownPairsSettings(kind="brown_pairs")
-    curate_brown_pairs("brown_pairs", settings, brown, {}, tmp_path / "a")
-    assert (tmp_path / "a/items.parquet").read_bytes() == (pairs.folder / "items.parquet").read_bytes()
-    curate_brown_pairs("brown_pairs", settings.model_copy(update={"seed": 1}), brown, {}, tmp_path / "b")
-    assert (tmp_path / "b/items.parquet").read_bytes() != (pairs.folder / "items.parquet").read_bytes()
+def test_same_settings_same_bytes(pairs, root):
+    for seed, same in ((0, True), (1, False)):
+        other = make(root, f"pairs_{seed}", {"kind": "brown_pairs", "seed": seed})
+        equal = (other.folder / "items.parquet").read_bytes() == (pairs.folder / "items.parquet").read_bytes()
+        assert equal is same
 
 
-def test_mistakes_are_one_clear_line(pairs, brown, tmp_path):
-    settings = BrownPairsSettings(kind="brown_pairs")
-    with pytest.raises(UserError, match="'brown_pairs' is not a data set of kind brown"):
-        curate_brown_pairs("x", settings, pairs, {}, tmp_path)
-    many = BrownPairsSettings.model_validate({"kind": "brown_pairs", "per_paradigm": {"test": 5000}})
+def test_mistakes_are_one_clear_line(pairs, root):
+    with pytest.raises(UserError, match=r"datasets\.x\.brown: 'brown_pairs' is not a data set of kind brown"):
+        make(root, "x", {"kind": "brown_pairs", "brown": "brown_pairs"})
     with pytest.raises(UserError, match=r"only \d+ of 5000 test pairs of subject_verb_agreement"):
-        curate_brown_pairs("x", many, brown, {}, tmp_path)
+        make(root, "x", {"kind": "brown_pairs", "per_paradigm": {"test": 5000}})
     with pytest.raises(ValueError, match="paradigms has the same name twice"):
-        BrownPairsSettings(kind="brown_pairs", paradigms=("pronoun_case", "pronoun_case"))
+        Settings(kind="brown_pairs", paradigms=("pronoun_case", "pronoun_case"))

@@ -5,14 +5,11 @@ import json
 
 import numpy as np
 import pytest
+from curating import is_made, make
 from PIL import Image
 
-from compactvl.config.base import validate
-from compactvl.config.datasets import FolderSettings, KarpathySettings, SplitRatios
-from compactvl.data.canonical import CanonicalSet
-from compactvl.data.folder import curate_folder, split_by_ratio
-from compactvl.data.karpathy import curate_karpathy
 from compactvl.data.photos import read_photo
+from compactvl.data.ratios import SplitRatios
 from compactvl.errors import UserError
 
 HEADER = "image,caption,split\n"
@@ -37,9 +34,7 @@ def album(tmp_path):
 
 
 def curate(album, out, **settings):
-    body = {"kind": "folder", "path": str(album), "captions": "captions.csv"} | settings
-    curate_folder("mine", validate(FolderSettings, body, "datasets.mine"), out)
-    return CanonicalSet.open(out)
+    return make(out, "mine", {"kind": "folder", "path": str(album), "captions": "captions.csv"} | settings)
 
 
 def test_folder_becomes_a_data_set(album, tmp_path):
@@ -79,7 +74,7 @@ def test_bad_captions_are_one_clear_line(album, tmp_path, content, message):
     with pytest.raises(UserError, match=message) as caught:
         curate(album, tmp_path / "out")
     assert "\n" not in str(caught.value)
-    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert not is_made(tmp_path)
 
 
 def test_broken_image_is_named(album, tmp_path):
@@ -96,17 +91,17 @@ def test_the_same_photo_in_two_splits_is_a_leak(album, tmp_path):
     (album / "captions.csv").write_text(HEADER + "a.jpg,x,val\nb.png,y,train\nd.png,z,test\n")
     with pytest.raises(UserError, match="same image in two splits"):
         curate(album, tmp_path / "out")
-    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert not is_made(tmp_path)
 
 
 def test_ratios_hold_and_adding_images_moves_none():
     ratios = SplitRatios(train=0.7, val=0.1, test=0.2)
     ids = [f"{n}.jpg" for n in range(4000)]
-    splits = [split_by_ratio(i, ratios, 0) for i in ids]
+    splits = [ratios.split_of(i, 0) for i in ids]
     for split in ("train", "val", "test"):
         assert abs(splits.count(split) / 4000 - getattr(ratios, split)) < 0.03
-    assert splits != [split_by_ratio(i, ratios, 1) for i in ids]
-    assert {split_by_ratio(i, SplitRatios(train=1, val=0, test=0), 0) for i in ids} == {"train"}
+    assert splits != [ratios.split_of(i, 1) for i in ids]
+    assert {SplitRatios(train=1, val=0, test=0).split_of(i, 0) for i in ids} == {"train"}
 
 
 def test_photographs_of_many_forms(tmp_path):
@@ -144,27 +139,24 @@ def karpathy_file(path, **changes):
 
 
 def karpathy_settings(tmp_path):
-    return KarpathySettings(
-        kind="karpathy",
-        images=str(tmp_path / "coco"),
-        annotations=str(tmp_path / "dataset.json"),
-        how_to_get="Get it THERE.",
-    )
+    files = {"images": str(tmp_path / "coco"), "annotations": str(tmp_path / "dataset.json")}
+    return {"kind": "karpathy", **files, "how_to_get": "Get it THERE."}
 
 
 def test_karpathy(tmp_path):
     settings = karpathy_settings(tmp_path)
-    with pytest.raises(UserError, match=r"dataset.json is missing .*Get it THERE"):
-        curate_karpathy("coco", settings, tmp_path / "out")
+    with pytest.raises(UserError) as caught:
+        make(tmp_path / "out", "coco", settings)
+    assert str(caught.value).splitlines() == [
+        f"datasets.coco.images: the folder {tmp_path}/coco is missing: Get it THERE.",
+        f"datasets.coco.annotations: {tmp_path}/dataset.json is missing: Get it THERE.",
+    ]
     karpathy_file(tmp_path / "dataset.json")
-    with pytest.raises(UserError, match=r"folder .*coco is missing .*Get it THERE"):
-        curate_karpathy("coco", settings, tmp_path / "out")
     photo(tmp_path / "coco" / "val2014" / "a.jpg", 1)
     with pytest.raises(UserError, match=r"1 of 2 images are missing .*b\.jpg. Get it THERE"):
-        curate_karpathy("coco", settings, tmp_path / "out")
+        make(tmp_path / "out", "coco", settings)
     photo(tmp_path / "coco" / "val2014" / "b.jpg", 2)
-    curate_karpathy("coco", settings, tmp_path / "out")
-    done = CanonicalSet.open(tmp_path / "out")
+    done = make(tmp_path / "out", "coco", settings)
     assert done.items[["item_id", "image_id", "split", "caption"]].values.tolist() == [
         ["4", "a.jpg", "train", "A dog."],
         ["5", "b.jpg", "test", "A cat."],
@@ -190,15 +182,14 @@ def test_bad_karpathy_entries_are_named(tmp_path, changes, message):
     karpathy_file(tmp_path / "dataset.json", **changes)
     (tmp_path / "coco").mkdir()
     with pytest.raises(UserError, match=message):
-        curate_karpathy("coco", karpathy_settings(tmp_path), tmp_path / "out")
+        make(tmp_path / "out", "coco", karpathy_settings(tmp_path))
 
 
 def test_real_photographs(samples, tmp_path):
     if not (samples / "flickr8k_600").is_dir():
         pytest.skip("the sample data has no flickr8k_600")
     settings = {"kind": "folder", "path": str(samples / "flickr8k_600"), "karpathy": "dataset.json", "max_side": 64}
-    curate_folder("flickr", validate(FolderSettings, settings, "datasets.flickr"), tmp_path)
-    done = CanonicalSet.open(tmp_path)
+    done = make(tmp_path, "flickr", settings)
     assert len(done) == 600
     assert len(done.items) == 3000
     assert set(done.items["split"]) == {"train", "val", "test"}

@@ -7,35 +7,29 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from curating import make
 
-from compactvl.config.scene_datasets import SceneEwokSettings, SceneProbeSettings, SceneVqaSettings
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.plurals import article, plural
 from compactvl.data.scene import Group, Relation, Scene, scene_from_meta
-from compactvl.data.scene_ewok import DOMAINS, curate_scene_ewok
-from compactvl.data.scene_probe import TYPES, curate_scene_probe
+from compactvl.data.scene_ewok import DOMAINS
+from compactvl.data.scene_probe import TYPES
 from compactvl.data.scene_texts import share
-from compactvl.data.scene_vqa import curate_scene_vqa
 from compactvl.errors import UserError
 
 SIZES = {"val": 12, "test": 16}
 PROBE_SIZES = {"val": 40, "test": 60}
 NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four"}
 MADE = {
-    "ewok": (curate_scene_ewok, SceneEwokSettings(kind="scene_ewok", items=SIZES)),
-    "vqa": (curate_scene_vqa, SceneVqaSettings(kind="scene_vqa", questions=SIZES)),
-    "probe": (curate_scene_probe, SceneProbeSettings(kind="scene_probe", items=PROBE_SIZES)),
+    "ewok": {"kind": "scene_ewok", "items": SIZES},
+    "vqa": {"kind": "scene_vqa", "questions": SIZES},
+    "probe": {"kind": "scene_probe", "items": PROBE_SIZES},
 }
 
 
 @pytest.fixture(scope="module")
-def tasks(scenes, tmp_path_factory) -> dict[str, CanonicalSet]:
-    made = {}
-    for name, (curate, settings) in MADE.items():
-        folder = tmp_path_factory.mktemp(name)
-        curate(name, settings, scenes, {"set scenes": "0"}, folder)
-        made[name] = CanonicalSet.open(folder)
-    return made
+def tasks(scenes, root) -> dict[str, CanonicalSet]:
+    return {name: make(root, name, settings) for name, settings in MADE.items()}
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +38,7 @@ def metas(scenes) -> dict[str, dict]:
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_items_are_of_held_out_scenes_and_of_the_seed(tasks, scenes, tmp_path, name):
+def test_items_are_of_held_out_scenes_and_of_the_seed(tasks, scenes, root, name):
     items = tasks[name].items
     splits = dict(zip(scenes.images["image_id"], scenes.images["split"], strict=True))
     assert set(items["split"]) == {"val", "test"}
@@ -52,23 +46,20 @@ def test_items_are_of_held_out_scenes_and_of_the_seed(tasks, scenes, tmp_path, n
         assert (items["image_id"].map(splits) == items["split"]).all()
         assert tasks[name].manifest["images_of"] == "scenes"
     assert len(tasks[name]) == 0
-    curate, settings = MADE[name]
     for seed, same in ((0, True), (1, False)):
-        curate(name, settings.model_copy(update={"seed": seed}), scenes, {"set scenes": "0"}, tmp_path / str(seed))
-        assert (CanonicalSet.open(tmp_path / str(seed)).manifest["files"] == tasks[name].manifest["files"]) is same
+        other = make(root, f"{name}_{seed}", MADE[name] | {"seed": seed})
+        assert (other.manifest["files"] == tasks[name].manifest["files"]) is same
 
 
 @pytest.mark.parametrize("name", MADE)
-def test_too_many_items_and_wrong_sets_are_one_clear_line(tasks, scenes, tmp_path, name):
-    curate, settings = MADE[name]
+def test_too_many_items_and_wrong_sets_are_one_clear_line(tasks, root, name):
     field = "questions" if name == "vqa" else "items"
-    sizes = type(getattr(settings, field))(val=10_000, test=1)
     with pytest.raises(
         UserError, match=rf"datasets\.x\.{field}\.val: (10000|5000) val .* asked for, the scenes give \d+; ask"
     ):
-        curate("x", settings.model_copy(update={field: sizes}), scenes, {}, tmp_path)
-    with pytest.raises(UserError, match="is not a data set of kind scenes"):
-        curate("x", settings, tasks["ewok"], {}, tmp_path)
+        make(root, "x", MADE[name] | {field: {"val": 10_000, "test": 1}})
+    with pytest.raises(UserError, match=r"datasets\.x\.scenes: 'ewok' is not a data set of kind scenes"):
+        make(root, "x", MADE[name] | {"scenes": "ewok"})
 
 
 def test_share_fills_up_from_longer_lists():

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compactvl.config.datasets import ScenesSettings
 from compactvl.data.audit import audit_splits
 from compactvl.data.captions import TAGS, Captioner
 from compactvl.data.concepts import CORE, Concept
+from compactvl.data.kinds.scenes import Settings
 from compactvl.data.plurals import plural
 from compactvl.data.scene import Group, Relation, Scene, exchange, scene_from_meta
 from compactvl.data.scenes import Sampler, draw_splits
 from compactvl.errors import UserError
 
-SETTINGS = ScenesSettings(kind="scenes")
+SETTINGS = Settings(kind="scenes")
 CONCEPTS = {name: Concept(name, plural(name), "0") for name in CORE}
 NUMBER = {"a": 1, "an": 1, "one": 1, "single": 1, "two": 2, "pair": 2, "three": 3, "four": 4}
 SIZES = {"big": "big", "large": "big", "small": "small", "little": "small"}
@@ -203,6 +203,6 @@ def test_same_seed_same_bytes_other_seed_other_scenes(make_set, scenes, tmp_path
 
 
 def test_too_many_scenes_is_one_clear_line():
-    settings = ScenesSettings(kind="scenes", images={"train": 10, "val": 10, "test": 2000})
+    settings = Settings(kind="scenes", images={"train": 10, "val": 10, "test": 2000})
     with pytest.raises(UserError, match=r"only \d+ of 2000 different test scenes found with 4 concepts"):
         draw_splits(settings, ["dog", "cat", "cow", "pig"])

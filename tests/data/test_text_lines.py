@@ -5,17 +5,13 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from curating import is_made, make
 
-from compactvl.config.text_datasets import TextLinesSettings
-from compactvl.data.canonical import CanonicalSet
-from compactvl.data.text_lines import curate_text_lines
 from compactvl.errors import UserError
 
 
 def curate(root, out, **settings):
-    body = {"kind": "text_lines", "path": str(root), "how_to_get": "Ask THEM."} | settings
-    curate_text_lines("text", TextLinesSettings.model_validate(body), out)
-    return CanonicalSet.open(out)
+    return make(out, "text", {"kind": "text_lines", "path": str(root), "how_to_get": "Ask THEM."} | settings)
 
 
 @pytest.fixture
@@ -68,14 +64,13 @@ def test_bad_files_are_one_clear_line(tmp_path, content, message):
     (tmp_path / "x.train").write_bytes(content)
     with pytest.raises(UserError, match=message):
         curate(tmp_path, tmp_path / "out")
-    assert not (tmp_path / "out/manifest.json").exists()
+    assert not is_made(tmp_path)
 
 
 def test_missing_files_say_where_to_get_them(tmp_path):
-    with pytest.raises(UserError, match=r"the folder .*no is missing \(datasets\.text\.path\)\. Ask THEM"):
-        curate(tmp_path / "no", tmp_path / "out")
-    with pytest.raises(UserError, match=r"has no files \*\.train .*Ask THEM"):
-        curate(tmp_path, tmp_path / "out")
+    for folder, missing in ((tmp_path / "no", "no"), (tmp_path, r"\*\.train")):
+        with pytest.raises(UserError, match=rf"^datasets\.text\.path: {tmp_path}/{missing} is missing: Ask THEM"):
+            curate(folder, tmp_path / "out")
 
 
 def test_tagger_gives_a_tag_a_word(corpus, tmp_path, monkeypatch):

@@ -79,7 +79,7 @@ PNG = encoded(picture(7))
 # id, files of the album that are written (None: removed), parts of the one line
 ALBUMS = [
     # captions.csv
-    ("no captions file", {"captions.csv": None}, ("album/captions.csv is missing", "columns image,caption[,split]")),
+    ("no captions file", {"captions.csv": None}, ("datasets.mine.captions: album/captions.csv is missing: put it there",)),
     ("empty file", {"captions.csv": ""}, ("album/captions.csv: no column 'image'", "the first line must be")),
     ("header alone", {"captions.csv": "image,caption\n"}, ("album/captions.csv has no captions", "one row a caption")),
     ("no column caption", {"captions.csv": "image,text\na.png,x\n"}, ("captions.csv: no column 'caption' (columns: image, text)",)),

@@ -60,7 +60,7 @@ SOUND_VQA = {"x.json": json.dumps([VQA] * 3), "v.npy": VECTORS}
 # id, settings, files of the folder in/, parts of the one line
 FILES = [
     # one record a line
-    ("no file", "blimp", {}, ("in/x.jsonl is missing (datasets.mine.path)", "Ask THEM.")),
+    ("no file", "blimp", {}, ("datasets.mine.path: in/x.jsonl is missing: Ask THEM.",)),
     ("no records", "blimp", {"x.jsonl": "\n"}, ("in/x.jsonl has no records",)),
     ("half a line", "blimp", {"x.jsonl": lines(PAIR) + '{"sentence_good": '}, ("in/x.jsonl line 2 is not JSON",)),
     ("nested without end", "blimp", {"x.jsonl": "[" * 200_000}, ("in/x.jsonl line 1 is not JSON",)),
@@ -69,7 +69,7 @@ FILES = [
     ("Latin-1", "blimp", {"x.jsonl": b'{"sentence_good": "\xe4"}'}, ("in/x.jsonl line 1 is not UTF-8", "save the file as UTF-8")),
     ("missing key", "blimp", {"x.jsonl": lines(PAIR, {"sentence_good": "x"})}, ("in/x.jsonl line 2: field 'sentence_bad' is missing",)),
     ("number for a sentence", "blimp", {"x.jsonl": lines(PAIR | {"sentence_bad": 3})}, ("in/x.jsonl line 1: field 'sentence_bad' is 3, no text",)),
-    ("folder without files", "folder", {"readme.txt": "x"}, ("in has no .json or .jsonl files (datasets.mine.path)", "Ask THEM.")),
+    ("folder without files", "folder", {"readme.txt": "x"}, ("datasets.mine.path: in/*.json or *.jsonl is missing: Ask THEM.",)),
     ("the same file twice", "folder", {"x.jsonl": lines(PAIR), "x.json": json.dumps([PAIR])}, ("item id 'x-0' occurs twice",)),
     ("BLiMP as EWoK", "ewok", {"x.jsonl": lines(PAIR)}, ("in/x.jsonl line 1: field 'Context1' is missing",)),
     ("empty target", "ewok", {"x.jsonl": lines(EWOK | {"Target2": " "})}, ("in/x.jsonl line 1: field 'Target2' is ' ', no text",)),
@@ -81,11 +81,11 @@ FILES = [
     ("distractor that is no text", "vqa", SOUND_VQA | {"x.json": json.dumps([VQA | {"distractors": [1, *"abcdef"]}])}, ("in/x.json row 0: field 'distractors' has an answer that is no text",)),
     ("a vector too few", "vqa", SOUND_VQA | {"v.npy": npy(np.ones((2, 4)))}, ("in/x.json has 3 items and in/v.npy has 2 vectors", "row by row")),
     # text lines
-    ("no text files", "text", {"a.txt": "x"}, ("in has no files *.train (datasets.mine.pattern)", "Ask THEM.")),
+    ("no text files", "text", {"a.txt": "x"}, ("datasets.mine.path: in/*.train is missing: Ask THEM.",)),
     ("nothing but blanks", "text", {"a.train": " \n\n"}, ("the files *.train of in have no text (datasets.mine)",)),
     ("Latin-1 text", "text", {"a.train": b"fine\ncaf\xe9\n"}, ("in/a.train line 2 is not UTF-8 (byte 3 of the line)", "save the file as UTF-8")),
     # captions with vectors
-    ("captions missing", "captions", {"v.npy": VECTORS}, ("in/c.json is missing (datasets.mine)",)),
+    ("captions missing", "captions", {"v.npy": VECTORS}, ("datasets.mine.captions: in/c.json is missing: ",)),
     ("captions are no list", "captions", SOUND_CAPTIONS | {"c.json": "{}"}, ("in/c.json is not a JSON list of captions",)),
     ("caption that is no text", "captions", SOUND_CAPTIONS | {"c.json": '["a", null, "c"]'}, ("in/c.json row 1: None is not a caption",)),
     ("a vector too many", "captions", SOUND_CAPTIONS | {"v.npy": npy(np.ones((4, 4)))}, ("in/c.json has 3 captions and in/v.npy has 4 vectors",)),

@@ -42,7 +42,7 @@ wildcard_constraints:
     encoder=r"[A-Za-z][A-Za-z0-9_]*",
     dataset=r"[A-Za-z][A-Za-z0-9_]*",
     study=r"[A-Za-z][A-Za-z0-9_]*",
-    variant=r"[A-Za-z][A-Za-z0-9_]*",
+    variant=r"[A-Za-z][A-Za-z0-9_+]*",
     benchmark=r"[A-Za-z][A-Za-z0-9_]*",
     seed=r"[0-9]+",
     file=r"[A-Za-z0-9][A-Za-z0-9._-]*\.(tgz|whl)",

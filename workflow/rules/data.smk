@@ -90,6 +90,6 @@ rule curate:
     resources:
         mem_mb=2000,
     params:
-        source=plan.digest("curate"),
+        source=lambda wildcards: plan.curate_digest(wildcards.dataset),
     shell:
         "compactvl curate --settings {input.settings} > {log} 2>&1"

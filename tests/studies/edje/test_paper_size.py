@@ -18,7 +18,7 @@ from compactvl.config.overlay import load_config
 from compactvl.config.weights import TransformersBert
 from compactvl.dag.plan import Plan
 from compactvl.data.canonical import CanonicalSet
-from compactvl.data.curate import curate
+from compactvl.data.curate import Curation, curate
 from compactvl.files import read_json
 from compactvl.records.layout import Layout
 from compactvl.records.record import read_manifest, verify_files
@@ -233,7 +233,7 @@ def world(tmp_path_factory, source_archive):
     plan = paper(layout)
     write_coco(root / "coco")
     files = {"images": str(root / "coco/images"), "annotations": str(root / "coco/dataset_coco.json")}
-    curate("coco", plan.root.datasets["coco"].model_copy(update=files), layout, {})
+    curate(plan.root.datasets["coco"].model_copy(update=files), Curation("coco", layout))
     coco = CanonicalSet.open(layout.dataset("coco"))
     for encoder, width in (("siglip2_l16_384", 1024), ("siglip2_b16_384", 768)):
         write_tokens(layout, coco, encoder, width)

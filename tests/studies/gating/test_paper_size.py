@@ -20,7 +20,7 @@ from tokenizers import models, pre_tokenizers, trainers
 from compactvl.config.overlay import load_config, merge
 from compactvl.dag.plan import Plan
 from compactvl.data.canonical import CanonicalSet
-from compactvl.data.curate import curate
+from compactvl.data.curate import Curation, curate
 from compactvl.errors import UserError
 from compactvl.files import read_json
 from compactvl.records.layout import Layout
@@ -313,7 +313,7 @@ def world(tmp_path_factory):
         plan = paper(layout, {"studies": {"gating": {"variants": SMALL}}})
         for name in SETS:
             assert all(Path(path).is_file() for path in plan.external(name))
-            curate(name, plan.root.datasets[name], layout, {})
+            curate(plan.root.datasets[name], Curation(name, layout))
         yield World(layout, plan)
     shutil.rmtree(root)
 

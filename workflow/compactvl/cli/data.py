@@ -58,12 +58,11 @@ def _weights(args: argparse.Namespace) -> None:
 
 
 def _curate(args: argparse.Namespace) -> None:
-    from compactvl.dag.stages import stage_digest
+    from functools import partial
 
-    stage_digest("curate")  # read now what runs now, for the provenance: it may be edited meanwhile
-    from compactvl.config.datasets import DatasetSettings
+    from compactvl.config.kinds import DATA_KINDS, find_kind, kind_names, validate_kinds
     from compactvl.config.sources import SourceSettings
-    from compactvl.data.curate import curate
+    from compactvl.dag.stages import curate_digest
     from compactvl.errors import UserError
     from compactvl.files import read_json
     from compactvl.records.layout import Layout
@@ -71,11 +70,19 @@ def _curate(args: argparse.Namespace) -> None:
     body = read_json(args.settings)
     if not isinstance(body, dict) or not isinstance(body.get("sources", {}), dict) or "settings" not in body:
         raise UserError(f"{args.settings} is not a data set's settings file; run snakemake once to write it again")
+    found, problems = validate_kinds(
+        {"settings": body["settings"]}, str(args.settings), kind_names(DATA_KINDS), partial(find_kind, DATA_KINDS)
+    )
+    if problems:
+        raise UserError("\n".join(problems))
+    settings = found["settings"]
     sources = {
         name: read_settings(args.settings, SourceSettings, value) for name, value in body.get("sources", {}).items()
     }
-    settings = read_settings(args.settings, DatasetSettings, body["settings"])
-    curate(args.settings.stem, settings, Layout(), sources)
+    code = curate_digest(settings.kind)  # of what runs now, for the provenance: it may be edited meanwhile
+    from compactvl.data.curate import Curation, curate
+
+    curate(settings, Curation(args.settings.stem, Layout(), sources, code))
 
 
 COMMANDS = [

@@ -18,6 +18,8 @@ def follow(annotation: Any, loc: Sequence[Any]) -> tuple[list[str], Any]:
     """
     path: list[str] = []
     for part in loc:
+        if part == "[key]":
+            continue
         annotation, discriminator = _bare(annotation)
         if discriminator is not None:
             annotation = members_of(annotation, discriminator).get(str(part))
@@ -28,9 +30,8 @@ def follow(annotation: Any, loc: Sequence[Any]) -> tuple[list[str], Any]:
             path.append(str(part))
             annotation = fields.get(part, annotation)
         elif typing.get_origin(annotation) is dict:
-            if part != "[key]":
-                path.append(str(part))
-                annotation = arguments[1]
+            path.append(str(part))
+            annotation = arguments[1]
         elif isinstance(part, int):
             path.append(str(part))
             annotation = arguments[min(part, len(arguments) - 1)] if arguments else None

@@ -6,6 +6,7 @@ from pydantic import Field, field_validator
 
 from compactvl.config.base import Strict
 from compactvl.config.language_benchmarks import GatesBenchmark, LanguageBenchmark
+from compactvl.config.references import Ref
 
 LONGEST_LIST = 10
 """R@10 is the longest list reported, so at least ten candidates are kept."""
@@ -15,7 +16,9 @@ class RetrievalBenchmark(Strict):
     """Two-stage text-to-image and image-to-text retrieval, R@1/5/10."""
 
     kind: Literal["retrieval"] = Field(description="Text-to-image and image-to-text retrieval with reranked pools.")
-    dataset: str = Field(min_length=1, description="Name of the canonical data set.")
+    dataset: Annotated[str, Ref("datasets", "captioned_images")] = Field(
+        min_length=1, description="Name of the canonical data set."
+    )
     split: Literal["train", "val", "test"] = Field(default="test", description="Split whose images are the gallery.")
     pools: tuple[int, ...] = Field(
         default=(10,), min_length=1, description="Numbers of first-stage candidates that are reranked; one metric each."
@@ -51,7 +54,7 @@ class WinogroundBenchmark(Strict):
     """Two images and two captions of the same words: text, image and group score."""
 
     kind: Literal["winoground"] = Field(description="Two images, two captions of the same words.")
-    dataset: str = Field(
+    dataset: Annotated[str, Ref("datasets", "winoground")] = Field(
         min_length=1, description="Name of the canonical data set (item_id, image_0/1, caption_0/1, kind)."
     )
     split: Literal["train", "val", "test"] = Field(default="test", description="Split that is scored.")
@@ -62,7 +65,9 @@ class EfficiencyBenchmark(Strict):
     """Latency and throughput of the online stage on the machine at hand."""
 
     kind: Literal["efficiency"] = Field(description="Latency, throughput and storage of the online stage.")
-    dataset: str = Field(min_length=1, description="Data set whose captions and stored tokens are scored.")
+    dataset: Annotated[str, Ref("datasets", "captioned_images")] = Field(
+        min_length=1, description="Data set whose captions and stored tokens are scored."
+    )
     pairs: int = Field(default=64, ge=1, description="Caption-image pairs of the latency measurement.")
     batch_sizes: tuple[int, ...] = Field(
         default=(1, 16, 64, 256), min_length=1, description="Batches of the throughput sweep."

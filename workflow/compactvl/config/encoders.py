@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from compactvl.config.base import Strict
+from compactvl.config.references import Ref
 
 WeightsFormat = Literal["minilm", "dinov2_onnx", "efficientnet_lite"]
 Storage = Literal["fp16", "int8", "fp8"]
@@ -17,7 +18,9 @@ DINOV2_PATCH = 14
 class WeightsSettings(Strict):
     """Pretrained weights taken out of one source archive and converted to safetensors."""
 
-    source: str = Field(description="Name of the source (section `sources`) whose archive holds the weights.")
+    source: Annotated[str, Ref("sources")] = Field(
+        description="Name of the source (section `sources`) whose archive holds the weights."
+    )
     format: WeightsFormat = Field(description="How the weights lie in the archive.")
 
 
@@ -46,7 +49,7 @@ class PackagedEncoder(EncoderCommon):
     """An encoder whose weights come out of a pinned package (section `weights`)."""
 
     loader: Literal["dinov2_s", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
-    weights: str = Field(description="Name of the converted weights (section `weights`).")
+    weights: Annotated[str, Ref("weights")] = Field(description="Name of the converted weights (section `weights`).")
 
     @model_validator(mode="after")
     def _whole_patches(self) -> "PackagedEncoder":

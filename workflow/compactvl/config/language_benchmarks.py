@@ -5,12 +5,21 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from compactvl.config.base import Strict
+from compactvl.config.references import Ref, named
 
 Split = Literal["train", "val", "test"]
 Condition = Literal["own", "none", "other"]
 QUESTION = "{question}"
 METRIC_SUFFIXES = ("no_image", "other_image", "ties", "text", "image", "group", "per_word")
 """``<task>_<suffix>`` are a task's further metrics (:mod:`compactvl.evaluation.language`)."""
+TEXTS = {"text": "texts", "caption": "captions", "prompt": "probe"}
+"""Column that perplexity is measured on → what a data set that has it holds."""
+
+
+def _items(task: "LanguageTask") -> tuple[str]:
+    """Return what a task's data set must hold."""
+    others = {"winoground": "caption_choice", "perplexity": TEXTS[task.text_column]}
+    return (others.get(task.kind, task.kind),)
 
 
 class LanguageTask(Strict):
@@ -21,8 +30,10 @@ class LanguageTask(Strict):
         "ranked_answers: the answer above all distractors (BabyLM VQA, the probe). winoground: the right caption above "
         "the wrong one given the image. perplexity: of whole texts."
     )
-    dataset: str = Field(min_length=1, description="Name of the canonical data set that holds the items.")
-    images: str | None = Field(
+    dataset: Annotated[str, Ref("datasets", accepts_by=_items)] = Field(
+        min_length=1, description="Name of the canonical data set that holds the items."
+    )
+    images: Annotated[str | None, Ref("datasets")] = Field(
         default=None, min_length=1, description="Data set whose images the items name; null scores the texts alone."
     )
     split: Split = Field(default="test", description="Split that is scored.")
@@ -80,20 +91,26 @@ class LanguageBenchmark(Strict):
     @property
     def datasets(self) -> tuple[str, ...]:
         """Every data set the tasks name, those of the images included, sorted."""
-        return _named(name for task in self.tasks.values() for name in (task.dataset, task.images))
+        return tuple(sorted(named(self, "datasets")))
 
 
 class GatesBenchmark(Strict):
     """What the gates do, word by word of held-out captions, and in items where the image is needed or not."""
 
     kind: Literal["gates"] = Field(description="Gate values by part of speech, frequency, concreteness and need.")
-    dataset: str = Field(min_length=1, description="Captioned data set with parts of speech (column pos).")
+    dataset: Annotated[str, Ref("datasets", "captions")] = Field(
+        min_length=1, description="Captioned data set with parts of speech (column pos)."
+    )
     split: Split = Field(default="test", description="Split whose captions are read.")
     max_items: int | None = Field(
         default=None, ge=1, description="Captions read: a fixed subset spread evenly over the table; null takes all."
     )
-    probe: str | None = Field(default=None, min_length=1, description="Data set of kind scene_probe; null: no probe.")
-    images: str | None = Field(default=None, min_length=1, description="Data set whose images the probe's items name.")
+    probe: Annotated[str | None, Ref("datasets", "probe")] = Field(
+        default=None, min_length=1, description="Data set of kind scene_probe; null: no probe."
+    )
+    images: Annotated[str | None, Ref("datasets")] = Field(
+        default=None, min_length=1, description="Data set whose images the probe's items name."
+    )
     concreteness: str | None = Field(
         default=None,
         min_length=1,
@@ -109,8 +126,4 @@ class GatesBenchmark(Strict):
     @property
     def datasets(self) -> tuple[str, ...]:
         """Every data set it names, sorted."""
-        return _named((self.dataset, self.probe, self.images))
-
-
-def _named(names) -> tuple[str, ...]:
-    return tuple(sorted({name for name in names if name is not None}))
+        return tuple(sorted(named(self, "datasets")))

@@ -6,7 +6,8 @@ One walk over a settings object finds every reference, so whoever checks them, o
 know no kind of data set, benchmark or variant.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,15 +63,27 @@ class Reference:
 def references(settings: BaseModel, place: str = "") -> Iterator[Reference]:
     """Yield every name that settings give, nested ones too."""
     for field, info in type(settings).model_fields.items():
-        value, where = getattr(settings, field), f"{place}.{field}" if place else field
-        ref = next((one for one in info.metadata if isinstance(one, Ref)), None)
-        if ref is None:
-            for inner, one in _models(value, where):
-                yield from references(one, inner)
-            continue
-        accepts = ref.accepts if ref.accepts_by is None else ref.accepts_by(settings)
+        where = f"{place}.{field}" if place else field
+        yield from _within(getattr(settings, field), info.annotation, info.metadata, where, settings)
+
+
+def _within(value: Any, annotation: Any, metadata: Iterable[Any], place: str, owner: BaseModel) -> Iterator[Reference]:
+    """Yield the names in one value of the settings ``owner``, as its annotation declares them."""
+    ref = next((one for one in metadata if isinstance(one, Ref)), None)
+    if ref is not None:
+        accepts = ref.accepts if ref.accepts_by is None else ref.accepts_by(owner)
         names = [value] if isinstance(value, str) else value or ()
-        yield from (Reference(where, ref.section, accepts, name) for name in names if name not in ref.besides)
+        yield from (Reference(place, ref.section, accepts, name) for name in names if name not in ref.besides)
+    elif isinstance(value, BaseModel):
+        yield from references(value, place)
+    elif isinstance(value, Mapping):
+        declared = typing.get_args(annotation) if typing.get_origin(annotation) is dict else (None, None)
+        for key, one in value.items():
+            for inner, its in zip((key, one), declared, strict=True):
+                yield from _within(inner, its, getattr(its, "__metadata__", ()), f"{place}.{key}", owner)
+    elif isinstance(value, tuple | list):
+        for number, one in enumerate(value):
+            yield from _within(one, None, (), f"{place}.{number}", owner)
 
 
 def named(settings: BaseModel, section: str) -> list[str]:
@@ -79,35 +92,28 @@ def named(settings: BaseModel, section: str) -> list[str]:
 
 
 def reference_problems(
-    settings: BaseModel, place: str, known: Mapping[str, Mapping[str, frozenset[str]]], nouns: Mapping[str, str]
+    found: Iterable[Reference], known: Mapping[str, Mapping[str, frozenset[str]]], nouns: Mapping[str, str]
 ) -> list[str]:
     """Return one line for each reference to something that is not there, or is not what it must be.
 
     Args:
-        settings: whose references. place: theirs in the config.
-        known: section → name → what the thing is: its kind, and what it holds. Other sections are not looked at.
+        found: the references. known: section → name → what the thing is: its kind, and what it holds. References to other
+            sections are not looked at.
         nouns: section → what one of its things is called.
     """
     problems = []
-    for found in references(settings):
-        where, there = f"{place}.{found.place}", known.get(found.section)
+    for one in found:
+        there = known.get(one.section)
         if there is None:
             continue
-        noun = nouns[found.section]
-        if found.name not in there:
-            problems.append(f'{where}: unknown {noun} "{found.name}"{did_you_mean(found.name, there)}')
-        elif found.accepts and not there[found.name] & set(found.accepts):
-            wanted = " or ".join(accepted.replace("_", " ") for accepted in found.accepts)
+        noun = nouns[one.section]
+        if one.name not in there:
+            problems.append(f'{one.place}: unknown {noun} "{one.name}"{did_you_mean(one.name, there)}')
+        elif one.accepts and not there[one.name] & set(one.accepts):
+            wanted, what = (", ".join(sorted(words)).replace("_", " ") for words in (one.accepts, there[one.name]))
+            fitting = " or ".join(name for name, its in there.items() if its & set(one.accepts))
             problems.append(
-                f'{where}: {noun} "{found.name}" is {", ".join(sorted(there[found.name]))}; name one that is or holds {wanted}'
+                f'{one.place}: needs {wanted}, which {noun} "{one.name}" ({what}) is not; '
+                f"{f'name {fitting}' if fitting else 'the config has none'}"
             )
     return problems
-
-
-def _models(value: Any, place: str) -> Iterator[tuple[str, BaseModel]]:
-    if isinstance(value, BaseModel):
-        yield place, value
-    elif isinstance(value, Mapping):
-        yield from ((f"{place}.{key}", one) for key, one in value.items() if isinstance(one, BaseModel))
-    elif isinstance(value, tuple | list):
-        yield from ((f"{place}.{number}", one) for number, one in enumerate(value) if isinstance(one, BaseModel))

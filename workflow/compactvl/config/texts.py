@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from compactvl.config.base import Strict
+from compactvl.config.references import Ref
 
 
 class TextEncoderCommon(Strict):
@@ -18,7 +19,7 @@ class SentenceBert(TextEncoderCommon):
     """A packaged sentence encoder: mean of the last layer's tokens of a BERT, unit length."""
 
     loader: Literal["sentence_bert"] = Field(description="A BERT from section `weights`.")
-    weights: str = Field(description="Name of the converted weights (section `weights`).")
+    weights: Annotated[str, Ref("weights")] = Field(description="Name of the converted weights (section `weights`).")
 
 
 class TransformersText(TextEncoderCommon):

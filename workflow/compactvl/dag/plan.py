@@ -11,24 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from compactvl.config.base import did_you_mean
-from compactvl.config.datasets import FolderSettings, KarpathySettings
 from compactvl.config.overlay import expand_bases
-from compactvl.config.text_datasets import (
-    BabylmCaptionsSettings,
-    BabylmTaskSettings,
-    BrownPairsSettings,
-    TextLinesSettings,
-)
-from compactvl.dag.root import (
-    RootSettings,
-    encoder_weights,
-    missing,
-    validate_root,
-    weights_source,
-    without_images,
-)
-from compactvl.dag.stages import report_digest, stage_digest, study_digest
-from compactvl.data.curate import required_sets, required_sources
+from compactvl.config.references import Reference, named, reference_problems
+from compactvl.dag.root import NOUNS, RootSettings, missing, validate_root
+from compactvl.dag.stages import curate_digest, report_digest, stage_digest, study_digest
 from compactvl.errors import UserError
 from compactvl.records.layout import Layout
 from compactvl.records.record import MANIFEST
@@ -93,7 +79,7 @@ class Plan:
             for variant, settings in resolved.variants.items()
             for seed in self._seeds(settings)
         ]
-        problems = [*self._dataset_problems(), *self._variant_problems()] or self._circles()
+        problems = self._variant_problems() or self._circles()
         if problems:
             raise UserError("\n".join(said_once(problems)))
         self.evaluations = [
@@ -116,22 +102,6 @@ class Plan:
         return self.studies[study].variants[variant]
 
     # What is wrong.
-
-    def _dataset_problems(self) -> list[str]:
-        problems, datasets = [], self.root.datasets
-        for name, settings in datasets.items():
-            place = f"datasets.{name}"
-            if not required_sets(settings):
-                for source in required_sources(settings):
-                    problems += missing(source, self.root.sources, place, "source")
-                continue
-            # The field is named as the kind it wants: scenes, brown.
-            kind, (base,) = "brown" if isinstance(settings, BrownPairsSettings) else "scenes", required_sets(settings)
-            unknown = missing(base, datasets, f"{place}.{kind}", "data set")
-            problems += unknown
-            if not unknown and (found := datasets[base].kind) != kind:
-                problems.append(f'{place}.{kind}: "{base}" is a data set of kind {found}; name one of kind {kind}')
-        return problems
 
     def _variant_problems(self) -> list[str]:
         problems = []
@@ -161,21 +131,16 @@ class Plan:
         return problems
 
     def _need_problems(self, study: str, variant: str, needs: Needs, place: str) -> list[str]:
-        problems = []
-        for dataset in sorted(needs.datasets):
-            problems += missing(dataset, self.root.datasets, place, "data set")
+        found = [Reference(place, "datasets", (), name) for name in sorted(needs.datasets)]
         for encoder, dataset in sorted(needs.tokens):
-            problems += missing(encoder, self.root.encoders, place, "encoder")
-            problems += missing(dataset, self.root.datasets, place, "data set") or without_images(
-                self.root, dataset, place
-            )
+            found.append(Reference(place, "encoders", (), encoder))
+            found.append(Reference(place, "datasets", ("images",), dataset))
         for encoder, dataset in sorted(needs.texts):
-            problems += missing(encoder, self.root.text_encoders, place, "text encoder")
-            problems += missing(dataset, self.root.datasets, place, "data set")
-        for weights in sorted(needs.weights):
-            problems += missing(weights, self.root.weights, place, "weights")
-        for encoder in sorted(needs.encoders):
-            problems += missing(encoder, self.root.encoders, place, "encoder")
+            found.append(Reference(place, "text_encoders", (), encoder))
+            found.append(Reference(place, "datasets", (), dataset))
+        found += [Reference(place, "weights", (), name) for name in sorted(needs.weights)]
+        found += [Reference(place, "encoders", (), name) for name in sorted(needs.encoders)]
+        problems = reference_problems(found, self.root.known, NOUNS)
         for file in sorted(needs.files):
             if not os.path.isfile(file):
                 problems.append(f"{place}: {file} is missing: put it there, or change the setting that names it")
@@ -250,8 +215,8 @@ class Plan:
 
     def _weights(self, needs: Needs) -> list[Path]:
         """Return the converted weights a job reads, its own and its encoders'."""
-        of_encoders = {encoder_weights(self.root.encoders[name]) for name in needs.encoders}
-        return [self.layout.weights(name) for name in sorted((needs.weights | of_encoders) - {None})]
+        of_encoders = {weights for name in needs.encoders for weights in named(self.root.encoders[name], "weights")}
+        return [self.layout.weights(name) for name in sorted(needs.weights | of_encoders)]
 
     def archives(self, sources: Iterable[str]) -> list[str]:
         """Return the archives of sources."""
@@ -270,8 +235,7 @@ class Plan:
 
     def weights_sources(self, weights: str) -> list[str]:
         """Return the sources of converted weights: one, or none for those of the Hub or a folder."""
-        source = weights_source(self.root.weights[weights])
-        return [] if source is None else [source]
+        return named(self.root.weights[weights], "sources")
 
     def weights_without_source(self) -> list[str]:
         """Return the names of the weights that come from the Hub or a folder."""
@@ -279,23 +243,21 @@ class Plan:
 
     def dataset_sources(self, dataset: str) -> list[str]:
         """Return the sources of a data set."""
-        return required_sources(self.root.datasets[dataset], self.root.datasets)
+        settings = self.root.datasets[dataset]
+        bases = settings.sets if settings.reads_archives_of_sets else []
+        return list(dict.fromkeys([*settings.sources, *(one for base in bases for one in self.dataset_sources(base))]))
 
     def dataset_sets(self, dataset: str) -> list[str]:
         """Return the manifests of the data sets a data set is made from."""
-        return [str(self.layout.dataset(name) / MANIFEST) for name in required_sets(self.root.datasets[dataset])]
+        return [str(self.layout.dataset(name) / MANIFEST) for name in self.root.datasets[dataset].sets]
 
     def encoder_weights(self, encoder: str) -> list[str]:
         """Return the converted weights a vision encoder loads: one file or none."""
-        return self._weights_of(self.root.encoders[encoder])
+        return [str(self.layout.weights(name)) for name in named(self.root.encoders[encoder], "weights")]
 
     def text_encoder_weights(self, encoder: str) -> list[str]:
         """Return the converted weights a text encoder loads: one file or none."""
-        return self._weights_of(self.root.text_encoders[encoder])
-
-    def _weights_of(self, settings: Any) -> list[str]:
-        name = encoder_weights(settings)
-        return [] if name is None else [str(self.layout.weights(name))]
+        return [str(self.layout.weights(name)) for name in named(self.root.text_encoders[encoder], "weights")]
 
     def is_timed(self, benchmark: str) -> bool:
         """Whether a benchmark measures time, so that nothing may run beside it."""
@@ -305,27 +267,12 @@ class Plan:
         """Return the user's own files a data set is made from.
 
         Raises:
-            UserError: one is missing; the message says where to get it and where to put it.
+            UserError: some are missing; the message says where to get each and where to put it.
         """
-        settings, place = self.root.datasets[dataset], f"datasets.{dataset}"
-        if isinstance(settings, FolderSettings):
-            field = "captions" if settings.captions is not None else "karpathy"
-            path = str(Path(settings.path) / getattr(settings, field))
-            return [_existing(path, f"{place}.{field}", "put it there, or change the setting")]
-        if isinstance(settings, KarpathySettings):
-            return [_existing(settings.annotations, f"{place}.annotations", settings.how_to_get)]
-        if isinstance(settings, TextLinesSettings):
-            return _files_in(settings.path, settings.pattern, f"{place}.path", settings.how_to_get)
-        if isinstance(settings, BabylmTaskSettings):
-            files = [] if settings.vectors is None else [(settings.vectors, "vectors")]
-            found = _files_in(settings.path, "*.json*", f"{place}.path", settings.how_to_get)
-        elif isinstance(settings, BabylmCaptionsSettings):
-            files, found = [(path, "captions") for path in settings.captions], []
-            for vectors in settings.vectors:
-                files += [(path, "vectors") for path in ((vectors,) if isinstance(vectors, str) else vectors)]
-        else:
-            return []
-        return found + [_existing(path, f"{place}.{field}", settings.how_to_get) for path, field in files]
+        settings = self.root.datasets[dataset]
+        if problems := settings.missing(f"datasets.{dataset}"):
+            raise UserError("\n".join(problems))
+        return [path for _, path in settings.own_files()]
 
     # What is to be made.
 
@@ -411,6 +358,10 @@ class Plan:
         """Return the digest of the source code a stage runs; see :mod:`compactvl.dag.stages`."""
         return stage_digest(stage) if study is None else study_digest(stage, self.studies[study].study)
 
+    def curate_digest(self, dataset: str) -> str:
+        """Return the digest of the source code that makes a data set."""
+        return curate_digest(self.root.datasets[dataset].kind)
+
     def report_digest(self, notebook: str) -> str:
         """Return the digest of the source code a notebook runs, its own text aside."""
         return report_digest(notebook)
@@ -427,19 +378,3 @@ def _way_back(start: str, after: Mapping[str, Iterable[str]]) -> list[str]:
                 seen.add(following)
                 chains.append([*chain, following])
     return []
-
-
-def _existing(path: str, place: str, remedy: str) -> str:
-    if not os.path.isfile(path):
-        raise UserError(f"{place}: {path} is missing: {remedy}")
-    return path
-
-
-def _files_in(path: str, pattern: str, place: str, remedy: str) -> list[str]:
-    """Return ``path`` itself, or the files in it that fit ``pattern``, sorted."""
-    if os.path.isfile(path):
-        return [path]
-    found = sorted(str(file) for file in Path(path).glob(pattern) if file.is_file())
-    if not found:
-        raise UserError(f"{place}: {path} is missing or holds no {pattern}: {remedy}")
-    return found

@@ -145,8 +145,9 @@ def _settings_problems(folder: Path, settings: BaseModel, part: str | None) -> l
 def _codes(plan: Plan) -> Iterator[tuple[Path, str]]:
     """Yield the provenance of everything that has no key, with the digest of the present code."""
     layout = plan.layout
-    folders = [(layout.dataset(name), "curate") for name in plan.root.datasets]
-    folders += [(layout.tokens(*pair), "encode") for pair in plan.tokens]
+    for name in plan.root.datasets:
+        yield layout.dataset(name) / PROVENANCE, plan.curate_digest(name)
+    folders = [(layout.tokens(*pair), "encode") for pair in plan.tokens]
     folders += [(layout.texts(*pair), "embed") for pair in plan.texts]
     folders += [(folder, "collect") for folder in (layout.results, *(layout.results / name for name in plan.studies))]
     for folder, stage in folders:

@@ -12,7 +12,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from compactvl.config.datasets import FolderSettings, KarpathySettings
 from compactvl.dag.plan import Plan
 from compactvl.data.listing import listing_digest
 from compactvl.errors import UserError
@@ -47,7 +46,9 @@ def write_settings_files(plan: Plan, in_use_by: str | None = None) -> None:
             changed = any(_differs(other, body) for other in _recorded(outputs.get(section, []), "settings"))
             if section == "datasets":
                 sources = {key: root.sources[key].model_dump(mode="json") for key in plan.dataset_sources(name)}
-                body = {"settings": body, "sources": sources, "images": _images_of(settings)}
+                folder = settings.own_folder()
+                images = None if folder is None else listing_digest(folder)
+                body = {"settings": body, "sources": sources, "images": images}
             _write(layout.settings(section, name), body, changed, in_use_by)
     for study, resolved in plan.studies.items():
         for name, variant in resolved.variants.items():
@@ -65,13 +66,6 @@ def write_settings_files(plan: Plan, in_use_by: str | None = None) -> None:
 def _differs(recorded: dict[str, Any] | None, body: dict[str, Any]) -> bool:
     """Whether a record's settings are others. It leaves out where the user's files are: that changes no result."""
     return recorded is None or any(body.get(key) != value for key, value in recorded.items())
-
-
-def _images_of(settings: BaseModel) -> str | None:
-    """Return what stands for the user's own images of a data set; ``None`` for a set without any."""
-    if isinstance(settings, FolderSettings):
-        return listing_digest(settings.path)
-    return listing_digest(settings.images) if isinstance(settings, KarpathySettings) else None
 
 
 def variant_body(variant: BaseModel) -> dict[str, Any]:

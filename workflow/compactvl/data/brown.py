@@ -8,7 +8,6 @@ also inches as in 12'') become ". The corpus's doubled marks ("? ?", "; ;") are 
 """
 
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -16,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from compactvl.config.ratios import SplitRatios
-from compactvl.config.text_datasets import BrownSettings
 from compactvl.data.brown_tags import universal
-from compactvl.data.canonical import write_set
+from compactvl.data.curate import Curation
+from compactvl.data.kinds.brown import Settings
 from compactvl.data.members import read_members
+from compactvl.data.ratios import SplitRatios
 from compactvl.data.text_audit import audit_texts, drop_repeated
 from compactvl.errors import UserError
 
@@ -29,27 +28,17 @@ CATEGORIES = "cats.txt"
 QUOTES = re.compile(r"``|''")
 
 
-def curate_brown(
-    name: str, settings: BrownSettings, archives: Mapping[str, Path], inputs: Mapping[str, str], folder: Path
-) -> None:
-    """Make the data set ``brown`` in ``folder``.
+def curate_brown(settings: Settings, job: Curation) -> None:
+    """Make the data set ``brown``.
 
     Items: item_id (``ca01-0000``: document and sentence), split, document, category, text, pos (universal), tags
     (Brown's); the last three are words separated by single spaces and aligned. Held-out sentences that occur in an
     earlier split (train, test, val) are dropped; lines with a word that has no tag are dropped. Both are counted.
 
-    Args:
-        name: the data set's name.
-        settings: its settings.
-        archives: source name → archive.
-        inputs: name → SHA-256 of everything it is made from.
-        folder: where to.
-
     Raises:
         UserError: a damaged archive, a document without category, or an unknown tag.
     """
-    started = time.monotonic()
-    archive = Path(archives[settings.source])
+    archive = job.archive(settings.source)
     documents = {member.rpartition("/")[2]: data for member, data in read_members(archive, DOCUMENTS).items()}
     categories = _categories(documents.pop(CATEGORIES, b""), archive)
     unknown = sorted(documents.keys() - categories.keys())
@@ -75,14 +64,13 @@ def curate_brown(
                 }
             )
     items, dropped = drop_repeated(pd.DataFrame(rows))
-    write_set(
-        folder, name, (), items, settings=settings.model_dump(mode="json"), inputs=inputs, started=started,
-        text_only=True,
+    job.write(
+        settings, items, text_only=True,
         documents=dict(sorted(Counter(splits.values()).items())),
         words={
             split: int(own.str.count(" ").sum() + len(own)) for split, own in items.groupby("split")["text"]
         },
-        malformed=dict(malformed), repeated=dropped, audit=audit_texts(name, items, ("document", "text")),
+        malformed=dict(malformed), repeated=dropped, audit=audit_texts(job.name, items, ("document", "text")),
     )  # fmt: skip
 
 

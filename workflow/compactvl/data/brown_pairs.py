@@ -6,17 +6,15 @@ group of a paradigm (such as *is/are*) half of the pairs have the good word as t
 half the bad word, so a model that knows word frequencies only scores at chance.
 """
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from compactvl.config.text_datasets import PARADIGMS, BrownPairsSettings
-from compactvl.data.canonical import CanonicalSet, write_set
+from compactvl.data.curate import Curation
+from compactvl.data.kinds.brown_pairs import PARADIGMS, Settings
 from compactvl.data.pair_rules import DEFAULT_FIELD, FIELDS, RULES, Candidate, Lexicon, Sentence
 from compactvl.errors import UserError
 
@@ -40,27 +38,16 @@ class Found:
         return as_written(self.candidate.bad, self.sentence, self.candidate.position)
 
 
-def curate_brown_pairs(
-    name: str, settings: BrownPairsSettings, base: CanonicalSet, inputs: Mapping[str, str], folder: Path
-) -> None:
-    """Make the data set ``brown_pairs`` in ``folder``.
+def curate_brown_pairs(settings: Settings, job: Curation) -> None:
+    """Make the data set ``brown_pairs``.
 
     Items: item_id, split, image_id (""), text_good, text_bad, phenomenon, field, word_good, word_bad, position
     (word index), group, source (the Brown sentence).
 
-    Args:
-        name: the data set's name.
-        settings: its settings.
-        base: the Brown data set.
-        inputs: name → SHA-256 of everything it is made from.
-        folder: where to.
-
     Raises:
-        UserError: ``base`` is no Brown set, or too few pairs can be found.
+        UserError: it names no Brown set, or too few pairs can be found.
     """
-    started = time.monotonic()
-    if base.manifest["settings"].get("kind") != "brown":
-        raise UserError(f"datasets.{name}.brown: {base.name!r} is not a data set of kind brown; name one that is")
+    base = job.open_set(settings.brown, "brown", "brown")
     train = base.split("train")
     lexicon = Lexicon(zip(train["text"], train["tags"], strict=True))
     rows = []
@@ -72,14 +59,13 @@ def curate_brown_pairs(
             chosen = choose(found, wanted, rng)
             if len(chosen) < wanted:
                 raise UserError(
-                    f"datasets.{name}: only {len(chosen)} of {wanted} {split} pairs of {paradigm} found; lower "
+                    f"{job.place}: only {len(chosen)} of {wanted} {split} pairs of {paradigm} found; lower "
                     f"per_paradigm.{split} or min_count, or hold out more documents"
                 )
             rows += [_item(f"{paradigm}-{split}-{n:03d}", split, paradigm, pair) for n, pair in enumerate(chosen)]
     items = pd.DataFrame(rows)
-    write_set(
-        folder, name, (), items, settings=settings.model_dump(mode="json"), inputs=inputs, started=started,
-        text_only=True,
+    job.write(
+        settings, items, text_only=True,
         pairs=_by_split(items, lambda own: len(own)),
         groups=_by_split(items, lambda own: dict(sorted(Counter(own["group"]).items()))),
         unigram_accuracy=_by_split(items, lambda own: unigram_accuracy(own, lexicon.counts)),

@@ -1,15 +1,15 @@
 """Captioned images on disk, as the readers of public formats give them, and the step from there to a canonical set."""
 
 import logging
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from compactvl.data.canonical import ImageRow, write_set
+from compactvl.data.canonical import ImageRow
+from compactvl.data.curate import Curation
+from compactvl.data.kind import DataKind
 from compactvl.data.photos import read_photo
 from compactvl.errors import UserError
 from compactvl.files import sha256_bytes, sha256_file
@@ -55,14 +55,12 @@ def has_words(caption: str) -> bool:
 
 
 def write_captioned(
-    folder: Path,
-    name: str,
+    job: Curation,
+    settings: DataKind,
     records: Sequence[CaptionedImage],
     *,
     max_side: int | None,
     quality: int,
-    settings: Mapping[str, Any],
-    inputs: Mapping[str, str],
     refuse_leaks: bool = True,
 ) -> None:
     """Read, re-encode and write all images and captions as a canonical data set, splits in the order train, val, test.
@@ -71,15 +69,16 @@ def write_captioned(
     which differ in no metadata.
 
     Args:
+        job, settings: the set, and what it is made with. records: all images.
+        max_side, quality: see :func:`compactvl.data.photos.read_photo`.
         refuse_leaks: whether an image in two splits is an error; else the manifest counts them as ``in_two_splits``.
 
     Raises:
         UserError: an unreadable image, or one in two splits; names it.
     """
-    started = time.monotonic()
     if refuse_leaks:
         for one, other in same_files(records):
-            raise _leak(name, one, other)
+            raise _leak(job.name, one, other)
     leaks: dict[str, str] = {}
     stored: dict[str, CaptionedImage] = {}
     ordered = sorted(records, key=lambda record: SPLITS.index(record.split or "train"))
@@ -92,21 +91,21 @@ def write_captioned(
     )
 
     def rows() -> Iterator[ImageRow]:
-        for record in track(ordered, unit="image", label=f"read {name}", total=len(ordered)):
+        for record in track(ordered, unit="image", label=f"read {job.name}", total=len(ordered)):
             data = read_photo(record.path, max_side=max_side, quality=quality)
             first = stored.setdefault(sha256_bytes(data), record)
             if first.split != record.split:
                 leaks[record.image_id] = first.image_id
                 if refuse_leaks:
-                    raise _leak(name, first, record)
+                    raise _leak(job.name, first, record)
             yield ImageRow(record.image_id, data, record.split or "train")
         if leaks:
             log.warning(
-                "data set %s: %d images are in two splits, e.g. %s and %s", name, len(leaks), *min(leaks.items())
+                "data set %s: %d images are in two splits, e.g. %s and %s", job.name, len(leaks), *min(leaks.items())
             )
 
     facts = {} if refuse_leaks else {"in_two_splits": leaks}
-    write_set(folder, name, rows(), items, settings=settings, inputs=inputs, started=started, **facts)
+    job.write(settings, items, rows(), **facts)
 
 
 def same_files(records: Sequence[CaptionedImage]) -> Iterator[tuple[CaptionedImage, CaptionedImage]]:

@@ -1,107 +1,119 @@
-"""The stage ``curate``: settings and sources → a canonical data set."""
+"""The stage ``curate``: settings, sources and files → a canonical data set, as the kind of data set says."""
 
 import contextlib
 import shutil
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import pandas as pd
 
 from compactvl.config.base import did_you_mean
-from compactvl.config.datasets import (
-    DatasetSettings,
-    FolderSettings,
-    KarpathySettings,
-    NamesSettings,
-    ScenesSettings,
-    SwapsSettings,
-)
-from compactvl.config.scene_datasets import SceneEwokSettings, SceneProbeSettings, SceneVqaSettings
 from compactvl.config.sources import SourceSettings
-from compactvl.config.text_datasets import (
-    BabylmCaptionsSettings,
-    BabylmTaskSettings,
-    BrownPairsSettings,
-    BrownSettings,
-    TextLinesSettings,
-)
-from compactvl.data.babylm_captions import curate_babylm_captions
-from compactvl.data.babylm_tasks import curate_babylm_task
-from compactvl.data.brown import curate_brown
-from compactvl.data.brown_pairs import curate_brown_pairs
-from compactvl.data.canonical import CanonicalSet
-from compactvl.data.folder import curate_folder
-from compactvl.data.karpathy import curate_karpathy
-from compactvl.data.names import curate_names
-from compactvl.data.scene_ewok import curate_scene_ewok
-from compactvl.data.scene_probe import curate_scene_probe
-from compactvl.data.scene_vqa import curate_scene_vqa
-from compactvl.data.scenes import curate_scenes
+from compactvl.data.audit import audit_splits
+from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
+from compactvl.data.kind import DataKind
 from compactvl.data.sources import source_hash
-from compactvl.data.swaps import curate_swaps
-from compactvl.data.text_lines import curate_text_lines
 from compactvl.errors import UserError
 from compactvl.records.layout import Layout
-from compactvl.records.record import manifest_digest
-
-OWN_FILES = {
-    FolderSettings: curate_folder,
-    KarpathySettings: curate_karpathy,
-    TextLinesSettings: curate_text_lines,
-    BabylmTaskSettings: curate_babylm_task,
-    BabylmCaptionsSettings: curate_babylm_captions,
-}
-"""Kinds that are made from the user's own files."""
-FROM_A_SET = {
-    SceneEwokSettings: curate_scene_ewok,
-    SceneVqaSettings: curate_scene_vqa,
-    SceneProbeSettings: curate_scene_probe,
-    BrownPairsSettings: curate_brown_pairs,
-}
-"""Kinds that are made from another data set alone."""
+from compactvl.records.record import MANIFEST, manifest_digest
 
 
-def required_sources(settings: DatasetSettings, datasets: Mapping[str, DatasetSettings] | None = None) -> list[str]:
-    """Return the names of the sources a data set is made from.
+@dataclass(frozen=True)
+class Curation:
+    """The making of one data set; what it reads is checked and noted.
 
-    Args:
-        settings: the data set's settings.
-        datasets: all data sets of the config; ``swaps`` is made from the sources of its scenes, looked up there.
-    """
-    if isinstance(settings, ScenesSettings | NamesSettings):
-        return [*settings.styles, settings.names]
-    if isinstance(settings, BrownSettings):
-        return [settings.source]
-    if isinstance(settings, SwapsSettings) and datasets is not None:
-        return required_sources(_scenes_of(settings, datasets), datasets)
-    return []
-
-
-def required_sets(settings: DatasetSettings) -> list[str]:
-    """Return the names of the data sets that must be curated before this one."""
-    if isinstance(settings, BrownPairsSettings):
-        return [settings.brown]
-    return [settings.scenes] if isinstance(settings, (SwapsSettings, *FROM_A_SET)) else []
-
-
-def curate(
-    name: str,
-    settings: DatasetSettings,
-    layout: Layout,
-    sources: Mapping[str, SourceSettings],
-) -> None:
-    """Make the data set ``name`` in ``layout.dataset(name)``.
-
-    Args:
+    Attributes:
         name: the data set's name.
-        settings: its settings, of any kind.
         layout: where sources and sets are.
-        sources: all sources of the config: file names and pinned hashes.
+        sources: the sources it is made from: file names and pinned hashes.
+        code: digest of the code that makes it, for the record.
+        inputs: name → SHA-256 of what was read.
+        started: ``time.monotonic()`` at the start.
+    """
+
+    name: str
+    layout: Layout
+    sources: Mapping[str, SourceSettings] = field(default_factory=dict)
+    code: str | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def place(self) -> str:
+        """Return the data set's place in the config, for messages."""
+        return f"datasets.{self.name}"
+
+    def archive(self, source: str) -> Path:
+        """Return a source's archive.
+
+        Raises:
+            UserError: there is no such source, or its archive is missing or not the pinned one.
+        """
+        if source not in self.sources:
+            raise UserError(
+                f"{self.place}: there is no source {source!r} in the config{did_you_mean(source, self.sources)}"
+            )
+        path = self.layout.source(self.sources[source].file)
+        if source not in self.inputs:
+            self.inputs[source] = source_hash(path, self.sources[source])
+        return path
+
+    def open_set(self, name: str, setting: str, kind: str) -> CanonicalSet:
+        """Return a data set this one is made from.
+
+        Args:
+            name: its name. setting: the one that names it. kind: what it must be.
+
+        Raises:
+            UserError: it is not there, or of another kind.
+        """
+        base = CanonicalSet.open(self.layout.dataset(name))
+        if base.manifest["settings"].get("kind") != kind:
+            raise UserError(f"{self.place}.{setting}: {base.name!r} is not a data set of kind {kind}; name one that is")
+        self.inputs[f"set {name}"] = manifest_digest(self.layout.dataset(name))
+        return base
+
+    def write(self, settings: DataKind, items: pd.DataFrame, images: Iterable[ImageRow] = (), **facts: Any) -> None:
+        """Write the data set; see :func:`compactvl.data.canonical.write_set`.
+
+        Args:
+            settings: the settings that made it. items: the items table. images: its images, in storage order.
+            facts: further deterministic facts for the record.
+        """
+        recorded = settings.model_dump(mode="json", exclude=set(settings.unrecorded))
+        write_set(
+            self.layout.dataset(self.name), self.name, images, items, settings=recorded, inputs=self.inputs,
+            started=self.started, code=self.code, **facts,
+        )  # fmt: skip
+
+    def audit(self, **compared: Any) -> None:
+        """Check that the splits of the set that was written share nothing; see :func:`compactvl.data.audit.audit_splits`.
+
+        Raises:
+            UserError: they do; the set then has no manifest.
+        """
+        folder = self.layout.dataset(self.name)
+        done = CanonicalSet.open(folder)
+        try:
+            audit_splits(self.name, done.images, done.items, **compared)
+        except UserError:
+            (folder / MANIFEST).unlink()
+            raise
+
+
+def curate(settings: DataKind, job: Curation) -> None:
+    """Make the data set of a job, in its folder.
 
     Raises:
         UserError: a source or file is missing or not the pinned one; or what the kind's own reader finds wrong.
     """
-    folder = layout.dataset(name)
-    with _nothing_left_behind(folder):
-        _curate(name, settings, layout, sources, folder)
+    if problems := settings.missing(job.place):
+        raise UserError("\n".join(problems))
+    with _nothing_left_behind(job.layout.dataset(job.name)):
+        settings.curate(job)
 
 
 @contextlib.contextmanager
@@ -117,46 +129,3 @@ def _nothing_left_behind(folder: Path) -> Iterator[None]:
             for path in set(folder.iterdir()) - before:
                 path.unlink()
         raise
-
-
-def _curate(
-    name: str, settings: DatasetSettings, layout: Layout, sources: Mapping[str, SourceSettings], folder: Path
-) -> None:
-    for kind, procedure in OWN_FILES.items():
-        if isinstance(settings, kind):
-            return procedure(name, settings, folder)
-    inputs: dict[str, str] = {}
-    needed = required_sources(settings)
-    for required in required_sets(settings):
-        base = CanonicalSet.open(layout.dataset(required))
-        inputs[f"set {required}"] = manifest_digest(layout.dataset(required))
-    if type(settings) in FROM_A_SET:
-        return FROM_A_SET[type(settings)](name, settings, base, inputs, folder)
-    if isinstance(settings, SwapsSettings):
-        own = base.manifest["settings"]
-        needed = [*own.get("styles", ()), own.get("names", "")] if own.get("kind") == "scenes" else []
-    archives = {}
-    for source in needed:
-        if source not in sources:
-            raise UserError(
-                f"datasets.{name}: there is no source {source!r} in the config{did_you_mean(source, sources)}"
-            )
-        archives[source] = layout.source(sources[source].file)
-        inputs[source] = source_hash(archives[source], sources[source])
-    if isinstance(settings, SwapsSettings):
-        return curate_swaps(name, settings, base, archives, inputs, folder)
-    if isinstance(settings, NamesSettings):
-        return curate_names(name, settings, archives, inputs, folder)
-    if isinstance(settings, BrownSettings):
-        return curate_brown(name, settings, archives, inputs, folder)
-    return curate_scenes(name, settings, archives, inputs, folder)
-
-
-def _scenes_of(settings: SwapsSettings, datasets: Mapping[str, DatasetSettings]) -> ScenesSettings:
-    base = datasets.get(settings.scenes)
-    if not isinstance(base, ScenesSettings):
-        raise UserError(
-            f"a swaps data set is built on {settings.scenes!r}, which is not a data set of kind scenes"
-            f"{did_you_mean(settings.scenes, datasets)}"
-        )
-    return base

@@ -1,4 +1,4 @@
-"""Reader of Karpathy's split files (``dataset_flickr30k.json``, ``dataset_coco.json``) and the sets made from them.
+"""Reader of Karpathy's split files (``dataset_flickr30k.json``, ``dataset_coco.json``).
 
     {"images": [{"filename", "filepath" (COCO), "split", "sentences": [{"raw", "sentid"}, ...]}, ...]}
 
@@ -8,11 +8,9 @@
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from compactvl.config.datasets import KarpathySettings
-from compactvl.data.captioned import CaptionedImage, has_words, split_name, write_captioned
+from compactvl.data.captioned import CaptionedImage, has_words, split_name
 from compactvl.data.user_json import read_user_json
 from compactvl.errors import UserError
-from compactvl.files import sha256_file
 
 
 def read_karpathy(path: Path, folder: Path) -> list[CaptionedImage]:
@@ -65,30 +63,3 @@ def _record(entry: Any, folder: Path, where: str) -> CaptionedImage:
         if not has_words(caption):
             raise UserError(f"{where}.sentences[{number}]: caption {caption!r} of {name!r} has no words; take it out")
     return CaptionedImage(name, folder / below, split, captions)
-
-
-def curate_karpathy(name: str, settings: KarpathySettings, folder: Path) -> None:
-    """Make a canonical data set from Flickr30k or COCO as their owners distribute them.
-
-    An image that is in two of their splits is counted in the manifest (``in_two_splits``), not refused: the split is the
-    published one.
-
-    Raises:
-        UserError: a missing file (says where to get it and where to put it), or a damaged one.
-    """
-    annotations, images = Path(settings.annotations), Path(settings.images)
-    if not annotations.is_file():
-        raise UserError(f"{annotations} is missing (datasets.{name}.annotations). {settings.how_to_get}")
-    if not images.is_dir():
-        raise UserError(f"the folder {images} is missing (datasets.{name}.images). {settings.how_to_get}")
-    records = read_karpathy(annotations, images)
-    missing = [record.path for record in records if not record.path.is_file()]
-    if missing:
-        raise UserError(
-            f"{len(missing)} of {len(records)} images are missing below {images} (datasets.{name}.images), "
-            f"the first is {missing[0]}. {settings.how_to_get}"
-        )
-    write_captioned(
-        folder, name, records, max_side=settings.max_side, quality=settings.jpeg_quality,
-        settings=settings.model_dump(mode="json"), inputs={annotations.name: sha256_file(annotations)}, refuse_leaks=False,
-    )  # fmt: skip

@@ -11,27 +11,24 @@ names and empty where unknown.
 """
 
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from compactvl.config.datasets import NamesSettings
 from compactvl.data.artwork import Artwork
-from compactvl.data.audit import audit_splits
-from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
+from compactvl.data.canonical import ImageRow
 from compactvl.data.concepts import list_concepts
+from compactvl.data.curate import Curation
 from compactvl.data.emoji import Emoji, read_emoji, read_labels
+from compactvl.data.kinds.names import Settings
 from compactvl.data.placement import MARGIN
 from compactvl.data.render import draw_background, render
 from compactvl.data.scene import Group, Scene
 from compactvl.errors import UserError
 from compactvl.progress import track
-from compactvl.records.record import MANIFEST
 
 GROUPS = ("animals-nature", "food-drink", "travel-places", "activities", "objects")
 NAME = re.compile(r"[a-z]+([ -][a-z]+){0,2}")
@@ -43,19 +40,17 @@ SIDES = (0.285, 0.41, 0.6, 0.8)  # of the image; the first two are a scene's siz
 STORAGE_ORDER = ("train", "val", "test")
 
 
-def curate_names(
-    name: str, settings: NamesSettings, archives: Mapping[str, Path], inputs: Mapping[str, str], folder: Path
-) -> None:
-    """Make the data set ``names`` in ``folder``.
+def curate_names(settings: Settings, job: Curation) -> None:
+    """Make the data set ``names``.
 
     Raises:
         UserError: too few concepts, an unknown language, or the same image in two splits.
     """
-    started = time.monotonic()
-    artwork = {style: Artwork(style, archives[style]) for style in settings.styles}
-    emoji = read_emoji(archives[settings.names])
+    artwork = {style: Artwork(style, job.archive(style)) for style in settings.styles}
+    names = job.archive(settings.names)
+    emoji = read_emoji(names)
     chosen = _choose(emoji, artwork, settings.concepts)
-    labels = {language: read_labels(archives[settings.names], language) for language in settings.languages}
+    labels = {language: read_labels(names, language) for language in settings.languages}
     tags = _own_tags(chosen, settings.tags)
     rng = np.random.default_rng([settings.seed, 11])
     for_validation = set(rng.permutation(len(chosen))[: round(settings.val_fraction * len(chosen))].tolist())
@@ -65,23 +60,15 @@ def curate_names(
         items += _items(image_id, split, style, one, tags[one.code], labels)
 
     def rows() -> Iterator[ImageRow]:
-        for image_id, split, style, one in track(plan, unit="image", label=f"render {name}", total=len(plan)):
+        for image_id, split, style, one in track(plan, unit="image", label=f"render {job.name}", total=len(plan)):
             scene = Scene((Group(one.label, 1, None, style),), None, draw_background(settings.tinted, rng))
             side = round(SIDES[rng.integers(len(SIDES))] * settings.image_size)
             x, y = (MARGIN + int(v) for v in rng.integers(settings.image_size - side - 2 * MARGIN + 1, size=2))
             data, boxes = render(scene, [[(x, y, side)]], artwork, {one.label: one.code}, settings.image_size)
             yield ImageRow(image_id, data, split, scene.meta(boxes))
 
-    write_set(
-        folder, name, rows(), pd.DataFrame(items), settings=settings.model_dump(mode="json"), inputs=inputs,
-        started=started, concepts=[one.label for one in chosen],
-    )  # fmt: skip
-    done = CanonicalSet.open(folder)
-    try:
-        audit_splits(name, done.images, done.items, compare=("image",))
-    except UserError:
-        (folder / MANIFEST).unlink()
-        raise
+    job.write(settings, pd.DataFrame(items), rows(), concepts=[one.label for one in chosen])
+    job.audit(compare=("image",))
 
 
 def _choose(emoji: list[Emoji], artwork: Mapping[str, Artwork], number: int) -> list[Emoji]:
@@ -114,7 +101,7 @@ def _own_tags(chosen: list[Emoji], most: int) -> dict[str, list[str]]:
     }
 
 
-def _plan(settings: NamesSettings, chosen: list[Emoji], for_validation: set[int]) -> list[tuple[str, str, str, Emoji]]:
+def _plan(settings: Settings, chosen: list[Emoji], for_validation: set[int]) -> list[tuple[str, str, str, Emoji]]:
     """Return all images to draw as (image_id, split, style, emoji), in storage order."""
     plan = []
     for number, one in enumerate(chosen):

@@ -14,19 +14,17 @@ Objects and counts are those of two kinds of object of a held-out scene; nothing
 """
 
 import itertools
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from compactvl.config.scene_datasets import SceneEwokSettings
-from compactvl.data.canonical import CanonicalSet, write_set
 from compactvl.data.captions import NUMBERS, WHERE, Captioner
 from compactvl.data.concepts import Concept
+from compactvl.data.curate import Curation
+from compactvl.data.kinds.scene_ewok import Settings
 from compactvl.data.scene import Group, Scene, exchange, scene_from_meta
 from compactvl.data.scene_texts import HELD_OUT, Picture, draw_evenly, enough, read_pictures
 
@@ -39,23 +37,13 @@ Pair = tuple[Group, Group]
 Texts = tuple[str, str, str, str]
 
 
-def curate_scene_ewok(
-    name: str, settings: SceneEwokSettings, base: CanonicalSet, inputs: Mapping[str, str], folder: Path
-) -> None:
-    """Make the data set ``scene_ewok`` in ``folder``.
-
-    Args:
-        name: the data set's name.
-        settings: its settings.
-        base: the scenes data set.
-        inputs: name → SHA-256 of what it is made from.
-        folder: where to.
+def curate_scene_ewok(settings: Settings, job: Curation) -> None:
+    """Make the data set ``scene_ewok``.
 
     Raises:
-        UserError: ``base`` is no scenes set, or has too few scenes.
+        UserError: it names no scenes set, or one that has too few scenes.
     """
-    started = time.monotonic()
-    pictures, concepts = read_pictures(name, base)
+    base, pictures, concepts = read_pictures(settings, job)
     writer = _Writer(concepts, np.random.default_rng([settings.seed, 11]))
     gists = {split: set(rows.map(lambda meta: scene_from_meta(meta).gist))
              for split, rows in base.images.groupby("split")["meta"]}  # fmt: skip
@@ -67,7 +55,7 @@ def curate_scene_ewok(
         for domain in DOMAINS:
             fit = pairs if domain in ("left_right", "above_below") else [p for p in pairs if _unequal(p, domain)]
             drawn = draw_evenly(fit, number, key=_counts, once=_concepts, rng=writer.rng)
-            for i, pair in enumerate(enough(drawn, number, f"{split} items of {domain}", name, f"items.{split}")):
+            for i, pair in enumerate(enough(drawn, number, f"{split} items of {domain}", f"{job.place}.items.{split}")):
                 context_0, context_1, target_0, target_1 = writer.write(domain, pair, converse=i % 2 == 0)
                 items.append(
                     {
@@ -80,10 +68,8 @@ def curate_scene_ewok(
                         "domain": domain,
                     }
                 )
-    write_set(
-        folder, name, (), pd.DataFrame(items), settings=settings.model_dump(mode="json"), inputs=inputs,
-        started=started, text_only=True, domains=dict(Counter(item["domain"] for item in items)),
-    )  # fmt: skip
+    domains = dict(Counter(item["domain"] for item in items))
+    job.write(settings, pd.DataFrame(items), text_only=True, domains=domains)
 
 
 def _pairs(pictures: list[Picture], elsewhere: set[str]) -> list[Pair]:

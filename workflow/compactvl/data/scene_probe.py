@@ -22,20 +22,18 @@ the picture: its object is not there, no group still to be named has its count, 
 """
 
 import json
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from compactvl.config.base import validate
-from compactvl.config.datasets import ScenesSettings
-from compactvl.config.scene_datasets import SceneProbeSettings
-from compactvl.data.canonical import CanonicalSet, write_set
 from compactvl.data.captions import NUMBERS, SIZE_WORDS, WHERE
 from compactvl.data.concepts import Concept
+from compactvl.data.curate import Curation
+from compactvl.data.kinds.scene_probe import Settings
+from compactvl.data.kinds.scenes import Settings as ScenesSettings
 from compactvl.data.plurals import article
 from compactvl.data.scene import Group
 from compactvl.data.scene_texts import (
@@ -95,23 +93,13 @@ class Broken:
     distractors: tuple[str, ...]
 
 
-def curate_scene_probe(
-    name: str, settings: SceneProbeSettings, base: CanonicalSet, inputs: Mapping[str, str], folder: Path
-) -> None:
-    """Make the data set ``scene_probe`` in ``folder``.
-
-    Args:
-        name: the data set's name.
-        settings: its settings.
-        base: the scenes data set.
-        inputs: name → SHA-256 of what it is made from.
-        folder: where to.
+def curate_scene_probe(settings: Settings, job: Curation) -> None:
+    """Make the data set ``scene_probe``.
 
     Raises:
-        UserError: ``base`` is no scenes set, or its held-out captions give too few items of a condition.
+        UserError: it names no scenes set, or one whose held-out captions give too few items of a condition.
     """
-    started = time.monotonic()
-    pictures, concepts = read_pictures(name, base)
+    base, pictures, concepts = read_pictures(settings, job)
     look = validate(ScenesSettings, base.manifest["settings"], f"datasets.{base.name}")
     rng = np.random.default_rng([settings.seed, 13])
     breaker = _Breaker(concepts, look.max_objects, rng)
@@ -129,13 +117,12 @@ def curate_scene_probe(
                 ]
                 for kind in types
             ]
-            rows = enough(share(drawn, number), number, f"{split} items of {condition}", name, f"items.{split}")
+            rows = enough(share(drawn, number), number, f"{split} items of {condition}", f"{job.place}.items.{split}")
             items += [_item(f"{split}-{condition}-{i:04d}", condition, *row) for i, row in enumerate(rows)]
     table = pd.DataFrame(items)
     words = table["prompt"].str.split().str.len().groupby(table["condition"]).mean().round(2)
-    write_set(
-        folder, name, (), table, settings=settings.model_dump(mode="json"), inputs=inputs,
-        started=started, text_only=True, images_of=base.name,
+    job.write(
+        settings, table, text_only=True, images_of=base.name,
         types=_numbers(table), prompt_words=words.to_dict(), majority=majority(items),
     )  # fmt: skip
 

@@ -10,8 +10,10 @@ import numpy as np
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.concepts import Concept
+from compactvl.data.curate import Curation
 from compactvl.data.plurals import plural
 from compactvl.data.scene import Scene, scene_from_meta
+from compactvl.data.scene_task import SceneTask
 from compactvl.errors import UserError
 
 HELD_OUT = ("val", "test")
@@ -43,23 +45,20 @@ class Picture:
         return a_middle < b_middle if direction[1] else a_middle > b_middle
 
 
-def read_pictures(name: str, base: CanonicalSet) -> tuple[dict[str, list[Picture]], dict[str, Concept]]:
-    """Return the held-out pictures by split, and the concepts of all scenes.
-
-    Args:
-        name: the data set that is made of them, for the message.
-        base: a scenes data set.
+def read_pictures(
+    settings: SceneTask, job: Curation
+) -> tuple[CanonicalSet, dict[str, list[Picture]], dict[str, Concept]]:
+    """Return the scenes data set that a task is made of, its held-out pictures by split, and the concepts of all scenes.
 
     Raises:
-        UserError: ``base`` is no scenes set.
+        UserError: it names no scenes set.
     """
-    if base.manifest["settings"].get("kind") != "scenes":
-        raise UserError(f"datasets.{name}.scenes: {base.name!r} is not a data set of kind scenes; name one that is")
+    base = job.open_set(settings.scenes, "scenes", "scenes")
     pictures: dict[str, list[Picture]] = {split: [] for split in HELD_OUT}
     for row in base.images[base.images["split"].isin(HELD_OUT)].itertuples():
         boxes = tuple(np.asarray(thing["boxes"]) for thing in json.loads(row.meta)["objects"])
         pictures[row.split].append(Picture(row.image_id, row.split, scene_from_meta(row.meta), boxes))
-    return pictures, {concept: Concept(concept, plural(concept), "") for concept in base.manifest["concepts"]}
+    return base, pictures, {concept: Concept(concept, plural(concept), "") for concept in base.manifest["concepts"]}
 
 
 def draw_evenly(
@@ -98,7 +97,7 @@ def share(lists: Iterable[Sequence[T]], number: int) -> list[T]:
     return [one for _, one in sorted(taken, key=lambda pair: pair[0])]
 
 
-def enough(rows: list[T], number: int, what: str, name: str, field: str) -> list[T]:
+def enough(rows: list[T], number: int, what: str, place: str) -> list[T]:
     """Return ``rows``.
 
     Raises:
@@ -106,7 +105,7 @@ def enough(rows: list[T], number: int, what: str, name: str, field: str) -> list
     """
     if len(rows) < number:
         raise UserError(
-            f"datasets.{name}.{field}: {number} {what} asked for, the scenes give {len(rows)}; "
+            f"{place}: {number} {what} asked for, the scenes give {len(rows)}; "
             "ask for fewer, or for more scenes or concepts"
         )
     return rows

@@ -9,19 +9,17 @@ third group is even a little on the side that is asked for.
 """
 
 import json
-import time
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from compactvl.config.scene_datasets import SceneVqaSettings
-from compactvl.data.canonical import CanonicalSet, write_set
 from compactvl.data.captions import NUMBERS, WHERE
 from compactvl.data.concepts import Concept
+from compactvl.data.curate import Curation
+from compactvl.data.kinds.scene_vqa import Settings
 from compactvl.data.scene_texts import HELD_OUT, Picture, draw_evenly, enough, majority, read_pictures, share
 from compactvl.errors import UserError
 
@@ -32,42 +30,29 @@ WITH = ("what {} in the picture with the {} ?", "what {} together with the {} ?"
 ALONE = ("what {} in the picture ?", "what {} here ?")
 
 
-def curate_scene_vqa(
-    name: str, settings: SceneVqaSettings, base: CanonicalSet, inputs: Mapping[str, str], folder: Path
-) -> None:
-    """Make the data set ``scene_vqa`` in ``folder``.
-
-    Args:
-        name: the data set's name.
-        settings: its settings.
-        base: the scenes data set the questions are about.
-        inputs: name → SHA-256 of what it is made from.
-        folder: where to.
+def curate_scene_vqa(settings: Settings, job: Curation) -> None:
+    """Make the data set ``scene_vqa``.
 
     Raises:
-        UserError: ``base`` is no scenes set, or has too few scenes or concepts.
+        UserError: it names no scenes set, or one that has too few scenes or concepts.
     """
-    started = time.monotonic()
-    pictures, concepts = read_pictures(name, base)
+    base, pictures, concepts = read_pictures(settings, job)
     if len(concepts) <= DISTRACTORS:
-        raise UserError(f"datasets.{name}: {base.name!r} has {len(concepts)} concepts; {DISTRACTORS + 1} are needed")
+        raise UserError(f"{job.place}: {base.name!r} has {len(concepts)} concepts; {DISTRACTORS + 1} are needed")
     asker = _Asker(concepts, np.random.default_rng([settings.seed, 12]))
     items = []
     for split in HELD_OUT:
         number = getattr(settings.questions, split)
         halves = {"object": (number + 1) // 2, "count": number // 2}
         for kind, ask in (("object", asker.objects), ("count", asker.counts)):
-            found = enough(ask(pictures[split], halves[kind]), halves[kind], f"{split} questions for {kind}s", name,
-                           f"questions.{split}")  # fmt: skip
+            found = enough(ask(pictures[split], halves[kind]), halves[kind], f"{split} questions for {kind}s",
+                           f"{job.place}.questions.{split}")  # fmt: skip
             items += [
                 {"item_id": f"{split}-{kind}-{i:04d}", "split": split, **row, "type": kind}
                 for i, row in enumerate(found)
             ]
-    write_set(
-        folder, name, (), pd.DataFrame(items), settings=settings.model_dump(mode="json"), inputs=inputs,
-        started=started, text_only=True, images_of=base.name,
-        types=dict(Counter(item["type"] for item in items)), majority=majority(items),
-    )  # fmt: skip
+    types = dict(Counter(item["type"] for item in items))
+    job.write(settings, pd.DataFrame(items), text_only=True, images_of=base.name, types=types, majority=majority(items))
 
 
 class _Asker:

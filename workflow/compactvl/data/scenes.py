@@ -7,27 +7,24 @@ what tells it from the other, so that a caption is right for one image only.
 """
 
 import itertools
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from compactvl.config.datasets import ScenesSettings
 from compactvl.data.artwork import Artwork
-from compactvl.data.audit import audit_splits
-from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
+from compactvl.data.canonical import ImageRow
 from compactvl.data.captions import Captioner
 from compactvl.data.concepts import Concept, choose_concepts
+from compactvl.data.curate import Curation
 from compactvl.data.emoji import read_emoji
+from compactvl.data.kinds.scenes import Settings
 from compactvl.data.placement import SIDE, Cell, place
 from compactvl.data.render import draw_background, render
 from compactvl.data.scene import Group, Relation, Scene, exchange
 from compactvl.errors import UserError
 from compactvl.progress import track
-from compactvl.records.record import MANIFEST
 
 DRAWING_ORDER = ("test", "val", "train")
 STORAGE_ORDER = ("train", "val", "test")
@@ -49,10 +46,10 @@ class Kit:
         return {name: concept.code for name, concept in self.concepts.items()}
 
 
-def open_kit(settings: ScenesSettings, archives: Mapping[str, Path]) -> Kit:
-    """Load artwork and concepts from the source archives (source name → path)."""
-    artwork = {style: Artwork(style, archives[style]) for style in settings.styles}
-    chosen = choose_concepts(read_emoji(archives[settings.names]), list(artwork.values()), settings.concepts)
+def open_kit(settings: Settings, job: Curation) -> Kit:
+    """Load artwork and concepts from the job's source archives."""
+    artwork = {style: Artwork(style, job.archive(style)) for style in settings.styles}
+    chosen = choose_concepts(read_emoji(job.archive(settings.names)), list(artwork.values()), settings.concepts)
     return Kit({concept.name: concept for concept in chosen}, artwork)
 
 
@@ -79,7 +76,7 @@ class Sampler:
         rng: source of all draws.
     """
 
-    def __init__(self, settings: ScenesSettings, names: list[str], rng: np.random.Generator) -> None:
+    def __init__(self, settings: Settings, names: list[str], rng: np.random.Generator) -> None:
         self.settings, self.names, self.rng = settings, names, rng
         weights = np.asarray(settings.kinds_weights, dtype=float)
         self._cumulative = np.cumsum(weights / weights.sum())
@@ -125,7 +122,7 @@ def held_out_pairs(names: list[str], fraction: float, rng: np.random.Generator) 
     return {pairs[i] for i in chosen}
 
 
-def draw_splits(settings: ScenesSettings, names: list[str]) -> tuple[dict[str, list[Placed]], set[tuple[str, str]]]:
+def draw_splits(settings: Settings, names: list[str]) -> tuple[dict[str, list[Placed]], set[tuple[str, str]]]:
     """Draw all scenes.
 
     Returns:
@@ -185,16 +182,13 @@ def _new(scene: Scene, split: str, taken: Mapping[str, str], contents: set[str],
     return owner is None
 
 
-def curate_scenes(
-    name: str, settings: ScenesSettings, archives: Mapping[str, Path], inputs: Mapping[str, str], folder: Path
-) -> None:
-    """Make the data set ``scenes`` in ``folder``.
+def curate_scenes(settings: Settings, job: Curation) -> None:
+    """Make the data set ``scenes``.
 
     Raises:
         UserError: too few concepts or different scenes, or a leak between the splits.
     """
-    started = time.monotonic()
-    kit = open_kit(settings, archives)
+    kit = open_kit(settings, job)
     splits, held_out = draw_splits(settings, list(kit.concepts))
     captioner = Captioner(kit.concepts, np.random.default_rng([settings.seed, 100]))
     items: list[dict[str, str]] = []
@@ -203,28 +197,19 @@ def curate_scenes(
         items += caption_items(image_id, split, captioner.captions(placed.scene, settings.captions, tell=placed.tell))
 
     def rows() -> Iterator[ImageRow]:
-        for image_id, split, placed in track(scenes, unit="scene", label=f"render {name}", total=len(scenes)):
+        for image_id, split, placed in track(scenes, unit="scene", label=f"render {job.name}", total=len(scenes)):
             data, boxes = render(placed.scene, placed.cells, kit.artwork, kit.codes, settings.image_size)
             yield ImageRow(image_id, data, split, placed.scene.meta(boxes))
 
-    write_set(
-        folder,
-        name,
-        rows(),
+    job.write(
+        settings,
         pd.DataFrame(items),
-        settings=settings.model_dump(mode="json"),
-        inputs=inputs,
-        started=started,
+        rows(),
         concepts=list(kit.concepts),
         held_out_pairs=sorted(" + ".join(pair) for pair in held_out),
         twins={split: sum(placed.twin is not None for placed in splits[split]) for split in STORAGE_ORDER},
     )
-    done = CanonicalSet.open(folder)
-    try:
-        audit_splits(name, done.images, done.items)
-    except UserError:
-        (folder / MANIFEST).unlink()
-        raise
+    job.audit()
 
 
 def caption_items(image_id: str, split: str, captions: list[tuple[str, str]]) -> list[dict[str, str]]:

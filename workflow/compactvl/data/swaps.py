@@ -5,19 +5,19 @@ scenes of a pair have the same look (art styles, background), so nothing but the
 of a pair has the objects and counts of a training or validation scene of the set it is built on.
 """
 
-import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from compactvl.config.base import validate
-from compactvl.config.datasets import ScenesSettings, SwapsSettings
-from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
+from compactvl.data.canonical import ImageRow
 from compactvl.data.captions import SIZE_WORDS, WHERE, Captioner, words
+from compactvl.data.curate import Curation
+from compactvl.data.kinds.scenes import Settings as ScenesSettings
+from compactvl.data.kinds.swaps import Settings
 from compactvl.data.render import render
 from compactvl.data.scene import Relation, Scene, exchange, scene_from_meta
 from compactvl.data.scenes import FUTILE_DRAWS, Placed, Sampler, open_kit
@@ -28,32 +28,15 @@ EXCHANGED_COUNTS = ((2, 3), (3, 2))
 Pair = tuple[Placed, Placed, str, str, str, str]
 
 
-def curate_swaps(
-    name: str,
-    settings: SwapsSettings,
-    base: CanonicalSet,
-    archives: Mapping[str, Path],
-    inputs: Mapping[str, str],
-    folder: Path,
-) -> None:
-    """Make the data set ``swaps`` in ``folder``.
-
-    Args:
-        name: the data set's name.
-        settings: its settings.
-        base: the scenes data set; its settings give concepts, styles and image size.
-        archives: source name → archive.
-        inputs: name → SHA-256 of everything it is made from.
-        folder: where to.
+def curate_swaps(settings: Settings, job: Curation) -> None:
+    """Make the data set ``swaps``. The scenes data set's settings give concepts, styles and image size.
 
     Raises:
-        UserError: ``base`` is no scenes set, or too few pairs can be found.
+        UserError: it names no scenes set, or too few pairs can be found.
     """
-    started = time.monotonic()
-    if base.manifest["settings"].get("kind") != "scenes":
-        raise UserError(f"datasets.{name}.scenes: {base.name!r} is not a data set of kind scenes; name one that is")
+    base = job.open_set(settings.scenes, "scenes", "scenes")
     look = validate(ScenesSettings, base.manifest["settings"], f"datasets.{base.name}")
-    kit = open_kit(look, archives)
+    kit = open_kit(look, job)
     seen = base.images[base.images["split"] != "test"]["meta"]
     seen_gists = {scene_from_meta(meta).gist for meta in seen}
     rng = np.random.default_rng([settings.seed, 7])
@@ -68,16 +51,13 @@ def curate_swaps(
     items = [_item(item_id, kind, pair) for item_id, kind, pair in pairs]
 
     def rows() -> Iterator[ImageRow]:
-        for item_id, _, pair in track(pairs, unit="pair", label=f"render {name}", total=len(pairs)):
+        for item_id, _, pair in track(pairs, unit="pair", label=f"render {job.name}", total=len(pairs)):
             for side, placed in enumerate(pair[:2]):
                 data, boxes = render(placed.scene, placed.cells, kit.artwork, kit.codes, look.image_size)
                 yield ImageRow(f"{item_id}-{side}", data, "test", placed.scene.meta(boxes))
 
-    write_set(
-        folder, name, rows(), pd.DataFrame(items), settings=settings.model_dump(mode="json"), inputs=inputs,
-        started=started,
-        kinds=dict(Counter(kind for _, kind, _ in pairs)), scenes_settings=look.model_dump(mode="json"),
-    )  # fmt: skip
+    kinds = dict(Counter(kind for _, kind, _ in pairs))
+    job.write(settings, pd.DataFrame(items), rows(), kinds=kinds, scenes_settings=look.model_dump(mode="json"))
 
 
 def _item(item_id: str, kind: str, pair: Pair) -> dict[str, str]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from compactvl.dag.stages import STAGE_ENTRIES, report_digest, stage_digest, study_digest
+from compactvl.dag.stages import STAGE_ENTRIES, curate_digest, report_digest, stage_digest, study_digest
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file
 from compactvl.records.layout import Layout
@@ -280,6 +280,7 @@ def _settings(record: Path, body: Mapping[str, Any]) -> Mapping[str, Any]:
 def _code_now(step: Step) -> str | None:
     stage = step.provenance.get("stage")
     digests: dict[str, Callable[[], str | None]] = {
+        "curate": lambda: _curate_code(step.body),
         "train": lambda: _study_code(step),
         "evaluate": lambda: _study_code(step),
         "parameters": lambda: _study_code(step),
@@ -288,6 +289,13 @@ def _code_now(step: Step) -> str | None:
     if stage in STAGE_ENTRIES:
         return stage_digest(stage)
     return digests[stage]() if stage in digests else None
+
+
+def _curate_code(body: Mapping[str, Any]) -> str | None:
+    from compactvl.config.kinds import DATA_KINDS, kind_names
+
+    kind = body.get("settings", {}).get("kind")
+    return curate_digest(kind) if kind in kind_names(DATA_KINDS) else None
 
 
 def _study_code(step: Step) -> str | None:

@@ -12,7 +12,7 @@ References = Callable[[str, Mapping[str, Any], str], list[str]]
 """(name, all variants, where) → what is wrong with what the variant says of others, one line a problem."""
 
 
-VARIANT = re.compile(r"(?P<study>.*\.variants)\.(?P<variant>\w+)( \(on \w+\))?(?P<rest>.*)", re.DOTALL)
+VARIANT = re.compile(r"(?P<study>.*\.variants)\.(?P<variant>[\w+]+)( \(on \w+\))?(?P<rest>.*)", re.DOTALL)
 
 
 def resolve_variants(

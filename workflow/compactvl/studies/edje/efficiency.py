@@ -16,7 +16,7 @@ from torch import Tensor
 from compactvl.config.base import Strict, validate
 from compactvl.config.benchmarks import EfficiencyBenchmark
 from compactvl.config.encoders import EncoderSettings
-from compactvl.dag.root import encoder_weights
+from compactvl.config.references import named
 from compactvl.data.canonical import CanonicalSet
 from compactvl.errors import UserError
 from compactvl.evaluation.efficiency import Source, efficiency_metrics, environment, measure, timing_row
@@ -53,8 +53,8 @@ def open_encoder(name: str, layout: Layout, device: torch.device) -> Encoder:
             f"{path} is missing: vision features are computed online with that encoder; run snakemake once to write it"
         )
     settings = validate(EncoderFile, {"encoder": read_json(path)}, str(path)).encoder
-    weights = encoder_weights(settings)
-    return load_encoder(settings, None if weights is None else layout.weights(weights), str(device))
+    weights = [layout.weights(name) for name in named(settings, "weights")]
+    return load_encoder(settings, weights[0] if weights else None, str(device))
 
 
 class Online:

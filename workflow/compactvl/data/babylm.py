@@ -1,0 +1,132 @@
+"""BabyLM's evaluation files read as they are: the base of the kinds that are one ``.json`` or ``.jsonl`` record an item.
+
+Every item is in the split ``test``. Images, where a vector file is given, are its rows in the order of the items.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from compactvl.data.kind import Count, DataKind, FilePath, files_in
+from compactvl.data.user_json import read_user_json
+from compactvl.data.user_lines import read_lines
+from compactvl.errors import UserError
+
+if TYPE_CHECKING:
+    from compactvl.data.curate import Curation
+
+GET_BABYLM = "The BabyLM challenge gives it at https://osf.io/ad7qg (see https://babylm.github.io)."
+Record = Mapping[str, Any]
+
+
+class BabylmTask(DataKind):
+    """Base of the kinds of evaluation items that BabyLM distributes; each says what a record's columns are."""
+
+    path: FilePath = Field(description="The file, or the folder whose files are read in the order of their names.")
+    vectors: str | None = Field(
+        None, description=".npy file (items, 768) of image vectors in the order of the items; null gives no images."
+    )
+    dim: Count = Field(768, description="Length of an image vector.")
+    how_to_get: str = Field(
+        GET_BABYLM, min_length=1, description="Where the files come from; shown when one is missing."
+    )
+
+    def columns(self, record: Record, where: str, stem: str) -> dict[str, str]:
+        """Return the columns of one record's item, besides item_id, split and image_id.
+
+        Args:
+            record: the record. where: its place, for messages. stem: its file's name without suffix.
+
+        Raises:
+            UserError: it lacks a field; names file and record.
+        """
+        raise TypeError(f"data kind {self.kind} does not say what a record's columns are")
+
+    def own_files(self) -> list[tuple[str, str]]:
+        """Return the record files, and the vector file if there is one."""
+        vectors = [] if self.vectors is None else [("vectors", self.vectors)]
+        return [*(("path", path) for path in files_in(self.path, "*.json", "*.jsonl")), *vectors]
+
+    def curate(self, job: "Curation") -> None:
+        """Make a set of evaluation items: item_id (``<file>-<row>``), split, image_id ("" without vectors), columns.
+
+        Raises:
+            UserError: a record without its fields (names file and record), a vector file of another form, or as many
+                vectors as items not given (names both files).
+        """
+        import pandas as pd
+
+        from compactvl.data.vector_file import vector_facts, vector_id
+        from compactvl.files import sha256_file
+
+        paths = [Path(path) for field, path in self.own_files() if field == "path"]
+        rows = []
+        for path in paths:
+            for number, where, record in read_records(path):
+                row = {"item_id": f"{path.stem}-{number}", "split": "test", "image_id": ""}
+                rows.append(row | self.columns(record, where, path.stem))
+        items = pd.DataFrame(rows)
+        job.inputs.update({path.name: sha256_file(path) for path in paths})
+        facts: dict[str, Any] = {}
+        if self.vectors is not None:
+            facts["vectors"] = vector_facts([self.vectors], self.dim)
+            fact = facts["vectors"][0]
+            if fact["rows"] != len(items):
+                raise UserError(
+                    f"{self.path} has {len(items)} items and {self.vectors} has {fact['rows']} vectors; "
+                    "they must match row by row"
+                )
+            items["image_id"] = [vector_id(fact["stem"], row) for row in range(len(items))]
+            job.inputs[Path(self.vectors).name] = fact["sha256"]
+        job.write(self, items, text_only=True, **facts)
+
+
+def read_records(path: Path) -> Iterator[tuple[int, str, Record]]:
+    """Yield (number from 0, place for messages, record) of a jsonl file or of a JSON list; empty lines are skipped.
+
+    Raises:
+        UserError: not UTF-8, not JSON, not objects, or none; names the line or row.
+    """
+    number = 0
+    for where, record in _rows(path):
+        if not isinstance(record, dict):
+            raise UserError(f"{where} is not a JSON object with fields; give the file as it is distributed")
+        yield number, where, record
+        number += 1
+    if not number:
+        raise UserError(f"{path} has no records; get the file again")
+
+
+def _rows(path: Path) -> Iterator[tuple[str, Any]]:
+    if path.suffix == ".json":
+        body = read_user_json(path)
+        if not isinstance(body, list):
+            raise UserError(f"{path} is not a JSON list; give the file as it is distributed")
+        yield from ((f"{path} row {row}", record) for row, record in enumerate(body))
+        return
+    for line, text in read_lines(path):
+        if text:
+            try:
+                yield f"{path} line {line}", json.loads(text)
+            except (RecursionError, ValueError) as error:
+                raise UserError(f"{path} line {line} is not JSON ({error}); get the file again") from error
+
+
+def text_of(record: Record, field: str, where: str) -> str:
+    """Return a field's text, its words separated by single spaces.
+
+    Raises:
+        UserError: it is missing or no text; ``where`` says of which record.
+    """
+    value = record.get(field)
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"{where}: field {field!r} is {'missing' if field not in record else f'{value!r}, no text'}")
+    return " ".join(value.split())
+
+
+def first_of(record: Record, *fields: str) -> str:
+    """Return the first of the fields that has a value, or an empty text."""
+    return next((str(record[field]) for field in fields if record.get(field) not in (None, "")), "")

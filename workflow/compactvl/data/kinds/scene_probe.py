@@ -1,0 +1,28 @@
+"""Captions broken off where the image is necessary, useful or irrelevant (:mod:`compactvl.data.scene_probe`)."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from compactvl.data.scene_task import SceneTask, TaskSizes
+
+if TYPE_CHECKING:
+    from compactvl.data.curate import Curation
+
+
+class Settings(SceneTask):
+    """Beginnings of captions whose next word needs the image, is helped by it, or does not depend on it."""
+
+    holds = frozenset({"ranked_answers", "probe"})
+
+    kind: Literal["scene_probe"] = Field(description="Is the image needed for the next word?")
+    items: TaskSizes = Field(
+        default_factory=lambda: TaskSizes(val=60, test=300),
+        description="Items a condition (necessary, useful, irrelevant), shared by its types.",
+    )
+
+    def curate(self, job: "Curation") -> None:
+        """See :func:`compactvl.data.scene_probe.curate_scene_probe`."""
+        from compactvl.data.scene_probe import curate_scene_probe
+
+        curate_scene_probe(self, job)

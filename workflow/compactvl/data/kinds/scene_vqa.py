@@ -1,0 +1,28 @@
+"""Questions about scenes with ranked answers (:mod:`compactvl.data.scene_vqa`)."""
+
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field
+
+from compactvl.data.scene_task import SceneTask, TaskSizes
+
+if TYPE_CHECKING:
+    from compactvl.data.curate import Curation
+
+
+class Settings(SceneTask):
+    """Questions about scenes in the format of BabyLM's VQA: an answer and seven distractors of its type."""
+
+    holds = frozenset({"ranked_answers"})
+
+    kind: Literal["scene_vqa"] = Field(description="Questions with ranked answers.")
+    questions: TaskSizes = Field(
+        default_factory=lambda: TaskSizes(val=200, test=400),
+        description="Questions, shared equally by objects and counts.",
+    )
+
+    def curate(self, job: "Curation") -> None:
+        """See :func:`compactvl.data.scene_vqa.curate_scene_vqa`."""
+        from compactvl.data.scene_vqa import curate_scene_vqa
+
+        curate_scene_vqa(self, job)
