@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -159,17 +160,18 @@ class Plan:
         return problems
 
     def _circles(self) -> list[str]:
-        """Variants whose training would have to wait for itself."""
+        """Variants whose training would have to wait for itself: a circle of each study."""
         problems = []
         for name, resolved in self.studies.items():
             known = resolved.variants.keys()
-            after = {key: sorted(self.needs(name, key).variants & known - {key}) for key in known}
-            for key in known:
-                chain = _way_back(key, after)
-                # A circle is told once, of its first variant.
-                if chain and min(map(list(known).index, chain)) == list(known).index(key):
-                    place = f"studies.{name}.variants.{key}"
-                    problems.append(f"{place}: variants build on each other: {' -> '.join(chain)}; begin one afresh")
+            try:
+                TopologicalSorter(
+                    {key: sorted(self.needs(name, key).variants & known - {key}) for key in known}
+                ).prepare()
+            except CycleError as error:
+                chain = error.args[1][::-1]
+                place = f"studies.{name}.variants.{chain[0]}"
+                problems.append(f"{place}: variants build on each other: {' -> '.join(chain)}; begin one afresh")
         return problems
 
     # What each job reads. Keys are the names of the rule's inputs; blobs are listed apart, for `ancient()`.
@@ -365,16 +367,3 @@ class Plan:
     def report_digest(self, notebook: str) -> str:
         """Return the digest of the source code a notebook runs, its own text aside."""
         return report_digest(notebook)
-
-
-def _way_back(start: str, after: Mapping[str, Iterable[str]]) -> list[str]:
-    """Return a shortest chain that leads from ``start`` back to it, or nothing."""
-    chains, seen = [[start]], set()
-    for chain in chains:
-        for following in after[chain[-1]]:
-            if following == start:
-                return [*chain, start]
-            if following not in seen:
-                seen.add(following)
-                chains.append([*chain, following])
-    return []
