@@ -1,7 +1,6 @@
 """MiniLM's uncased WordPiece tokenizer, from the pinned package's own file."""
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -15,13 +14,9 @@ CLS, SEP, MASK, PAD = "[CLS]", "[SEP]", "[MASK]", "[PAD]"
 
 
 def canonical_caption(text: str) -> str:
-    """Lower case, punctuation removed, single spaces (EDJE, released pre-processing of captions).
-
-    Marks stay: the vowel signs of Hindi, Thai or Tamil are no punctuation, though no part of Python's ``\\w`` either.
-    """
+    """Lower case, punctuation removed, single spaces (EDJE, released pre-processing of captions)."""
     text = re.sub(r"[\s\-/]+", " ", text.lower())
-    text = re.sub(r"[^\w ]", lambda found: found[0] if unicodedata.category(found[0])[0] == "M" else "", text)
-    return re.sub(r" +", " ", text).strip()
+    return re.sub(r" +", " ", re.sub(r"[^\w ]", "", text)).strip()
 
 
 class WordPiece:
