@@ -6,17 +6,15 @@ Every item is in the split ``test``. Images, where a vector file is given, are i
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import Field
 
+from compactvl.data.curate import Curation
 from compactvl.data.kind import Count, DataKind, FilePath, files_in
 from compactvl.data.user_json import read_user_json
 from compactvl.data.user_lines import read_lines
 from compactvl.errors import UserError
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 GET_BABYLM = "The BabyLM challenge gives it at https://osf.io/ad7qg (see https://babylm.github.io)."
 Record = Mapping[str, Any]
@@ -50,7 +48,7 @@ class BabylmTask(DataKind):
         vectors = [] if self.vectors is None else [("vectors", self.vectors)]
         return [*(("path", path) for path in files_in(self.path, "*.json", "*.jsonl")), *vectors]
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """Make a set of evaluation items: item_id (``<file>-<row>``), split, image_id ("" without vectors), columns.
 
         Raises:

@@ -6,19 +6,20 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from compactvl.config.base import did_you_mean
 from compactvl.config.sources import SourceSettings
-from compactvl.data.audit import audit_splits
-from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
-from compactvl.data.kind import DataKind
 from compactvl.data.sources import source_hash
 from compactvl.errors import UserError
 from compactvl.records.layout import Layout
 from compactvl.records.record import MANIFEST, manifest_digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from compactvl.data.canonical import CanonicalSet, ImageRow
+    from compactvl.data.kind import DataKind
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Curation:
             self.inputs[source] = source_hash(path, self.sources[source])
         return path
 
-    def open_set(self, name: str, setting: str, kind: str) -> CanonicalSet:
+    def open_set(self, name: str, setting: str, kind: str) -> "CanonicalSet":
         """Return a data set this one is made from.
 
         Args:
@@ -70,19 +71,25 @@ class Curation:
         Raises:
             UserError: it is not there, or of another kind.
         """
+        from compactvl.data.canonical import CanonicalSet
+
         base = CanonicalSet.open(self.layout.dataset(name))
         if base.manifest["settings"].get("kind") != kind:
             raise UserError(f"{self.place}.{setting}: {base.name!r} is not a data set of kind {kind}; name one that is")
         self.inputs[f"set {name}"] = manifest_digest(self.layout.dataset(name))
         return base
 
-    def write(self, settings: DataKind, items: pd.DataFrame, images: Iterable[ImageRow] = (), **facts: Any) -> None:
+    def write(
+        self, settings: "DataKind", items: "pd.DataFrame", images: "Iterable[ImageRow]" = (), **facts: Any
+    ) -> None:
         """Write the data set; see :func:`compactvl.data.canonical.write_set`.
 
         Args:
             settings: the settings that made it. items: the items table. images: its images, in storage order.
             facts: further deterministic facts for the record.
         """
+        from compactvl.data.canonical import write_set
+
         recorded = settings.model_dump(mode="json", exclude=set(settings.unrecorded))
         write_set(
             self.layout.dataset(self.name), self.name, images, items, settings=recorded, inputs=self.inputs,
@@ -95,6 +102,9 @@ class Curation:
         Raises:
             UserError: they do; the set then has no manifest.
         """
+        from compactvl.data.audit import audit_splits
+        from compactvl.data.canonical import CanonicalSet
+
         folder = self.layout.dataset(self.name)
         done = CanonicalSet.open(folder)
         try:
@@ -104,7 +114,7 @@ class Curation:
             raise
 
 
-def curate(settings: DataKind, job: Curation) -> None:
+def curate(settings: "DataKind", job: Curation) -> None:
     """Make the data set of a job, in its folder.
 
     Raises:

@@ -2,15 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
 from compactvl.config.base import Strict
 from compactvl.config.references import named
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
+from compactvl.data.curate import Curation
 
 Count = Annotated[int, Field(ge=1)]
 FilePath = Annotated[str, Field(min_length=1)]
@@ -63,7 +61,7 @@ class DataKind(Strict):
             lacking.insert(0, (self.image_folder, f"the folder {folder}"))
         return [f"{place}.{field}: {path} is missing: {remedy}" for field, path in lacking]
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """Make the data set: read what it is made from by ``job``, and end with ``job.write``.
 
         Raises:

@@ -8,18 +8,16 @@ same image is not known; an image with several captions may be in several splits
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from compactvl.data.babylm import GET_BABYLM
+from compactvl.data.curate import Curation
 from compactvl.data.kind import Count, DataKind, FilePath
 from compactvl.data.ratios import SplitRatios
 from compactvl.data.user_json import read_user_json
 from compactvl.errors import UserError
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 
 class Settings(DataKind):
@@ -63,7 +61,7 @@ class Settings(DataKind):
         vectors = [("vectors", path) for entry in self.parts for path in entry]
         return [*(("captions", path) for path in self.captions), *vectors]
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """Make a set of captions whose images are rows of vector files.
 
         Items: item_id (``<captions file>-<row>``), split, image_id, caption, file (index into ``captions``), row, pos

@@ -1,15 +1,13 @@
 """The Brown corpus, sentence by sentence (:mod:`compactvl.data.brown`)."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from compactvl.config.references import Ref
+from compactvl.data.curate import Curation
 from compactvl.data.kind import DataKind
 from compactvl.data.ratios import SplitRatios
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 
 class Settings(DataKind):
@@ -22,7 +20,7 @@ class Settings(DataKind):
     seed: int = Field(0, ge=0, description="Seed of the split.")
     ratios: SplitRatios = Field(default_factory=SplitRatios, description="Share of each category's documents a split.")
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """See :func:`compactvl.data.brown.curate_brown`."""
         from compactvl.data.brown import curate_brown
 

@@ -1,15 +1,13 @@
 """Minimal pairs in BLiMP's form from held-out Brown sentences (:mod:`compactvl.data.brown_pairs`)."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from compactvl.config.base import Strict
 from compactvl.config.references import Ref
+from compactvl.data.curate import Curation
 from compactvl.data.kind import Count, DataKind
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 Paradigm = Literal[
     "subject_verb_agreement",
@@ -51,7 +49,7 @@ class Settings(DataKind):
             raise ValueError("paradigms has the same name twice")
         return self
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """See :func:`compactvl.data.brown_pairs.curate_brown_pairs`."""
         from compactvl.data.brown_pairs import curate_brown_pairs
 

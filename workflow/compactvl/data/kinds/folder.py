@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
+from compactvl.data.curate import Curation
 from compactvl.data.kind import DataKind
 from compactvl.data.ratios import SplitRatios
 from compactvl.errors import UserError
 
 if TYPE_CHECKING:
     from compactvl.data.captioned import CaptionedImage
-    from compactvl.data.curate import Curation
 
 
 class Settings(DataKind):
@@ -50,7 +50,7 @@ class Settings(DataKind):
         field = "karpathy" if self.captions is None else "captions"
         return [(field, str(Path(self.path, getattr(self, field))))]
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """Make a canonical data set from an image folder with ``captions.csv`` or a Karpathy-style JSON file.
 
         Raises:

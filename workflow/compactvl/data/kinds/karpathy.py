@@ -1,15 +1,13 @@
 """Flickr30k or COCO with Karpathy's split file, as their owners distribute them."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from compactvl.data.curate import Curation
 from compactvl.data.kind import DataKind, FilePath
 from compactvl.errors import UserError
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 
 class Settings(DataKind):
@@ -31,7 +29,7 @@ class Settings(DataKind):
         """Return the split file."""
         return [("annotations", self.annotations)]
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """Make a canonical data set from Flickr30k or COCO as their owners distribute them.
 
         An image that is in two of their splits is counted in the manifest (``in_two_splits``), not refused: the split

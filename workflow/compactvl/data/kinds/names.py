@@ -1,15 +1,13 @@
 """Single emoji against their names and tags (:mod:`compactvl.data.names`)."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from compactvl.config.references import Ref
+from compactvl.data.curate import Curation
 from compactvl.data.kind import DataKind
 from compactvl.data.ratios import Fraction
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 
 class Settings(DataKind):
@@ -54,7 +52,7 @@ class Settings(DataKind):
             raise ValueError("styles has the same source twice")
         return self
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """See :func:`compactvl.data.names.curate_names`."""
         from compactvl.data.names import curate_names
 

@@ -1,13 +1,11 @@
 """EWoK's format on the captions' world (:mod:`compactvl.data.scene_ewok`)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from compactvl.data.curate import Curation
 from compactvl.data.scene_task import SceneTask, TaskSizes
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 
 class Settings(SceneTask):
@@ -20,7 +18,7 @@ class Settings(SceneTask):
         default_factory=lambda: TaskSizes(val=50, test=150), description="Items a domain (there are four domains)."
     )
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """See :func:`compactvl.data.scene_ewok.curate_scene_ewok`."""
         from compactvl.data.scene_ewok import curate_scene_ewok
 

@@ -1,13 +1,11 @@
 """Captions broken off where the image is necessary, useful or irrelevant (:mod:`compactvl.data.scene_probe`)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from compactvl.data.curate import Curation
 from compactvl.data.scene_task import SceneTask, TaskSizes
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 
 class Settings(SceneTask):
@@ -21,7 +19,7 @@ class Settings(SceneTask):
         description="Items a condition (necessary, useful, irrelevant), shared by its types.",
     )
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """See :func:`compactvl.data.scene_probe.curate_scene_probe`."""
         from compactvl.data.scene_probe import curate_scene_probe
 

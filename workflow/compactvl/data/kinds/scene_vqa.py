@@ -1,13 +1,11 @@
 """Questions about scenes with ranked answers (:mod:`compactvl.data.scene_vqa`)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
+from compactvl.data.curate import Curation
 from compactvl.data.scene_task import SceneTask, TaskSizes
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 
 class Settings(SceneTask):
@@ -21,7 +19,7 @@ class Settings(SceneTask):
         description="Questions, shared equally by objects and counts.",
     )
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """See :func:`compactvl.data.scene_vqa.curate_scene_vqa`."""
         from compactvl.data.scene_vqa import curate_scene_vqa
 

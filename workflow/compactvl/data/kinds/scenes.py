@@ -1,16 +1,14 @@
 """Composed scenes of emoji artwork with generated captions (:mod:`compactvl.data.scenes`)."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from compactvl.config.base import Strict
 from compactvl.config.references import Ref
+from compactvl.data.curate import Curation
 from compactvl.data.kind import Count, DataKind
 from compactvl.data.ratios import Fraction
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 
 class SplitSizes(Strict):
@@ -67,7 +65,7 @@ class Settings(DataKind):
             raise ValueError("styles has the same source twice")
         return self
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """See :func:`compactvl.data.scenes.curate_scenes`."""
         from compactvl.data.scenes import curate_scenes
 

@@ -1,14 +1,12 @@
 """Pairs of scenes and captions of the same words, in Winoground's form (:mod:`compactvl.data.swaps`)."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from compactvl.config.references import Ref
+from compactvl.data.curate import Curation
 from compactvl.data.kind import DataKind
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 
 class Settings(DataKind):
@@ -27,7 +25,7 @@ class Settings(DataKind):
         ("left_right", "above_below", "count", "size"), min_length=1, description="What is exchanged."
     )
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """See :func:`compactvl.data.swaps.curate_swaps`."""
         from compactvl.data.swaps import curate_swaps
 

@@ -5,16 +5,14 @@ was trained on, and adding a file moves no line of another.
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field, field_validator
 
 from compactvl.data.babylm import GET_BABYLM
+from compactvl.data.curate import Curation
 from compactvl.data.kind import DataKind, FilePath, files_in
 from compactvl.data.ratios import SplitRatios
-
-if TYPE_CHECKING:
-    from compactvl.data.curate import Curation
 
 
 class Settings(DataKind):
@@ -45,7 +43,7 @@ class Settings(DataKind):
         """Return the text files."""
         return [("path", path) for path in files_in(self.path, self.pattern)]
 
-    def curate(self, job: "Curation") -> None:
+    def curate(self, job: Curation) -> None:
         """Make a text set: item_id (``<file>:<line>``), split, document (file name), text, pos ("" without a tagger).
 
         Empty lines are skipped and counted.
