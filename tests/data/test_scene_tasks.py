@@ -10,7 +10,7 @@ import pytest
 from curating import make
 
 from compactvl.data.canonical import CanonicalSet
-from compactvl.data.plurals import article, plural
+from compactvl.data.inflection import article, plural
 from compactvl.data.scene import Group, Relation, Scene, scene_from_meta
 from compactvl.data.scene_ewok import DOMAINS
 from compactvl.data.scene_probe import TYPES

@@ -11,8 +11,8 @@ from PIL import Image
 from compactvl.data.audit import audit_splits
 from compactvl.data.captions import TAGS, Captioner
 from compactvl.data.concepts import CORE, Concept
+from compactvl.data.inflection import plural
 from compactvl.data.kinds.scenes import Settings
-from compactvl.data.plurals import plural
 from compactvl.data.scene import Group, Relation, Scene, exchange, scene_from_meta
 from compactvl.data.scenes import Sampler, draw_splits
 from compactvl.errors import UserError

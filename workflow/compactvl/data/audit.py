@@ -1,12 +1,15 @@
 """Audit of the splits: what is tested was not trained on."""
 
 import json
+from collections.abc import Mapping
 
 import pandas as pd
 
 from compactvl.errors import UserError
 
 CHECKS = ("image", "content", "caption")
+PRECEDENCE = ("train", "test", "val")
+"""A repeated text stays in the first of these splits that has it."""
 
 
 def audit_splits(
@@ -39,18 +42,53 @@ def audit_splits(
         raise UserError(
             f"data set {name!r} leaks: item {items['item_id'][wrong].iloc[0]!r} is in another split than its image"
         )
+    return _compared(name, columns)
+
+
+def audit_texts(name: str, items: pd.DataFrame, columns: tuple[str, ...]) -> dict[str, int]:
+    """Check that no two splits share a value of any of ``columns``, letters' case aside.
+
+    Returns:
+        What was compared: column → number of different values.
+
+    Raises:
+        UserError: the same value in two splits; says which and where.
+    """
+    return _compared(name, {column: (items[column].str.lower(), items["split"]) for column in columns})
+
+
+def _compared(name: str, columns: Mapping[str, tuple[pd.Series, pd.Series]]) -> dict[str, int]:
+    """Compare (values, their splits) of each kind."""
     for what, (values, splits) in columns.items():
-        _assert_apart(name, what, values, splits)
+        table = pd.DataFrame({"value": values.to_numpy(), "split": splits.to_numpy()}).drop_duplicates()
+        shared = table[table["value"].duplicated(keep=False)].sort_values(["value", "split"])
+        if len(shared):
+            value, number = shared["value"].iloc[0], shared["value"].nunique()
+            where = " and ".join(shared["split"][shared["value"] == value])
+            raise UserError(
+                f"data set {name!r} leaks: {number} times the same {what} in two splits, e.g. {value!r} in {where}"
+            )
     return {what: int(values.nunique()) for what, (values, _) in columns.items()}
 
 
-def _assert_apart(name: str, what: str, values: pd.Series, splits: pd.Series) -> None:
-    table = pd.DataFrame({"value": values.to_numpy(), "split": splits.to_numpy()}).drop_duplicates()
-    shared = table[table["value"].duplicated(keep=False)].sort_values(["value", "split"])
-    if len(shared):
-        value = shared["value"].iloc[0]
-        where = " and ".join(shared["split"][shared["value"] == value])
-        number = shared["value"].nunique()
-        raise UserError(
-            f"data set {name!r} leaks: {number} times the same {what} in two splits, e.g. {value!r} in {where}"
-        )
+def drop_repeated(items: pd.DataFrame, column: str = "text") -> tuple[pd.DataFrame, dict[str, int]]:
+    """Take the test texts that occur in train, and the validation texts that occur in train or test, out of a table.
+
+    Texts are the same if they differ in nothing but the case of letters: the tokenizer lower-cases.
+
+    Args:
+        items: columns ``split`` and ``column``.
+        column: which texts.
+
+    Returns:
+        The rows that stay, in order, and how many went by split.
+    """
+    key = items[column].str.lower()
+    seen: set[str] = set(key[items["split"] == "train"])
+    stays = pd.Series(True, index=items.index)
+    for split in PRECEDENCE[1:]:
+        own = items["split"] == split
+        stays &= ~(own & key.isin(seen))
+        seen |= set(key[own])
+    dropped = {split: int((~stays & (items["split"] == split)).sum()) for split in ("val", "test")}
+    return items[stays].reset_index(drop=True), dropped

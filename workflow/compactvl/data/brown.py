@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from compactvl.data.audit import audit_texts, drop_repeated
 from compactvl.data.brown_tags import universal
 from compactvl.data.curate import Curation
 from compactvl.data.kinds.brown import Settings
 from compactvl.data.members import read_members
 from compactvl.data.ratios import SplitRatios
-from compactvl.data.text_audit import audit_texts, drop_repeated
 from compactvl.errors import UserError
 
 DOCUMENTS = r"package/(c[a-r][0-9]{2}|cats\.txt)"

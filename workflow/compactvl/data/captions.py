@@ -29,7 +29,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from compactvl.data.concepts import Concept
-from compactvl.data.plurals import article
+from compactvl.data.inflection import article
 from compactvl.data.scene import Group, Scene
 
 NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}

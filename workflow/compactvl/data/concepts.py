@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from compactvl.data.artwork import Artwork
 from compactvl.data.emoji import Emoji
-from compactvl.data.plurals import plural
+from compactvl.data.inflection import plural
 from compactvl.errors import UserError
 
 

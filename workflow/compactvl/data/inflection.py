@@ -1,6 +1,6 @@
-"""English inflection for minimal pairs: regular spellings and the irregular verbs and nouns that newspapers use."""
+"""English inflection: regular spellings, the irregular verbs and nouns that newspapers use, and the things captions name."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 VOWELS = "aeiou"
 # base: past, participle; only where the two differ and no other form is in common use ("has showed", "was proved").
@@ -30,9 +30,18 @@ IRREGULAR_PASTS = {
 IRREGULAR_NOUNS = {
     "man": "men", "woman": "women", "child": "children", "foot": "feet", "tooth": "teeth", "life": "lives",
     "wife": "wives", "half": "halves", "leaf": "leaves", "knife": "knives", "self": "selves", "analysis": "analyses",
-    "basis": "bases", "crisis": "crises", "hero": "heroes", "negro": "negroes", "gentleman": "gentlemen",
-    "photo": "photos", "piano": "pianos", "radio": "radios", "studio": "studios", "ratio": "ratios",
+    "basis": "bases", "crisis": "crises", "gentleman": "gentlemen", "photo": "photos", "piano": "pianos",
 }  # fmt: skip
+"""The nouns that minimal pairs are made with."""
+ALL_IRREGULAR_NOUNS = IRREGULAR_NOUNS | {
+    "mouse": "mice", "goose": "geese", "ox": "oxen", "wolf": "wolves", "loaf": "loaves", "scarf": "scarves",
+    "cactus": "cacti", "fish": "fish", "sheep": "sheep", "deer": "deer", "moose": "moose", "bison": "bison",
+    "shrimp": "shrimp", "squid": "squid", "snowman": "snowmen", "avocado": "avocados", "kimono": "kimonos",
+    "banjo": "banjos", "burrito": "burritos", "taco": "tacos", "yo-yo": "yo-yos", "flamingo": "flamingos",
+    "dingo": "dingos", "dodo": "dodos",
+}  # fmt: skip
+AN_BEFORE_CONSONANT_LETTER = ("hour",)
+A_BEFORE_VOWEL_LETTER = ("uni", "eu", "one", "ut")
 
 
 def third_person(base: str) -> str:
@@ -50,13 +59,25 @@ def third_person(base: str) -> str:
     return base + "s"
 
 
-def plural_of(noun: str) -> str:
-    """Return a noun's plural.
+def plural(noun: str, irregular: Mapping[str, str] = ALL_IRREGULAR_NOUNS) -> str:
+    """Return the plural of a noun of one or more words; the last word is inflected.
 
-    >>> plural_of("city"), plural_of("woman"), plural_of("day")
-    ('cities', 'women', 'days')
+    >>> plural("fire engine"), plural("leaf"), plural("cherry"), plural("bus"), plural("day")
+    ('fire engines', 'leaves', 'cherries', 'buses', 'days')
     """
-    return IRREGULAR_NOUNS.get(noun) or third_person(noun)
+    head, space, last = noun.rpartition(" ")
+    return head + space + (irregular.get(last) or third_person(last))
+
+
+def article(word: str) -> str:
+    """Return ``a`` or ``an`` for the word that follows it.
+
+    >>> article("umbrella"), article("unicorn"), article("hourglass")
+    ('an', 'a', 'an')
+    """
+    if word.startswith(A_BEFORE_VOWEL_LETTER):
+        return "a"
+    return "an" if word[0] in VOWELS or word.startswith(AN_BEFORE_CONSONANT_LETTER) else "a"
 
 
 def with_ending(base: str, ending: str) -> Iterator[str]:

@@ -29,7 +29,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from compactvl.data.brown_tags import bare
-from compactvl.data.inflection import IRREGULAR_VERBS, pasts_of, plural_of, third_person, with_ending
+from compactvl.data.inflection import IRREGULAR_NOUNS, IRREGULAR_VERBS, pasts_of, plural, third_person, with_ending
 from compactvl.data.pair_words import (
     AFTER_VERB,
     COLLECTIVE,
@@ -140,8 +140,9 @@ class Lexicon:
         for word, tag in self._tagged:
             if tag == "vb" and self.is_tagged(third_person(word), "vbz"):
                 self.third[word] = third_person(word)
-            if tag == "nn" and self.is_tagged(plural_of(word), "nns") and word not in ONE_FORM:
-                self.nouns[word] = plural_of(word)
+            many = plural(word, IRREGULAR_NOUNS)
+            if tag == "nn" and self.is_tagged(many, "nns") and word not in ONE_FORM:
+                self.nouns[word] = many
         self.base = {form: word for word, form in self.third.items()}
         self.singular = {form: word for word, form in self.nouns.items()}
 

@@ -32,9 +32,9 @@ from compactvl.config.base import validate
 from compactvl.data.captions import NUMBERS, SIZE_WORDS, WHERE
 from compactvl.data.concepts import Concept
 from compactvl.data.curate import Curation
+from compactvl.data.inflection import article
 from compactvl.data.kinds.scene_probe import Settings
 from compactvl.data.kinds.scenes import Settings as ScenesSettings
-from compactvl.data.plurals import article
 from compactvl.data.scene import Group
 from compactvl.data.scene_texts import (
     HELD_OUT,

@@ -11,7 +11,7 @@ import numpy as np
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.concepts import Concept
 from compactvl.data.curate import Curation
-from compactvl.data.plurals import plural
+from compactvl.data.inflection import plural
 from compactvl.data.scene import Scene, scene_from_meta
 from compactvl.data.scene_task import SceneTask
 from compactvl.errors import UserError

@@ -74,8 +74,8 @@ class Settings(DataKind):
         """
         import pandas as pd
 
+        from compactvl.data.audit import audit_texts
         from compactvl.data.tagger import load_tagger
-        from compactvl.data.text_audit import audit_texts
         from compactvl.data.vector_file import vector_facts, vector_id
         from compactvl.files import sha256_file
 

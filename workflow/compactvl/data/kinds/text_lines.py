@@ -53,8 +53,8 @@ class Settings(DataKind):
         """
         import pandas as pd
 
+        from compactvl.data.audit import audit_texts
         from compactvl.data.tagger import load_tagger
-        from compactvl.data.text_audit import audit_texts
         from compactvl.data.user_lines import read_lines
         from compactvl.errors import UserError
         from compactvl.files import sha256_file
