@@ -36,7 +36,7 @@ def with_command(monkeypatch, function):
 def test_the_commands_of_the_pipeline_are_there():
     wanted = "fetch weights curate encode embed train evaluate collect report index params rerank verify"
     assert set(wanted.split()) <= set(NAMES)
-    assert {"tokens info", "tokens verify", "tokens bench", "config check", "config show", "config schema"} <= set(
+    assert {"tokens info", "tokens verify", "tokens bench", "config check", "config show", "config describe"} <= set(
         NAMES
     )
 
@@ -184,6 +184,49 @@ def test_config_show_prints_a_part_with_defaults_filled_in():
     wrong = run("config", "show", "encoders.dino")
     assert wrong.returncode == 2
     assert 'did you mean "dinov2_s"?' in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("place", "lines"),
+    [
+        ("", ["size: text, required", "datasets: by name"]),
+        ("datasets", ["scenes", "    Composed scenes of emoji artwork with generated captions."]),
+        (
+            "datasets.scenes",
+            [
+                "kind: scenes",
+                "concepts: whole number ≥ 4, default 60",
+                "    Number of kinds of object, taken from the front of the noun list.",
+                "    train: whole number ≥ 1, default 4000",
+                'styles: list of text, default ["noto", "twemoji", "fluent", "openmoji"]',
+            ],
+        ),
+        ("datasets.scenes.images", ["test: whole number ≥ 1, default 500"]),
+        ("encoders", ["dinov2_s", "timm", "    Any timm model by name."]),
+        ("encoders.timm", ["loader: timm", "model: text, required", 'storage: fp16 | int8 | fp8, default "fp16"']),
+        ("weights", ["transformers_bert"]),
+        ("sources.client", []),
+        ("benchmarks.language.tasks", ["max_items: whole number ≥ 1 or null, default null"]),
+    ],
+)
+def test_config_describe_prints_every_setting(place, lines, capsys):
+    assert program.main(["config", "describe", place]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line not in shown] == []
+
+
+def test_config_describe_knows_every_setting_of_every_kind(capsys):
+    from compactvl.config.kinds import DATA_KINDS, find_kind, kind_names
+
+    for name in kind_names(DATA_KINDS):
+        program.main(["config", "describe", f"datasets.{name}"])
+        shown = re.findall(r"^(\w+)", capsys.readouterr().out, re.MULTILINE)
+        assert set(find_kind(DATA_KINDS, name).model_fields) <= set(shown)
+
+
+def test_config_describe_suggests_a_place(capsys):
+    assert program.main(["config", "describe", "datasets.scene"]) == 2
+    assert capsys.readouterr().err == 'error: datasets: has no "scene"; did you mean "scenes"?\n'
 
 
 def test_verify_tells_missing_and_changed_files(tmp_path):

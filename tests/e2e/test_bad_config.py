@@ -133,7 +133,7 @@ JOBS = [
     ("unknown study", ("train", "--study", "edej", "--seed", "0", "--out", "out", "--variant", "retriever", *RETRIEVER), ('--study: unknown study "edej"; did you mean "edje"?',)),
     ("source of another client", ("fetch", "--settings", "source.json", "--out", "noto.tgz"), ("source.json.settings.client: input should be 'npm' or 'pypi'",)),
     ("no such place", ("config", "show", "encoders.dinov2"), ('encoders: has no "dinov2"; did you mean "dinov2_s"?',)),
-    ("folder that cannot be", ("config", "schema", "--out", "config.yaml/schema.json"), ("cannot write config.yaml/schema.json", "choose another")),
+    ("nothing of that name can be set", ("config", "describe", "encoders.tim"), ('encoders: has no "tim"; did you mean "timm"?',)),
 ]  # fmt: skip
 
 

@@ -1,13 +1,10 @@
-"""``compactvl config check | show | schema``: the configuration without the DAG."""
+"""``compactvl config check | show | describe``: the configuration without the DAG."""
 
 import argparse
 import sys
-from pathlib import Path
 
 from compactvl.cli.arguments import add_configfiles
 from compactvl.cli.command import Command
-
-SCHEMA = Path("workflow/schemas/config.schema.json")
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -51,23 +48,14 @@ def _show(args: argparse.Namespace) -> None:
     yaml.safe_dump(shown, sys.stdout, sort_keys=False, allow_unicode=True, width=120)
 
 
-def _schema_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--out", type=Path, default=SCHEMA, metavar="FILE", help=f"default: {SCHEMA}")
-    parser.add_argument("--check", action="store_true", help="only say whether the file is up to date")
+def _describe_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("place", nargs="?", default="", help="section or kind, e.g. datasets, datasets.scenes")
 
 
-def _schema(args: argparse.Namespace) -> int:
-    from compactvl.config.schema import schema_text
-    from compactvl.files import atomic_path
+def _describe(args: argparse.Namespace) -> None:
+    from compactvl.dag.describe import describe
 
-    text = schema_text()
-    if args.check:
-        same = args.out.is_file() and args.out.read_text(encoding="utf-8") == text
-        print(f"{args.out} is {'up to date' if same else 'out of date; run: compactvl config schema'}")
-        return 0 if same else 1
-    with atomic_path(args.out) as temporary:
-        temporary.write_text(text, encoding="utf-8")
-    return 0
+    print(describe(args.place))
 
 
 COMMANDS = [
@@ -86,10 +74,10 @@ COMMANDS = [
         _show,
     ),
     Command(
-        "config schema",
-        "write the JSON schema of the configuration",
-        "compactvl config schema",
-        _schema_arguments,
-        _schema,
+        "config describe",
+        "print what can be set in a section or kind: types, defaults and meanings",
+        "compactvl config describe datasets.scenes",
+        _describe_arguments,
+        _describe,
     ),
 ]
