@@ -2,6 +2,7 @@
 
 import io
 import json
+import zlib
 
 import numpy as np
 import pytest
@@ -121,6 +122,60 @@ def test_photographs_of_many_forms(tmp_path):
     ):
         Image.new(mode, (8, 8)).save(tmp_path / name)
         assert Image.open(io.BytesIO(read_photo(tmp_path / name))).mode == "RGB"
+
+
+def with_chunk(png: bytes, name: bytes, content: bytes) -> bytes:
+    """A PNG with one more chunk behind its header."""
+    checksum = zlib.crc32(name + content).to_bytes(4, "big")
+    return png[:33] + len(content).to_bytes(4, "big") + name + content + checksum + png[33:]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2 << 20))),
+        (b"iTXt", b"prompt\0\1\0\0\0" + zlib.compress(bytes(70 << 20))),
+        (b"iCCP", b"screen\0\0" + zlib.compress(bytes(3 << 20))),
+        (b"pHYs", b"cut"),
+        (b"eXIf", b"rubbish"),
+    ],
+)
+def test_metadata_refuse_no_picture(name, content, tmp_path):
+    photo(tmp_path / "plain.png", 1)
+    plain = (tmp_path / "plain.png").read_bytes()
+    (tmp_path / "full.png").write_bytes(with_chunk(plain, name, content))
+    assert read_photo(tmp_path / "full.png") == read_photo(tmp_path / "plain.png")
+    # A picture that is damaged itself is refused as before, whatever stands beside it.
+    (tmp_path / "cut.png").write_bytes(with_chunk(plain, name, content)[:-300])
+    with pytest.raises(UserError, match=r"cut\.png is not a readable image"):
+        read_photo(tmp_path / "cut.png")
+
+
+def test_orientation_is_read_beside_damaged_metadata(tmp_path):
+    photo(tmp_path / "turned.png", size=(40, 30), exif=_orientation(6))
+    (tmp_path / "turned.png").write_bytes(with_chunk((tmp_path / "turned.png").read_bytes(), b"pHYs", b"cut"))
+    assert Image.open(io.BytesIO(read_photo(tmp_path / "turned.png"))).size == (30, 40)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"", "the file is empty"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50), "HEIC photo.* save it as JPEG"),
+        (b"<!DOCTYPE html>\n<title>404 Not Found</title>", "it is text, which begins with '<!DOCTYPE html> <title>"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+            "it is text, which begins with 'version https",
+        ),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "a damaged PNG"),
+        (bytes(range(128, 228)), "no image format that Pillow knows"),
+    ],
+)
+def test_what_is_no_image_is_told(content, said, tmp_path):
+    (tmp_path / "photo.jpg").write_bytes(content)
+    with pytest.raises(UserError, match=rf"photo\.jpg is not a readable image \(.*{said}") as caught:
+        read_photo(tmp_path / "photo.jpg")
+    assert "\n" not in str(caught.value)
 
 
 def _orientation(value):

@@ -1,13 +1,14 @@
 """Decoding and resizing: every kind of file a user may bring."""
 
 import io
+import resource
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from compactvl.errors import UserError
-from compactvl.vision.preprocessing import Preprocessing, decode
+from compactvl.vision.preprocessing import INTERPOLATIONS, Preprocessing, decode
 
 MEAN, STD = (0.5, 0.5, 0.5), (0.5, 0.5, 0.5)
 
@@ -71,6 +72,31 @@ def test_resize_modes_differ_as_they_should() -> None:
     squash = Preprocessing(20, "squash", "nearest", MEAN, STD)(data)
     assert (squash[0, :, :10] == 255).all()
     assert (squash[0, :, 10:] == 0).all()
+
+
+@pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("size", [(5, 40), (40, 5), (7, 7), (24, 31), (1, 300), (29, 28)])
+def test_cropping_before_enlarging_shows_what_cropping_after_it_does(size: tuple[int, int], interpolation: str) -> None:
+    # Far from black and white, where clipping between Pillow's two passes makes their order matter.
+    noise = np.random.default_rng(0).integers(96, 160, (size[1], size[0], 3), dtype=np.uint8)
+    image, side = Image.fromarray(noise), 32
+    scale = side / 0.875 / min(size)
+    width, height = (round(edge * scale) for edge in size)
+    left, top = (width - side) // 2, (height - side) // 2
+    whole = image.resize((width, height), INTERPOLATIONS[interpolation]).crop((left, top, left + side, top + side))
+    expected = np.asarray(whole).transpose(2, 0, 1).astype(int)
+    got = Preprocessing(side, "crop", interpolation, MEAN, STD, 0.875)(stored(image)).astype(int)
+    # Pillow takes the box in single precision, so a nearest neighbour on the border of two may be the other one.
+    assert np.quantile(np.abs(got - expected), 0.95 if interpolation == "nearest" else 1) <= 2
+
+
+@pytest.mark.parametrize("resize", ["crop", "squash", "pad"])
+@pytest.mark.parametrize("size", [(1, 30_000), (30_000, 1)])
+def test_a_picture_of_one_column_takes_little_memory(size: tuple[int, int], resize: str) -> None:
+    data = stored(Image.new("RGB", size))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Preprocessing(384, resize, "bicubic", MEAN, STD)(data)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # kB
 
 
 @pytest.mark.parametrize("data", [b"", b"not an image", stored(half_red())[:60]])

@@ -10,19 +10,51 @@
 | CMYK, palette, grey, black and white | converted by Pillow; colour profiles are not applied |
 """
 
+import contextlib
+import io
+
 import numpy as np
 from PIL import Image, ImageOps
 
 WHITE = 255
+PNG = b"\x89PNG\r\n\x1a\n"
+PNG_PICTURE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"eXIf"}
+"""Chunks of a PNG that make the picture; the others hold texts, profiles, sizes in print."""
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Return a picture as RGB without metadata; the file's pixels are decoded now.
+def read_rgb(data: bytes) -> tuple[Image.Image, str]:
+    """Decode a file's bytes to RGB without metadata; return the picture and Pillow's name of the format.
 
     Raises:
         Exception: of many types, where the file is damaged; callers name the file.
     """
-    image = ImageOps.exif_transpose(image)
+    try:
+        return _read(data)
+    except Exception:
+        if not data.startswith(PNG):
+            raise
+        return _read(_without_metadata(data))  # which may be what fails: too long for Pillow's limits, or damaged
+
+
+def _read(data: bytes) -> tuple[Image.Image, str]:
+    with Image.open(io.BytesIO(data)) as image:
+        return _to_rgb(image), image.format or ""
+
+
+def _without_metadata(png: bytes) -> bytes:
+    kept, at = [PNG], len(PNG)
+    while at < len(png):
+        end = at + 12 + int.from_bytes(png[at : at + 4], "big")  # length, name, content, checksum
+        if png[at + 4 : at + 8] in PNG_PICTURE:
+            kept.append(png[at:end])
+        at = end
+    return b"".join(kept)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    image.load()
+    with contextlib.suppress(Exception):  # damaged metadata: the picture stays as it is stored
+        image = ImageOps.exif_transpose(image)
     if image.mode.startswith(("I", "F")):
         image = Image.fromarray(_eight_bits(image))
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):

@@ -1,6 +1,5 @@
 """From image bytes to a fixed uint8 array, with the exact choices recorded in every token manifest."""
 
-import io
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from compactvl.data.photos import why
-from compactvl.data.pixels import to_rgb
+from compactvl.data.pixels import read_rgb
 from compactvl.errors import UserError
 
 INTERPOLATIONS = {
@@ -72,9 +71,12 @@ class Preprocessing:
             return canvas
         scale = side / self.crop_fraction / min(image.size)
         width, height = (max(side, round(edge * scale)) for edge in image.size)
-        image = image.resize((width, height), sampling)
         left, top = (width - side) // 2, (height - side) // 2
-        return image.crop((left, top, left + side, top + side))
+        if scale > 1:  # a narrow picture enlarged as a whole could take gigabytes: only what the crop keeps is computed
+            x, y = image.width / width, image.height / height
+            box = (left * x, top * y, (left + side) * x, (top + side) * y)
+            return image.resize((side, side), sampling, box=box)
+        return image.resize((width, height), sampling).crop((left, top, left + side, top + side))
 
 
 def decode(data: bytes) -> Image.Image:
@@ -84,7 +86,6 @@ def decode(data: bytes) -> Image.Image:
         UserError: not an image, cut short, or larger than Pillow's safety limit.
     """
     try:
-        with Image.open(io.BytesIO(data)) as file:
-            return to_rgb(file)
+        return read_rgb(data)[0]
     except Exception as error:  # whatever damaged bytes provoke in Pillow's many readers
-        raise UserError(f"image cannot be decoded ({why(error)}); mend or remove it") from error
+        raise UserError(f"image cannot be decoded ({why(error, data)}); mend or remove it") from error
