@@ -3,7 +3,6 @@
 Every item is in the split ``test``. Images, where a vector file is given, are its rows in the order of the items.
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from pydantic import Field
 
 from compactvl.data.curate import Curation
 from compactvl.data.kind import Count, DataKind, FilePath, files_in
-from compactvl.data.user_json import read_user_json
+from compactvl.data.user_json import parse_json, read_user_json
 from compactvl.data.user_lines import read_lines
 from compactvl.errors import UserError
 
@@ -108,7 +107,7 @@ def _rows(path: Path) -> Iterator[tuple[str, Any]]:
     for line, text in read_lines(path):
         if text:
             try:
-                yield f"{path} line {line}", json.loads(text)
+                yield f"{path} line {line}", parse_json(text)
             except (RecursionError, ValueError) as error:
                 raise UserError(f"{path} line {line} is not JSON ({error}); get the file again") from error
 

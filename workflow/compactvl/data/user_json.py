@@ -7,6 +7,20 @@ from typing import Any
 from compactvl.errors import UserError
 
 
+def parse_json(text: str) -> Any:
+    """Parse JSON; half of a surrogate pair (an emoji cut in two), which no UTF-8 text can hold, becomes U+FFFD.
+
+    Raises:
+        ValueError: not JSON, or a number of thousands of digits.
+        RecursionError: brackets without end.
+    """
+    value = json.loads(text)
+    if "\\ud" in text or "\\uD" in text:
+        text = json.dumps(value, ensure_ascii=False)
+        value = json.loads(text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"))
+    return value
+
+
 def read_user_json(path: Path) -> Any:
     """Read a JSON file of the user's own.
 
@@ -14,7 +28,7 @@ def read_user_json(path: Path) -> Any:
         UserError: missing, not UTF-8, or not JSON; names the line.
     """
     try:
-        return json.loads(path.read_bytes().decode("utf-8-sig"))
+        return parse_json(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}; put the file there") from error
     except UnicodeDecodeError as error:
