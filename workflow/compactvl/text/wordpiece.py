@@ -1,6 +1,7 @@
 """MiniLM's uncased WordPiece tokenizer, from the pinned package's own file."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -14,9 +15,13 @@ CLS, SEP, MASK, PAD = "[CLS]", "[SEP]", "[MASK]", "[PAD]"
 
 
 def canonical_caption(text: str) -> str:
-    """Lower case, punctuation removed, single spaces (EDJE, released pre-processing of captions)."""
+    """Lower case, punctuation removed, single spaces (EDJE, released pre-processing of captions).
+
+    Marks stay: the vowel signs of Hindi, Thai or Tamil are no punctuation, though no part of Python's ``\\w`` either.
+    """
     text = re.sub(r"[\s\-/]+", " ", text.lower())
-    return re.sub(r" +", " ", re.sub(r"[^\w ]", "", text)).strip()
+    text = re.sub(r"[^\w ]", lambda found: found[0] if unicodedata.category(found[0])[0] == "M" else "", text)
+    return re.sub(r" +", " ", text).strip()
 
 
 class WordPiece:
