@@ -64,6 +64,16 @@ def test_vectors_are_the_models_own(saved):
         np.testing.assert_allclose(vector, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize(("says", "lowers"), [(None, True), (True, True), (False, False)])
+def test_siglip_reads_lower_case_unless_its_tokenizer_says_otherwise(says, lowers, saved):
+    kind, folder, _, tokenizer = saved
+    if says is not None:
+        tokenizer.init_kwargs["do_lower_case"] = says
+        tokenizer.save_pretrained(folder)
+    capital, small = TextTower(str(folder), precision="fp32").encode(["A cake", "a cake"])
+    assert np.array_equal(capital, small) == (lowers and (kind == "siglip" or says is not None))
+
+
 def test_settings_load_it_and_say_what_it_is(saved, tmp_path):
     _, folder, _, _ = saved
     write_json(tmp_path / "text.json", {"loader": "transformers", "model": str(folder), "precision": "fp32"})

@@ -56,6 +56,8 @@ class TextTower:
         if loading["missing_keys"] or loading.get("mismatched_keys"):
             keys = sorted(map(str, [*loading["missing_keys"], *loading.get("mismatched_keys", ())]))
             raise UserError(f"{name}: weights do not fit {kind}: {len(keys)} tensors missing ({', '.join(keys[:3])})")
+        # SigLIP2 was trained on lower-cased text, and the tokenizer that its checkpoints name keeps capitals.
+        self.lower = self.tokenizer.init_kwargs.get("do_lower_case", config.model_type == "siglip")
         self.device = compute_device()
         self.model.eval().requires_grad_(False).to(self.device)
         self.longest = text.max_position_embeddings
@@ -67,7 +69,7 @@ class TextTower:
         parts = []
         with Progress(len(texts), "text", label) as progress:
             for start in range(0, len(texts), batch):
-                block = list(texts[start : start + batch])
+                block = [text.lower() if self.lower else text for text in texts[start : start + batch]]
                 words = self.tokenizer(
                     block, padding=self.padding, truncation=True, max_length=self.longest, return_tensors="pt"
                 ).to(self.device)
