@@ -16,6 +16,7 @@ from compactvl.config.encoders import EncoderSettings, OpenClipEncoder, TimmEnco
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
 from compactvl.vision.registry import load_encoder, state_digest
+from compactvl.vision.transformers_models import preprocessing_choices
 
 VISION = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 VISION |= {"image_size": 32, "patch_size": 8}
@@ -80,6 +81,31 @@ def test_transformers_bf16_and_pin(saved) -> None:
         load_encoder(settings.model_copy(update={"sha256": "0" * 64}), device="cpu")
     with pytest.raises(UserError, match="takes images of 32 pixels, not 64"):
         load_encoder(settings.model_copy(update={"image_size": 64}), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"do_normalize": False}, "do_normalize False"),
+        ({"do_rescale": False}, "do_rescale False"),
+        ({"do_resize": False}, "do_resize False"),
+        ({"rescale_factor": 1 / 127.5}, "rescale_factor 0.00784"),
+        ({"resample": 4}, "resample 4"),
+        ({"size": {"height": 32, "width": 48}}, "'width': 48"),
+        ({"size": None}, "size None"),
+        ({"size": {"longest_edge": 32}}, "longest_edge"),
+        (
+            {"size": {"shortest_edge": 36}, "do_center_crop": True, "crop_size": {"height": 32, "width": 24}},
+            "'width': 24",
+        ),
+        ({"size": {"shortest_edge": 30}, "do_center_crop": True, "crop_size": 32}, "'shortest_edge': 30"),
+        ({"image_std": None, "image_mean": None}, "no image_mean"),
+    ],
+)
+def test_a_processor_that_cannot_be_followed_is_refused(changes: dict, said: str) -> None:
+    given = {key: value for key, value in processor(**changes).items() if key != "image_mean" or value}
+    with pytest.raises(UserError, match=rf"the/model: its preprocessor_config\.json .*{said}"):
+        preprocessing_choices(given, "the/model")
 
 
 @pytest.mark.parametrize("change", ["missing", "unexpected", "shape"])
@@ -172,7 +198,11 @@ def test_open_clip(tmp_path) -> None:
     model = open_clip.create_model("ViT-S-16").eval()
     torch.save(model.state_dict(), tmp_path / "model.pt")
     settings = OpenClipEncoder(loader="open_clip", model="ViT-S-16", checkpoint=str(tmp_path / "model.pt"))
-    encoder = load_encoder(settings, device="cpu")
+    with pytest.raises(UserError, match="does not say which activation ViT-S-16 was trained with"):
+        load_encoder(settings, device="cpu")
+    quick = load_encoder(settings.model_copy(update={"quick_gelu": True}), device="cpu")
+    assert type(quick.model.visual.transformer.resblocks[0].mlp.gelu).__name__ == "QuickGELU"
+    encoder = load_encoder(settings.model_copy(update={"quick_gelu": False}), device="cpu")
     pixels = np.random.default_rng(0).integers(0, 255, (1, 3, 224, 224)).astype(np.uint8)
     tokens, pooled = encoder(pixels)
     assert tokens.shape[1] == 196

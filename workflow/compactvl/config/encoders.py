@@ -83,6 +83,11 @@ class OpenClipEncoder(EncoderCommon):
     loader: Literal["open_clip"]
     model: str = Field(description="open_clip architecture, e.g. ViT-B-16.")
     checkpoint: str = Field(description="open_clip pretrained tag, or a file with the weights.")
+    quick_gelu: bool | None = Field(
+        None,
+        description="Whether the weights of a file were trained with QuickGELU, as OpenAI's were and what is fine-tuned from "
+        "them; null where a tag or the architecture's name says so.",
+    )
     sha256: Sha256 | None = Field(None, description="Digest of the loaded weights (see the token manifest).")
 
 

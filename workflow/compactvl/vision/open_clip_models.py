@@ -1,5 +1,6 @@
 """Vision towers of open_clip models as encoders (optional extra ``open_clip``)."""
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,25 +24,37 @@ class OpenClipTokens(nn.Module):
         return tokens, pooled
 
 
-def build_open_clip(name: str, checkpoint: str) -> tuple[OpenClipTokens, dict[str, Any]]:
+def build_open_clip(
+    name: str, checkpoint: str, quick_gelu: bool | None = None
+) -> tuple[OpenClipTokens, dict[str, Any]]:
     """Load an open_clip model's image side.
 
     Args:
         name: open_clip architecture.
         checkpoint: pretrained tag or file.
+        quick_gelu: whether the weights were trained with QuickGELU; ``None`` asks the architecture's name or the tag.
 
     Returns:
         The model and its preprocessing choices.
 
     Raises:
-        UserError: open_clip is not installed, the model or weights cannot be had, or give no patch tokens.
+        UserError: open_clip is not installed, the model or weights cannot be had, give no patch tokens, or nothing says
+            which activation they were trained with.
     """
     try:
         import open_clip
     except ImportError as error:
         raise UserError("loader open_clip needs its package; run `pip install compactvl[open_clip]`") from error
+    if quick_gelu is None:
+        quick_gelu = bool((open_clip.get_model_config(name) or {}).get("quick_gelu"))
+        if Path(checkpoint).is_file() and not quick_gelu:
+            raise UserError(
+                f"{checkpoint} does not say which activation {name} was trained with; set `quick_gelu` to true for OpenAI's "
+                "weights and what is fine-tuned from them, else to false"
+            )
+        quick_gelu = quick_gelu or open_clip.get_pretrained_cfg(name, checkpoint).get("quick_gelu", False)
     try:
-        model = open_clip.create_model(name, pretrained=checkpoint)
+        model = open_clip.create_model(name, pretrained=checkpoint, force_quick_gelu=quick_gelu)
     except Exception as error:  # open_clip raises RuntimeError, HTTP and pickle errors alike
         raise UserError(
             f"cannot load open_clip {name} with {checkpoint!r} ({first_line(error)}); download the weights "

@@ -139,11 +139,12 @@ def _transformers(settings: TransformersEncoder, weights_path: str | Path | None
 def _open_clip(settings: OpenClipEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
     from compactvl.vision.open_clip_models import build_open_clip
 
-    model, choices = build_open_clip(settings.model, settings.checkpoint)
+    model, choices = build_open_clip(settings.model, settings.checkpoint, settings.quick_gelu)
     _check_own_size(settings, choices["image_size"])
     digest = state_digest(model.state_dict())
     _check_pin(settings.sha256, digest, settings.model)
-    return model, _preprocessing(settings, choices), {"model": settings.model, "weights_sha256": digest}
+    facts = {"model": settings.model, "weights_sha256": digest, "quick_gelu": settings.quick_gelu}
+    return model, _preprocessing(settings, choices), facts
 
 
 LOADERS: dict[str, Callable[..., Loaded]] = {

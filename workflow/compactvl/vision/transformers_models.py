@@ -113,19 +113,32 @@ def preprocessing_choices(processing: dict[str, Any], where: str) -> dict[str, A
     Raises:
         UserError: a processor this package cannot follow exactly.
     """
-    size, crop = processing.get("size", {}), processing.get("crop_size")
-    size = {"shortest_edge": size} if isinstance(size, int) else dict(size)
-    crop = crop if isinstance(crop, int) else (crop or {}).get("height")
-    if not {"image_mean", "image_std"} <= processing.keys() or not ({"shortest_edge", "height"} & size.keys()):
-        raise UserError(f"{where}: its preprocessor_config.json lacks image_mean, image_std or size")
-    shortest = size.get("shortest_edge")
-    centre = bool(processing.get("do_center_crop", False)) and crop is not None
-    image_size = crop if centre else size.get("height", shortest)
+    size, crop = processing.get("size"), processing.get("crop_size")
+    size = {"shortest_edge": size} if isinstance(size, int) else dict(size or {})
+    crop = {"height": crop, "width": crop} if isinstance(crop, int) else dict(crop or {})
+    shortest, resample = size.get("shortest_edge"), processing.get("resample", 3)
+    centre = bool(processing.get("do_center_crop", False)) and bool(crop)
+    height, width = ((crop if centre else size).get(edge, shortest) for edge in ("height", "width"))
+    switches = ("do_resize", "do_rescale", "do_normalize")
+    strange = [f"{name} {processing[name]}" for name in switches if not processing.get(name, True)]
+    if abs((processing.get("rescale_factor") or 1 / 255) * 255 - 1) > 1e-6:
+        strange.append(f"rescale_factor {processing['rescale_factor']}")
+    if resample not in RESAMPLING:
+        strange.append(f"resample {resample}")
+    if not {"image_mean", "image_std"} <= processing.keys():
+        strange.append("no image_mean or image_std")
+    if height is None or height != width or (centre and (shortest is None or shortest < height)):
+        strange.append(f"size {size or None}, crop_size {crop if centre else None}")
+    if strange:
+        raise UserError(
+            f"{where}: its preprocessor_config.json asks for what is not supported: {', '.join(strange)}; "
+            "images must be resized to a square, scaled to 0..1 and normalised; choose another model"
+        )
     return {
-        "image_size": image_size,
+        "image_size": height,
         "resize": "crop" if shortest is not None else "squash",
-        "crop_fraction": image_size / shortest if shortest is not None and centre else 1.0,
-        "interpolation": RESAMPLING[int(processing.get("resample", 3))],
+        "crop_fraction": height / shortest if centre else 1.0,
+        "interpolation": RESAMPLING[resample],
         "mean": tuple(processing["image_mean"]),
         "std": tuple(processing["image_std"]),
     }
