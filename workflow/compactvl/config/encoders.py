@@ -58,14 +58,38 @@ class PackagedEncoder(EncoderCommon):
         return self
 
 
-class TimmEncoder(EncoderCommon):
-    """Any timm model by name."""
+class TimmWeights(Strict):
+    """A timm model by name, and where its weights are."""
 
-    loader: Literal["timm"]
     model: str = Field(description="timm name, e.g. vit_base_patch16_siglip_224.v2_webli.")
     checkpoint: str | None = Field(None, description="File with the model's weights; null takes timm's from the Hub.")
     revision: str | None = Field(None, description="Commit of the Hub repository the weights are pinned to.")
     sha256: Sha256 | None = Field(None, description="SHA-256 the weights' file must have.")
+
+
+class TimmEncoder(TimmWeights, EncoderCommon):
+    """Any timm model by name."""
+
+    loader: Literal["timm"]
+
+
+class Tower(TimmWeights):
+    """A timm model that is trained inside a larger one."""
+
+    image_size: int | None = Field(None, ge=14, le=2048, description="Side of the square input; null: the model's own.")
+    pretrained: bool = Field(False, description="Whether it starts from trained weights; else from random ones.")
+    weights: Annotated[str | None, Ref("weights")] = Field(
+        None, description="Name of converted weights to start from, in place of a file or the Hub's."
+    )
+
+    @model_validator(mode="after")
+    def _one_start(self) -> "Tower":
+        given = [name for name in ("weights", "checkpoint", "revision", "sha256") if getattr(self, name) is not None]
+        if given and not self.pretrained:
+            raise ValueError(f"{given[0]} is given, but pretrained is false; leave one of them out")
+        if "weights" in given and len(given) > 1:
+            raise ValueError(f"weights and {given[1]} are both given; leave one of them out")
+        return self
 
 
 class TransformersEncoder(EncoderCommon):

@@ -11,7 +11,6 @@
 (1) Taken out of a third party's ONNX file, whose authors may have tuned it: numbers made with it are not DINOv2's own.
 """
 
-import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -27,11 +26,11 @@ from compactvl.config.encoders import (
     TransformersEncoder,
 )
 from compactvl.errors import UserError
-from compactvl.files import sha256_bytes, sha256_file
+from compactvl.files import sha256_bytes
 from compactvl.nn.compute import compute_device
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.preprocessing import INTERPOLATIONS, Preprocessing
-from compactvl.vision.weights import read_weights
+from compactvl.vision.weights import check_pin, read_weights
 
 Loaded = tuple[nn.Module, Preprocessing, dict[str, Any]]
 PACKAGED_MODELS = {
@@ -90,13 +89,11 @@ def _packaged(settings: PackagedEncoder, weights_path: str | Path | None, fused:
 
 
 def _timm(settings: TimmEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
-    path = Path(settings.checkpoint) if settings.checkpoint else _timm_download(settings)
-    if not path.is_file():
-        raise UserError(f"{path} is missing; copy the weights of {settings.model} there or correct `checkpoint`")
-    digest = sha256_file(path)
-    _check_pin(settings.sha256, digest, str(path))
+    from compactvl.vision.timm_models import read_pretrained
+
+    state, digest, where = read_pretrained(settings)
     facts = {"model": settings.model, "revision": settings.revision, "weights_sha256": digest}
-    return _timm_loaded(settings, _read_state(path), settings.model, facts, str(path), fused)
+    return _timm_loaded(settings, state, settings.model, facts, where, fused)
 
 
 def _timm_loaded(
@@ -131,7 +128,7 @@ def _transformers(settings: TransformersEncoder, weights_path: str | Path | None
     choices = preprocessing_choices(processing, settings.model)
     _check_own_size(settings, choices["image_size"])
     digest = state_digest(model.state_dict())
-    _check_pin(settings.sha256, digest, settings.model)
+    check_pin(settings.sha256, digest, settings.model)
     facts = {"model": Path(settings.model).name, "revision": settings.revision, "weights_sha256": digest}
     return model, _preprocessing(settings, choices), facts
 
@@ -142,7 +139,7 @@ def _open_clip(settings: OpenClipEncoder, weights_path: str | Path | None, fused
     model, choices = build_open_clip(settings.model, settings.checkpoint, settings.quick_gelu)
     _check_own_size(settings, choices["image_size"])
     digest = state_digest(model.state_dict())
-    _check_pin(settings.sha256, digest, settings.model)
+    check_pin(settings.sha256, digest, settings.model)
     facts = {"model": settings.model, "weights_sha256": digest, "quick_gelu": settings.quick_gelu}
     return model, _preprocessing(settings, choices), facts
 
@@ -165,46 +162,3 @@ def _check_own_size(settings: TransformersEncoder | OpenClipEncoder, own: int) -
         raise UserError(
             f"{settings.model} takes images of {own} pixels, not {settings.image_size}; leave image_size out"
         )
-
-
-def _check_pin(expected: str | None, digest: str, where: str) -> None:
-    if expected is not None and digest != expected:
-        raise UserError(f"{where}: weights have SHA-256 {digest}, the settings pin {expected}; get the pinned ones")
-
-
-def _timm_download(settings: TimmEncoder) -> Path:
-    import timm
-    from huggingface_hub import hf_hub_download
-
-    from compactvl.vision.timm_models import unknown_model
-    from compactvl.vision.transformers_models import first_line
-
-    config = (
-        timm.get_pretrained_cfg(settings.model, allow_unregistered=False)
-        if timm.is_model(settings.model.split(".")[0])
-        else None
-    )
-    if config is None:
-        raise unknown_model(settings.model)
-    if not config.hf_hub_id:
-        raise UserError(f"timm has no weights for {settings.model} on the Hub; give the file as `checkpoint`")
-    repository = config.hf_hub_id if config.hf_hub_id != "timm/" else f"timm/{settings.model}"
-    try:
-        return Path(hf_hub_download(repository, "model.safetensors", revision=settings.revision))
-    except Exception as error:  # the Hub client raises HTTP, connection and cache errors alike
-        raise UserError(
-            f"cannot download {repository} ({first_line(error)}); get its model.safetensors on a machine with network "
-            "and give the file as `checkpoint`"
-        ) from error
-
-
-def _read_state(path: Path) -> dict[str, torch.Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            return load_file(path)
-        state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-        return state.get("state_dict", state)
-    except Exception as error:  # whatever a damaged file provokes in safetensors or pickle
-        raise UserError(f"{path} is no readable checkpoint ({type(error).__name__}); fetch it again") from error

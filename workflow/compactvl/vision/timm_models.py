@@ -1,16 +1,24 @@
-"""timm models as encoders, with their weights loaded strictly from one file."""
+"""timm models as frozen encoders and as towers to be trained; weights are loaded strictly, from one file."""
 
 import difflib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import timm
 import torch
+from huggingface_hub import hf_hub_download
+from safetensors.torch import load_file
 from timm.layers import resample_abs_pos_embed
 from torch import nn
 
+from compactvl.config.encoders import TimmWeights, Tower
 from compactvl.errors import UserError
+from compactvl.files import sha256_file
+from compactvl.vision.transformers_models import first_line
+from compactvl.vision.weights import check_pin, read_weights
 
 CLASSIFIERS = ("head.", "head_dist.", "classifier.", "fc.")
 """Prefixes of the classification layers an encoder does without: the only tensors that may be left over."""
@@ -50,6 +58,39 @@ class TimmModel:
     data: Mapping[str, Any]
 
 
+def build_tower(settings: Tower, weights_path: str | Path | None = None) -> TimmTokens:
+    """Build a tower to be trained, from random weights (torch's generator) or from trained ones.
+
+    Its ``tokens_shape`` (T, D) and ``pooled_dim`` say what it gives for images of ``settings.image_size``.
+
+    Args:
+        settings: model, size and where it starts from.
+        weights_path: converted weights, where ``settings.weights`` names some.
+
+    Raises:
+        UserError: unknown model, a size it cannot take, or trained weights that cannot be had or do not fit.
+    """
+    if not settings.pretrained:
+        model = _create(settings.model, settings.image_size)
+    elif settings.weights is None:
+        state, _, where = read_pretrained(settings)
+        model = _load(settings.model, state, settings.image_size, where)
+    else:
+        state, record = read_weights(weights_path)
+        if record["model"] != settings.model:
+            raise UserError(f"{weights_path} holds {record['model']}, not {settings.model}; correct one of them")
+        model = _load(settings.model, state, settings.image_size, str(weights_path))
+    tower = TimmTokens(model).eval()
+    side = settings.image_size or timm.data.resolve_model_data_config(model)["input_size"][-1]
+    try:
+        with torch.no_grad():
+            tokens, pooled = tower(torch.zeros(1, 3, side, side))
+    except RuntimeError as error:
+        raise UserError(f"{settings.model} cannot take images of {side} pixels ({first_line(error)})") from error
+    tower.tokens_shape, tower.pooled_dim = tuple(tokens.shape[1:]), pooled.shape[1]
+    return tower.train()
+
+
 def build_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | None, where: str) -> TimmModel:
     """Build ``name`` for ``image_size`` pixels and load ``state`` strictly.
 
@@ -64,6 +105,11 @@ def build_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | N
     Raises:
         UserError: unknown model, wrong size for it, or weights that do not fit tensor by tensor.
     """
+    model = _load(name, state, image_size, where)
+    return TimmModel(TimmTokens(model), timm.data.resolve_model_data_config(model))
+
+
+def _load(name: str, state: Mapping[str, torch.Tensor], image_size: int | None, where: str) -> nn.Module:
     model = _create(name, image_size)
     expected = model.state_dict()
     state = dict(state)
@@ -83,8 +129,47 @@ def build_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | N
         text = "; ".join(f"{len(keys)} tensors {what} ({', '.join(keys[:3])})" for what, keys in parts if keys)
         raise UserError(f"{where}: weights do not fit timm's {name}: {text}; give the checkpoint of this very model")
     model.load_state_dict({key: state[key] for key in expected}, strict=True)
-    data = timm.data.resolve_model_data_config(model)
-    return TimmModel(TimmTokens(model), data)
+    return model
+
+
+def read_pretrained(settings: TimmWeights) -> tuple[dict[str, torch.Tensor], str, str]:
+    """Read a model's weights from the file the settings name, or else timm's from the Hub.
+
+    Returns:
+        State dictionary, SHA-256 of the file, its path.
+
+    Raises:
+        UserError: missing, damaged, not the pinned ones, or no network to get them.
+    """
+    path = Path(settings.checkpoint) if settings.checkpoint else _download(settings)
+    if not path.is_file():
+        raise UserError(f"{path} is missing; copy the weights of {settings.model} there or correct `checkpoint`")
+    digest = sha256_file(path)
+    check_pin(settings.sha256, digest, str(path))
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path), digest, str(path)
+        state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
+        return state.get("state_dict", state), digest, str(path)
+    except Exception as error:  # whatever a damaged file provokes in safetensors or pickle
+        raise UserError(f"{path} is no readable checkpoint ({type(error).__name__}); fetch it again") from error
+
+
+def _download(settings: TimmWeights) -> Path:
+    known = timm.is_model(settings.model.split(".")[0])
+    config = timm.get_pretrained_cfg(settings.model, allow_unregistered=False) if known else None
+    if config is None:
+        raise unknown_model(settings.model)
+    if not config.hf_hub_id:
+        raise UserError(f"timm has no weights for {settings.model} on the Hub; give the file as `checkpoint`")
+    repository = config.hf_hub_id if config.hf_hub_id != "timm/" else f"timm/{settings.model}"
+    try:
+        return Path(hf_hub_download(repository, "model.safetensors", revision=settings.revision))
+    except Exception as error:  # the Hub client raises HTTP, connection and cache errors alike
+        raise UserError(
+            f"cannot download {repository} ({first_line(error)}); get its model.safetensors on a machine with network "
+            "and give the file as `checkpoint`"
+        ) from error
 
 
 def unknown_model(name: str) -> UserError:

@@ -99,5 +99,11 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
         ) from error
 
 
+def check_pin(expected: str | None, digest: str, where: str) -> None:
+    """Raise UserError unless weights have the SHA-256 that the settings give, if they give one."""
+    if expected is not None and digest != expected:
+        raise UserError(f"{where}: weights have SHA-256 {digest}, the settings pin {expected}; get the pinned ones")
+
+
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [""])[0][:120]
