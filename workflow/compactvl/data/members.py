@@ -39,11 +39,12 @@ def read_members(
     total = 0
     try:
         with contextlib.closing(_files(Path(archive))) as files:
-            for name, stream in files:
+            for name, size, stream in files:
                 if name in found or not re.fullmatch(pattern, name):
                     continue
-                found[name] = stream.read(largest - total + 1)
-                total += len(found[name])
+                # What a file says of its size need not be true.
+                found[name] = stream.read(largest - total + 1) if size <= largest else b""
+                total += max(size, len(found[name]))
                 if total > largest:
                     raise UserError(
                         f"{archive}: {name} goes beyond the {largest} bytes accepted; fetch the source again"
@@ -62,15 +63,15 @@ def read_members(
     return found
 
 
-def _files(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """Yield (name, content as a stream) of each regular file."""
+def _files(archive: Path) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """Yield (name, size as told, content as a stream) of each regular file."""
     if archive.suffix == ".whl":
         with zipfile.ZipFile(archive) as zipped:
-            for name in zipped.namelist():
-                with zipped.open(name) as stream:
-                    yield name, stream
+            for info in zipped.infolist():
+                with zipped.open(info) as stream:
+                    yield info.filename, info.file_size, stream
     else:
         with tarfile.open(archive, "r|gz") as packed:
             for info in packed:
                 if info.isreg():
-                    yield info.name, packed.extractfile(info)
+                    yield info.name, info.size, packed.extractfile(info)
