@@ -21,11 +21,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from compactvl.data.canonical import CanonicalSet
+from compactvl.data.pairs import Pairs
 from compactvl.records.layout import Layout
 from compactvl.records.record import read_manifest
 from compactvl.studies.edje import objectives
 from compactvl.studies.edje.joint import build_joint, start_from
-from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.scoring import compress_all, match_pairs, score_pairs
 from compactvl.studies.edje.settings import JointEncoder
 from compactvl.text.batches import TokenBatch

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from compactvl.config.benchmarks import EfficiencyBenchmark
+from compactvl.evaluation.benchmarks.efficiency import Settings as EfficiencyBenchmark
 from compactvl.evaluation.efficiency import environment, measure
 from compactvl.records.layout import Layout
 from compactvl.studies.base import Job

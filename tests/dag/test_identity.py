@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from compactvl.config.language_benchmarks import LanguageBenchmark
 from compactvl.config.overlay import load_config
 from compactvl.dag.identity import evaluation_identity, inputs_of, training_identity
 from compactvl.dag.plan import Plan
-from compactvl.dag.stages import study_digest
+from compactvl.dag.stages import evaluation_digest, training_digest
+from compactvl.evaluation.benchmarks.language import Settings as LanguageBenchmark
 from compactvl.files import write_json
 from compactvl.records.layout import Layout
 from compactvl.records.record import manifest_digest, write_manifest
@@ -31,13 +31,13 @@ def job(tmp_path):
     layout = Layout(tmp_path)
     for folder in (layout.dataset("pairs"), *(layout.run("gating", name, 0) for name in VARIANTS)):
         write_manifest(folder, stage="made", name=folder.name)
-    peers = STUDY.resolve(VARIANTS, "variants")
+    peers = STUDY.revive(VARIANTS, "variants")
     return Job("gating", "random", 0, peers["random"], layout, layout.run("gating", "random", 0), peers)
 
 
 def test_a_key_is_over_code_settings_seed_and_inputs(job, monkeypatch):
     first = training_identity(job)
-    assert first.code == study_digest("train", STUDY)
+    assert first.code == training_digest(job.settings)
     assert first.inputs == {"run bpe": manifest_digest(job.layout.run("gating", "bpe", 0))}
     keys = {first.key}
 
@@ -55,7 +55,7 @@ def test_a_key_is_over_code_settings_seed_and_inputs(job, monkeypatch):
     another()
     before = len(keys)
     with monkeypatch.context() as patched:
-        patched.setattr("compactvl.dag.identity.study_digest", lambda stage, study: "other")
+        patched.setattr("compactvl.dag.identity.training_digest", lambda settings: "other")
         another()
     assert training_identity(replace(job, output=Path("elsewhere"))).key in keys, "where it is written decides nothing"
 
@@ -70,7 +70,7 @@ def test_an_evaluation_is_also_of_its_benchmark(job):
         evaluation_identity(job, "blimp", BENCHMARK).key,
     }
     assert len(keys) == 3
-    assert first.code == study_digest("evaluate", STUDY) != study_digest("train", STUDY)
+    assert first.code == evaluation_digest(job.settings, BENCHMARK, job.peers) != training_digest(job.settings)
 
 
 def test_an_encoder_brings_its_weights_and_a_file_itself(tmp_path):
@@ -85,10 +85,12 @@ def test_an_encoder_brings_its_weights_and_a_file_itself(tmp_path):
     assert list(inputs) == names
 
 
-@pytest.mark.parametrize("stage", ["train", "evaluate"])
-def test_the_rule_and_the_job_mean_the_same_code(stage):
+def test_the_rule_and_the_job_mean_the_same_code():
     plan = Plan(load_config([], WORKFLOW.parent / "config.yaml"))
-    assert plan.digest(stage, "gating") == study_digest(stage, STUDY)
+    peers = plan.studies["gating"].variants
+    benchmark = plan.root.benchmarks["language"]
+    assert plan.job_digest("gating", "bpe") == training_digest(peers["bpe"])
+    assert plan.job_digest("gating", "base", "language") == evaluation_digest(peers["base"], benchmark, peers)
 
 
 def test_identity_needs_no_torch():

@@ -15,34 +15,26 @@ from compactvl.records.record import write_record
 from compactvl.studies.base import Needs
 
 TOY = """
-from typing import Literal
-from compactvl.config.base import validate
-from compactvl.studies.base import Needs, VariantBase
+from typing import Annotated, Literal
+from compactvl.config.references import Ref
+from compactvl.studies.base import Needs, Variant
+from compactvl.studies.study import Study
 
-class Variant(VariantBase):
+class Toy(Variant):
+    opens = {"pairs": "compactvl.studies.run:train_nothing"}
+    trains = "compactvl.studies.run:train_nothing"
     kind: Literal["toy"] = "toy"
     dataset: str = "scenes"
     width: int = 8
-    teacher: str | None = None
+    teacher: Annotated[str | None, Ref("variants")] = None
 
-class Toy:
-    name = "toy"
+    def training_needs(self, peers):
+        return Needs.of(datasets={self.dataset}, tokens={("dinov2_s", self.dataset)})
 
-    def resolve(self, variants, where):
-        return {name: validate(Variant, body, f"{where}.{name}") for name, body in variants.items()}
+    def evaluation_needs(self, benchmark, peers):
+        return Needs.of(tokens={("dinov2_s", benchmark.dataset)})
 
-    def training_needs(self, settings, peers):
-        teacher = frozenset({settings.teacher} - {None})
-        tokens = frozenset({("dinov2_s", settings.dataset)})
-        return Needs(datasets=frozenset({settings.dataset}), tokens=tokens, variants=teacher)
-
-    def evaluation_needs(self, settings, benchmark, peers):
-        return Needs(tokens=frozenset({("dinov2_s", benchmark.dataset)}))
-
-    def supports(self, settings, benchmark):
-        return benchmark.kind == "retrieval", "it only retrieves"
-
-STUDY = Toy()
+STUDY = Study("toy", [Toy])
 """
 
 
@@ -56,7 +48,7 @@ def toy(config, tmp_path, monkeypatch):
     config["studies"] = {
         "toy": {
             "variants": {
-                "teacher": {"width": 32},
+                "teacher": {"kind": "toy", "width": 32},
                 "student": {"base": "teacher", "width": 4, "teacher": "teacher", "benchmarks": ["scenes"]},
                 "pupil": {"base": "student", "teacher": "student"},
             }
@@ -128,17 +120,26 @@ def test_tokens_can_be_asked_for_besides_the_studies(toy):
 @pytest.mark.parametrize(
     ("variants", "message"),
     [
-        ({"a": {"widht": 4}}, r'studies\.toy\.variants\.a\.widht: unknown setting; did you mean "width"'),
-        ({"a": {"dataset": "scene"}}, r'studies\.toy\.variants\.a: unknown data set "scene"; did you mean "scenes"'),
         (
-            {"a": {"benchmarks": ["scnes"]}},
+            {"a": {"kind": "toy", "widht": 4}},
+            r'studies\.toy\.variants\.a\.widht: unknown setting; did you mean "width"',
+        ),
+        (
+            {"a": {"kind": "toy", "dataset": "scene"}},
+            r'studies\.toy\.variants\.a: unknown data set "scene"; did you mean "scenes"',
+        ),
+        (
+            {"a": {"kind": "toy", "benchmarks": ["scnes"]}},
             r'variants\.a\.benchmarks: unknown benchmark "scnes"; did you mean "scenes"',
         ),
-        ({"a": {"benchmarks": ["swaps"]}}, r"variants\.a\.benchmarks: cannot be evaluated on swaps: it only retrieves"),
-        ({"a": {"teacher": "b"}}, r'variants\.a: unknown variant "b"'),
-        ({"a": {"teacher": "a"}}, r"variants\.a: builds on itself"),
         (
-            {"a": {"teacher": "b", "seeds": [0, 7]}, "b": {}},
+            {"a": {"kind": "toy", "benchmarks": ["language"]}},
+            r"variants\.a\.benchmarks: cannot be evaluated on language: kind toy has no ability",
+        ),
+        ({"a": {"kind": "toy", "teacher": "b"}}, r'variants\.a\.teacher: unknown variant "b"'),
+        ({"a": {"kind": "toy", "teacher": "a"}}, r"variants\.a: builds on itself"),
+        (
+            {"a": {"kind": "toy", "teacher": "b", "seeds": [0, 7]}, "b": {"kind": "toy"}},
             r'variants\.a: builds on variant "b", which is not trained with seed 7',
         ),
     ],
@@ -147,6 +148,19 @@ def test_wrong_variants_are_told_before_the_dag_is_built(toy, variants, message)
     toy["studies"]["toy"]["variants"] = variants
     with pytest.raises(UserError, match=message):
         Plan(toy)
+
+
+@pytest.mark.parametrize("name", ["+a", "a-b", "1a", "a b", "ä"])
+def test_a_name_that_could_not_be_a_folder_is_told(toy, name):
+    toy["studies"]["toy"]["variants"] = {name: {"kind": "toy"}}
+    with pytest.raises(UserError, match=r'studies\.toy\.variants: ".*" cannot be a name; use letters, digits, "_" and'):
+        Plan(toy)
+
+
+def test_a_variant_is_named_for_what_it_combines(toy):
+    toy["studies"]["toy"]["variants"] = {"dinov2_s+lite0": {"kind": "toy", "benchmarks": ["scenes"]}}
+    plan = Plan(toy)
+    assert plan.results("toy") == ["results/toy/dinov2_s+lite0/seed0/scenes.json"]
 
 
 def test_unknown_study_is_told_with_a_suggestion(toy):

@@ -1,14 +1,13 @@
 """The clock, and the benchmarks' settings."""
 
+import re
 import time
 
 import pytest
-from pydantic import TypeAdapter
 
-from compactvl.config.base import Strict, validate
-from compactvl.config.benchmarks import BenchmarkSettings
-from compactvl.errors import UserError
+from compactvl.config.kinds import BENCHMARK_KINDS, find_kind, kind_names, validate_kinds
 from compactvl.evaluation.efficiency import efficiency_metrics, environment, measure, timing_row
+from compactvl.evaluation.kind import BenchmarkKind
 
 
 def test_warm_up_is_outside_the_clock():
@@ -42,10 +41,6 @@ def test_rows_and_metrics():
     assert environment(threads=2, precision="bf16")["threads"] == 2
 
 
-class Holder(Strict):
-    benchmarks: dict[str, BenchmarkSettings]
-
-
 @pytest.mark.parametrize(
     ("value", "message"),
     [
@@ -53,19 +48,25 @@ class Holder(Strict):
         ({"kind": "retrieval", "dataset": "scenes", "pools": []}, "at least 1"),
         ({"kind": "retrieval", "dataset": "scenes", "storage": "fp4"}, "'fp16', 'int8' or 'fp8'"),
         ({"kind": "retrieval"}, "field required"),
-        ({"kind": "retreival", "dataset": "scenes"}, "retrieval"),
+        ({"kind": "retreival", "dataset": "scenes"}, 'did you mean "retrieval"'),
         ({"kind": "efficiency", "dataset": "scenes", "pairs": 0}, "greater than or equal to 1"),
     ],
 )
 def test_settings_explain_themselves(value, message):
-    with pytest.raises(UserError, match=message):
-        validate(Holder, {"benchmarks": {"b": value}}, "study")
+    kinds = kind_names(BENCHMARK_KINDS)
+    _, problems = validate_kinds({"b": value}, "benchmarks", kinds, lambda kind: find_kind(BENCHMARK_KINDS, kind))
+    assert len(problems) == 1
+    assert re.search(message, problems[0])
 
 
-def test_settings():
-    adapter = TypeAdapter(BenchmarkSettings)
-    assert adapter.validate_python({"kind": "retrieval", "dataset": "s", "pools": [5]}).max_pool == 10
-    assert adapter.validate_python({"kind": "retrieval", "dataset": "s", "pools": [5, 50]}).max_pool == 50
-    schema = adapter.json_schema()
-    for model in schema["$defs"].values():
-        assert all("description" in field for field in model["properties"].values())
+def test_the_pool_is_never_smaller_than_the_longest_list():
+    assert [find_kind(BENCHMARK_KINDS, "retrieval")(kind="retrieval", dataset="s", pools=pools).max_pool
+            for pools in ((5,), (5, 50))] == [10, 50]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", kind_names(BENCHMARK_KINDS))
+def test_every_kind_describes_its_settings_and_says_how_it_is_measured(kind):
+    settings = find_kind(BENCHMARK_KINDS, kind)
+    assert [name for name, field in settings.model_fields.items() if not field.description] == []
+    assert settings.ability
+    assert settings.measure is not BenchmarkKind.measure

@@ -8,10 +8,12 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from compactvl.config.language_benchmarks import GatesBenchmark, LanguageBenchmark, LanguageTask
 from compactvl.errors import UserError
-from compactvl.evaluation.language import COLUMNS, TEXTS, build_requests, language_metrics
+from compactvl.evaluation.benchmarks.gates import Settings as GatesBenchmark
+from compactvl.evaluation.benchmarks.language import Settings as LanguageBenchmark
+from compactvl.evaluation.language import COLUMNS, CONTEXT_AND_TEXT, build_requests, language_metrics
 from compactvl.evaluation.language_requests import other_images, spread_evenly
+from compactvl.evaluation.language_tasks import LanguageTask
 from compactvl.evaluation.winoground import score_items
 
 ALL = ("own", "none", "other")
@@ -73,7 +75,7 @@ def scored(requests, how="random", seed=0):
     score = {"random": -rng.integers(1, 12, len(requests)) / 2, "constant": np.full(len(requests), -3.0)}
     score["distinct"] = -rng.random(len(requests))
     tokens = rng.integers(2, 9, len(requests))
-    return requests.drop(columns=TEXTS).assign(log_prob=score[how], tokens=tokens)
+    return requests.drop(columns=CONTEXT_AND_TEXT).assign(log_prob=score[how], tokens=tokens)
 
 
 def measured(kind, items=None, how="random", conditions=ALL, **settings):

@@ -19,9 +19,9 @@ from compactvl.evaluation.retrieval import build_predictions, fill_scores, neede
 from compactvl.evaluation.winoground import winoground_metrics
 from compactvl.files import write_json
 from compactvl.records.record import write_file_record, write_manifest
-from compactvl.reporting.parameters import parameter_table
-from compactvl.studies.base import VariantBase
+from compactvl.studies.base import Variant
 from compactvl.studies.edje.settings import EMBEDDINGS
+from compactvl.studies.jobs import parameter_table
 
 REPOSITORY = Path(__file__).parents[2]
 IMAGES, CAPTIONS = 120, 3
@@ -150,7 +150,7 @@ def write_swaps(folder: Path, skill: float, rng: np.random.Generator) -> None:
 
 
 def write_run(
-    folder: Path, variant: str, settings: VariantBase, skill: float, rng: np.random.Generator, items: pd.DataFrame
+    folder: Path, variant: str, settings: Variant, skill: float, rng: np.random.Generator, items: pd.DataFrame
 ) -> None:
     write_json(folder / "settings.json", settings.model_dump(mode="json"))
     lines = []
@@ -178,13 +178,13 @@ def write_run(
 
 def write_parameters(path: Path, plan: Plan) -> None:
     resolved = plan.studies["edje"]
-    text = parameter_table(resolved.study, resolved.variants).to_csv(index=False, lineterminator="\n")
+    text = parameter_table(resolved.variants).to_csv(index=False, lineterminator="\n")
     path.write_text(text, encoding="utf-8")
     write_file_record(path.with_suffix(".json"), stage="parameters", files=[path])
 
 
 def write_times(
-    folder: Path, variant: str, settings: VariantBase, batches: Sequence[int], rng: np.random.Generator
+    folder: Path, variant: str, settings: Variant, batches: Sequence[int], rng: np.random.Generator
 ) -> None:
     tokens = settings.adapter.tokens or settings.vision.tokens
     timed = []

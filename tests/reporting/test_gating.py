@@ -13,10 +13,10 @@ import pytest
 from PIL import Image, ImageDraw
 from scipy import stats
 
-from compactvl.config.language_benchmarks import LanguageTask
 from compactvl.data.canonical import ImageRow, write_set
 from compactvl.evaluation.gates import CONDITIONS, gates_metrics
-from compactvl.evaluation.language import TEXTS, build_requests, language_metrics
+from compactvl.evaluation.language import CONTEXT_AND_TEXT, build_requests, language_metrics
+from compactvl.evaluation.language_tasks import LanguageTask
 from compactvl.evaluation.results import collect, write_result
 from compactvl.files import write_json
 from compactvl.records.record import write_file_record, write_manifest
@@ -117,7 +117,7 @@ def language(skill: float, rng: np.random.Generator, tasks: dict) -> pd.DataFram
         table["log_prob"] = -2.0 * table["words"] + noise + right * skill * seen
         if task.kind == "perplexity":
             table["log_prob"] += table["words"] * (skill - 3 + 0.3 * (seen & (task.images is not None)))
-        parts.append(table.assign(tokens=table["words"] + 1).drop(columns=TEXTS))
+        parts.append(table.assign(tokens=table["words"] + 1).drop(columns=CONTEXT_AND_TEXT))
     return pd.concat(parts, ignore_index=True)
 
 
@@ -511,7 +511,9 @@ def test_tasks_of_the_user_are_shown(tmp_path):
     for variant in ("scale_8", "scale_1"):
         parts = {n: items_of("pairs" if t.kind == "minimal_pairs" else "text_perplexity") for n, t in tasks.items()}
         table = pd.concat([build_requests(name, task, parts[name], ["none"]) for name, task in tasks.items()])
-        table = table.assign(log_prob=rng.normal(size=len(table)) - 9, tokens=table["words"]).drop(columns=TEXTS)
+        table = table.assign(log_prob=rng.normal(size=len(table)) - 9, tokens=table["words"]).drop(
+            columns=CONTEXT_AND_TEXT
+        )
         folder = tmp_path / "results" / "gating" / variant / "seed0"
         write_result(folder, "language", table, language_metrics(table, tasks))
     collect(tmp_path / "results", study="gating")

@@ -1,6 +1,7 @@
 # The plan: which jobs there are and what each reads. Helpers of the rules are here and nowhere else.
 
 import os
+import re
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError

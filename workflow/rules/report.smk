@@ -64,7 +64,7 @@ rule parameters:
     resources:
         mem_mb=2000,
     params:
-        source=lambda wildcards: plan.digest("parameters", wildcards.study),
+        source=lambda wildcards: plan.parameters_digest(wildcards.study),
     shell:
         "compactvl params {wildcards.study} --settings {input.settings} --out {output.table} > {log} 2>&1"
 

@@ -26,7 +26,7 @@ rule train:
         gpu=1,
         mem_mb=6000,
     params:
-        source=lambda wildcards: plan.digest("train", wildcards.study),
+        source=lambda wildcards: plan.job_digest(wildcards.study, wildcards.variant),
         folder=lambda wildcards, output: str(Path(output.manifest).parent),
     shell:
         "compactvl train --settings {input.settings} --peers {input.peers} --study {wildcards.study} "
@@ -36,7 +36,7 @@ rule train:
 # What other variants build on goes first: it is on the longest way to the end.
 use rule train as train_first with:
     wildcard_constraints:
-        variant="|".join(plan.built_on) or "(?!)",
+        variant="|".join(map(re.escape, plan.built_on)) or "(?!)",
     priority: 10
 
 

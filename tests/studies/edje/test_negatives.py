@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from compactvl.data.pairs import Pairs
 from compactvl.studies.edje.negatives import choose
-from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.settings import Negatives
 from compactvl.training.mining import allowed, hardest
 

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from compactvl.data.pairs import Pairs
 from compactvl.errors import UserError
-from compactvl.studies.edje.pairs import Pairs
 
 
 class Set:

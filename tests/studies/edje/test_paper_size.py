@@ -22,9 +22,9 @@ from compactvl.data.curate import Curation, curate
 from compactvl.files import read_json
 from compactvl.records.layout import Layout
 from compactvl.records.record import read_manifest, verify_files
-from compactvl.reporting.parameters import parameter_table
 from compactvl.studies.base import Job
 from compactvl.studies.edje.settings import JointEncoder, Optimiser
+from compactvl.studies.jobs import evaluate, parameter_table, train
 from compactvl.text.pretrained import import_bert
 from compactvl.text.vectors import embed
 from compactvl.vision.store import TokenWriter
@@ -53,7 +53,7 @@ def joint_variants() -> dict[str, JointEncoder]:
 @pytest.fixture(scope="module")
 def parameters():
     study = paper(Layout()).studies["edje"]
-    return parameter_table(study.study, study.variants).set_index(["variant", "part"])["parameters"]
+    return parameter_table(study.variants).set_index(["variant", "part"])["parameters"]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ class World:
         if name not in self.trained:
             for peer in sorted(self.plan.needs("edje", name).variants):
                 self.train(peer)
-            self.plan.studies["edje"].study.train(self.job(name, run))
+            train(self.job(name, run))
             self.trained.add(name)
         return run
 
@@ -275,7 +275,7 @@ def test_one_step_and_its_evaluation(world, name, losses):
     assert not ({"itm", "mlm", "recovery", "distillation"} - losses) & line.keys()
 
     output = world.layout.result("edje", name, 0)
-    world.plan.studies["edje"].study.evaluate(world.job(name, output), "coco", world.plan.root.benchmarks["coco"])
+    evaluate(world.job(name, output), "coco", world.plan.root.benchmarks["coco"])
     metrics = {metric["name"]: metric["value"] for metric in read_json(output / "coco.json")["metrics"]}
     tokens = world.plan.variant("edje", name).adapter.tokens or 576
     assert metrics["kb_per_image"] == pytest.approx(tokens * 384 * 2 / 1000)

@@ -19,8 +19,8 @@ from compactvl.records.record import manifest_digest, read_manifest, write_manif
 from compactvl.studies.edje.compress import compress_store
 from compactvl.studies.edje.joint import TOKENIZER
 from compactvl.studies.edje.model import AdapterShape, JointModel
+from compactvl.studies.edje.open import through_storage
 from compactvl.studies.edje.rerank import Reranker
-from compactvl.studies.edje.rerank_pairs import through_storage
 from compactvl.studies.edje.scoring import score_pairs
 from compactvl.studies.edje.stores import encoder_of
 from compactvl.text.batches import TokenBatch

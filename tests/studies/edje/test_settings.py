@@ -31,7 +31,7 @@ LATE = {
 
 
 def resolve(**variants):
-    return STUDY.resolve({"retriever": RETRIEVER, **variants}, "v")
+    return STUDY.revive({"retriever": RETRIEVER, **variants}, "v")
 
 
 def test_defaults_are_the_papers():
@@ -66,7 +66,7 @@ def test_defaults_are_the_papers():
     ("change", "message"),
     [
         ({"kind": "jiont"}, r'v\.x\.kind: unknown kind \'jiont\'; did you mean "joint"\?'),
-        ({"kind": None}, r"v\.x\.kind: missing; one of embedding"),
+        ({"kind": None}, r"v\.x\.kind: missing; one of control, embedding"),
         ({"adaptor": {}}, r'v\.x\.adaptor: unknown setting; did you mean "adapter"\?'),
         ({"adapter": {"token": 3}}, r'v\.x\.adapter\.token: unknown setting; did you mean "tokens"\?'),
         ({"adapter": {"tokens": 0}}, r"v\.x\.adapter\.tokens: input should be greater than or equal to 1 \(given: 0\)"),
@@ -80,17 +80,26 @@ def test_defaults_are_the_papers():
         ({"teacher": "retriever"}, r"v\.x: .*`teacher` and a weight"),
         (
             {"teacher": "retriever", "objectives": {"distillation": 1}},
-            r'v\.x\.teacher: "retriever" is of kind embedding, expected a joint',
+            r'v\.x\.teacher: needs joint, which variant "retriever" \(embedding\) is not; name x',
         ),
         ({"first_stage": "retriver"}, r'v\.x\.first_stage: unknown variant "retriver"; did you mean "retriever"\?'),
-        ({"first_stage": "x"}, r'v\.x\.first_stage: "x" is of kind joint, expected an embedding variant'),
+        (
+            {"first_stage": "x"},
+            r'v\.x\.first_stage: needs embedding, late interaction, pretrained, which variant "x" \(joint\) is not',
+        ),
         ({"negatives": {"miner": "mine"}}, r'v\.x\.negatives\.miner: unknown variant "mine"'),
         (
             {"negatives": {"hard_share": -0.1}},
             r"v\.x\.negatives\.hard_share: input should be greater than or equal to 0",
         ),
-        ({"start": {"adapter": "retriever"}}, r'v\.x\.start\.adapter: "retriever" is of kind embedding'),
-        ({"start": {"joint": "late"}}, r'v\.x\.start\.joint: "late" is of kind late_interaction, expected a joint'),
+        (
+            {"start": {"adapter": "retriever"}},
+            r'v\.x\.start\.adapter: needs joint, late interaction, which variant "retriever"',
+        ),
+        (
+            {"start": {"joint": "late"}},
+            r'v\.x\.start\.joint: needs joint, which variant "late" \(late interaction\) is not; name x',
+        ),
         ({"first_stage": "late"}, r"v\.x\.objectives\.recovery: first stage late compares tokens"),
         (
             {"first_stage": "late", "objectives": {"recovery": 0}, "negatives": {"group": 4}},

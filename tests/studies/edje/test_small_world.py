@@ -4,7 +4,6 @@ import io
 import json
 import shutil
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -16,12 +15,13 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertModel
 
-from compactvl.config.benchmarks import EfficiencyBenchmark, RetrievalBenchmark
 from compactvl.config.encoders import TimmEncoder
 from compactvl.dag.digest import modules_of
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
+from compactvl.data.pairs import Pairs
 from compactvl.errors import UserError
-from compactvl.evaluation.retrieval import query_hits
+from compactvl.evaluation.benchmarks.efficiency import Settings as EfficiencyBenchmark
+from compactvl.evaluation.benchmarks.retrieval import Settings as RetrievalBenchmark
 from compactvl.files import read_json, sha256_file, write_json
 from compactvl.nn import compute
 from compactvl.records.layout import Layout
@@ -31,10 +31,8 @@ from compactvl.studies.base import Job
 from compactvl.studies.edje import STUDY, run, train_joint
 from compactvl.studies.edje.efficiency import Online
 from compactvl.studies.edje.embedding import EmbeddingModel
-from compactvl.studies.edje.evaluate import Scorer, retrieval_table
-from compactvl.studies.edje.pairs import Pairs
-from compactvl.studies.edje.settings import Control
-from compactvl.studies.edje.similarity import VectorSimilarity, image_features, open_similarity
+from compactvl.studies.edje.similarity import image_features, open_similarity
+from compactvl.studies.jobs import evaluate, open_model, train
 from compactvl.studies.run import run_digest
 from compactvl.text.vectors import TextVectors, embed
 from compactvl.training.checkpoint import RESUME, load_model
@@ -143,14 +141,14 @@ class World:
 
     def job(self, name, variants=VARIANTS, output=None, layout=None):
         layout = layout or self.layout
-        peers = STUDY.resolve(variants, "v")
+        peers = STUDY.revive(variants, "v")
         output = output or layout.run("edje", name, 0)
         return Job("edje", name, 0, peers[name], layout, output, peers, layout.resume("edje", name, 0))
 
     def trained(self, name):
         folder = self.layout.run("edje", name, 0)
         if not (folder / "manifest.json").is_file():
-            STUDY.train(self.job(name))
+            train(self.job(name))
         return folder
 
 
@@ -203,7 +201,7 @@ def test_embedding_variants_say_that_they_train_on_the_cpu(world, monkeypatch):
     monkeypatch.setattr(compute, "compute_device", lambda: gpu)
     monkeypatch.setattr(run, "compute_device", lambda: gpu, raising=False)
     job = world.job("retriever", output=world.layout.root / "elsewhere")
-    STUDY.train(job)
+    train(job)
     assert read_json(job.output / "provenance.json")["device"] == "cpu"
 
 
@@ -217,11 +215,11 @@ def test_what_fails_after_training_is_finished_without_training_again(world, tmp
     with monkeypatch.context() as patched:
         patched.setattr(train_joint, "write_attention_maps", fail)
         with pytest.raises(OSError, match="disk full"):
-            STUDY.train(job)
+            train(job)
     assert (job.scratch / RESUME).is_file()
     assert not (job.output / "manifest.json").exists()
     monkeypatch.setattr(train_joint.Trainer, "loss", fail)
-    STUDY.train(job)
+    train(job)
     assert not job.scratch.exists()
     again = read_manifest(job.output, "train")["files"]
     assert again["model.safetensors"] == read_manifest(world.trained("edje"), "train")["files"]["model.safetensors"]
@@ -233,12 +231,12 @@ def test_resume_state_is_of_one_code_and_one_input(world, monkeypatch):
     assert digest == run_digest(world.job("edje"))
     other = VARIANTS | {"edje": VARIANTS["edje"] | {"precision": "bf16"}}
     assert run_digest(world.job("edje", other)) != digest
-    monkeypatch.setattr("compactvl.dag.identity.study_digest", lambda stage, study: "changed")
+    monkeypatch.setattr("compactvl.dag.identity.training_digest", lambda settings: "changed")
     assert run_digest(world.job("edje")) != digest
     code = {
         f"compactvl.{name}" for name in ("studies.edje.train_joint", "studies.edje.model", "training.loop", "nn.bert")
     }
-    assert code <= set(modules_of(["compactvl.studies.edje.study:EdjeStudy.train"]))
+    assert code <= set(modules_of([world.job("edje").settings.trains.partition(":")[0]]))
 
 
 # First stages.
@@ -250,7 +248,7 @@ def test_similarities_are_those_of_the_trained_models(world):
     for name in ("clip", "retriever", "late"):
         folder = world.trained(name)
         peers = world.job(name).peers
-        args = (0, peers, world.layout, "drawn", pairs.image_ids, pairs.captions)
+        args = (0, peers, world.layout, "drawn", pairs.image_ids, pairs.captions, "edje")
         opened[name] = open_similarity(name, *args)
         matrix = opened[name].matrix()
         assert matrix.shape == (30, 30)
@@ -282,7 +280,7 @@ def test_tokens_of_another_encoder_are_refused_wherever_a_run_is_used(world, tmp
     for name in ("edje", "retriever"):
         job = world.job(name, output=tmp_path / "results", layout=layout)
         with pytest.raises(UserError, match=r"holds tokens of encoder webcam \(\w{8}\), .* of cam \(\w{8}\)"):
-            STUDY.evaluate(job, "drawn", benchmark)
+            evaluate(job, "drawn", benchmark)
 
 
 # Score fusion and controls.
@@ -299,20 +297,19 @@ def mean_r1(table, weight):
     return float(np.mean(recalls))
 
 
-def scorer_of(world, name):
-    benchmark = RetrievalBenchmark(kind="retrieval", dataset="drawn", queries_per_image=1)
-    world.trained(name)
-    return Scorer(world.job(name), benchmark), benchmark
+def benchmark_of(**changes):
+    return RetrievalBenchmark(kind="retrieval", dataset="drawn", queries_per_image=1, **changes)
 
 
 def test_fusion_takes_the_best_weight_of_the_validation_split(world):
     folder = world.trained("fusion")
     weights = world.job("fusion").settings.weights
-    chosen = read_manifest(folder, "train")["shapes"]["weight"]
-    scorer, benchmark = scorer_of(world, "edje")
+    chosen = read_manifest(folder, "train")["weight"]
+    world.trained("edje")
     recall = {}
     for split in ("val", "test"):
-        table = retrieval_table(scorer, benchmark.model_copy(update={"split": split}))
+        benchmark = benchmark_of(split=split)
+        table = benchmark.predictions(open_model(world.job("edje"), benchmark), world.layout)
         recall[split] = [mean_r1(table, weight) for weight in weights]
     assert chosen == weights[int(np.argmax(recall["val"]))]
     # The first stage is perfect on validation and useless on test, so the test split would have chosen otherwise.
@@ -321,54 +318,6 @@ def test_fusion_takes_the_best_weight_of_the_validation_split(world):
     assert int(np.argmax(recall["test"])) == 0
     logged = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     assert [line["val_mean_r1"] for line in logged] == pytest.approx(recall["val"], abs=1e-5)
-
-
-class Oracle:
-    """A joint model in form: an image's first token and its caption's id agree where they belong together."""
-
-    device, checkpoint_chunks, longest_caption = torch.device("cpu"), False, 8
-
-    def __init__(self, vectors):
-        self.vectors = torch.from_numpy(vectors)
-
-    def compress(self, patches):
-        return patches
-
-    def word_vectors(self, captions, sep):
-        return self.vectors[captions.ids], self.vectors[0]
-
-    def match(self, vision, captions, words, end, dropout):
-        return (vision[:, 0] * words[:, 1]).sum(-1)
-
-
-@pytest.mark.parametrize("control", [None, "shuffled_tokens", "random_scores"])
-def test_controls_are_at_chance_where_the_model_is_perfect(control):
-    count, width = 300, 64
-    random = np.random.default_rng(3)
-    vectors = random.normal(size=(count, width)).astype(np.float32)
-    ids = [f"i{n}" for n in range(count)]
-    items = pd.DataFrame({"image_id": ids, "split": "test", "caption": [str(n) for n in range(count)]})
-    first = vectors + random.normal(size=vectors.shape).astype(np.float32)
-    settings = SimpleNamespace() if control is None else Control(kind="control", of="x", control=control)
-    scorer = SimpleNamespace(
-        dataset=SimpleNamespace(name="toy", items=items),
-        similarity=lambda images, captions: VectorSimilarity(first, vectors),
-        joint=SimpleNamespace(precision="fp32"),
-        job=SimpleNamespace(settings=settings, seed=0),
-        model=Oracle(vectors),
-        store=SimpleNamespace(read=lambda wanted: vectors[[ids.index(i) for i in wanted]][:, None]),
-        tokenizer=SimpleNamespace(encode=lambda texts, longest: [[0, int(text), 0] for text in texts], sep=0),
-        fusion_weight=0.0,
-    )
-    table = retrieval_table(scorer, RetrievalBenchmark(kind="retrieval", dataset="toy"))
-    for direction in ("t2i", "i2t"):
-        assert query_hits(table, direction, 10, 10).mean() > 0.95
-        found = query_hits(table, direction, 10, 1).mean()
-        if control is None:
-            assert found > 0.95
-        else:
-            # Chance among ten candidates; four standard deviations.
-            assert abs(found - 0.1) < 4 * (0.09 / count) ** 0.5
 
 
 # The online stage.
@@ -380,7 +329,7 @@ def timed(world, name, tmp_path):
         kind="efficiency", dataset="drawn", pairs=4, batch_sizes=[2, 40], warmup=0, repeats=3, seconds=0.01
     )
     job = world.job(name, output=tmp_path / "results")
-    STUDY.evaluate(job, "efficiency", benchmark)
+    evaluate(job, "efficiency", benchmark)
     return pd.read_parquet(job.output / "efficiency.parquet"), read_json(job.output / "efficiency.json")
 
 

@@ -25,7 +25,6 @@ from compactvl.errors import UserError
 from compactvl.files import read_json
 from compactvl.records.layout import Layout
 from compactvl.records.record import read_manifest, verify_files
-from compactvl.reporting.parameters import parameter_table
 from compactvl.studies.base import Job
 from compactvl.studies.gating.curriculum import build_schedule
 from compactvl.studies.gating.images import open_images
@@ -35,6 +34,7 @@ from compactvl.studies.gating.settings import Decoder, Monitor, NGram, Random, T
 from compactvl.studies.gating.streams import open_stream
 from compactvl.studies.gating.train import Trainer
 from compactvl.studies.gating.words import word_values
+from compactvl.studies.jobs import evaluate, parameter_table, train
 from compactvl.text.bpe import TextTokenizer
 from compactvl.training.loop import State
 
@@ -188,7 +188,7 @@ def test_parameters():
         "lcg": base + 2 * d * d + 1,
     }
     study = paper(Layout()).studies["gating"]
-    table = parameter_table(study.study, study.variants)
+    table = parameter_table(study.variants)
     assert table.groupby("variant")["parameters"].sum().to_dict() == wanted
 
 
@@ -284,13 +284,13 @@ class World:
         if not (job.output / "manifest.json").is_file():
             for peer in self.plan.peers("gating", name):
                 self.train(peer)
-            self.plan.studies["gating"].study.train(job)
+            train(job)
         return job.output
 
     def evaluate(self, name: str, benchmark: str) -> tuple[dict[str, dict[str, Any]], pd.DataFrame]:
         self.train(name)
         job = self.job(name, self.layout.result("gating", name, 0))
-        self.plan.studies["gating"].study.evaluate(job, benchmark, self.plan.root.benchmarks[benchmark])
+        evaluate(job, benchmark, self.plan.root.benchmarks[benchmark])
         metrics = {metric["name"]: metric for metric in read_json(job.output / f"{benchmark}.json")["metrics"]}
         return metrics, pd.read_parquet(job.output / f"{benchmark}.parquet")
 
@@ -395,7 +395,7 @@ def like_gpt2(world, tmp_path) -> TextTokenizer:
     raw.save(str(tmp_path / "published/tokenizer.json"))
     own = Tokenizer(kind="tokenizer", pretrained=str(tmp_path / "published"))
     job = world.job("gpt2", tmp_path / "run")
-    world.plan.studies["gating"].study.train(Job(**{**vars(job), "settings": own}))
+    train(Job(**{**vars(job), "settings": own}))
     return TextTokenizer(tmp_path / "run/tokenizer.json")
 
 
@@ -412,7 +412,7 @@ def test_words_are_read_as_in_training(like_gpt2, world):
     texts, image_ids = items["caption"].tolist(), items["image_id"].tolist()
     found = word_values(model, like_gpt2, [text.split() for text in texts], image_ids, images)
     rows = [row[:-1] for row in like_gpt2.encode(texts, settings.shape.length)]
-    scorer = DecoderScorer(model, like_gpt2.pad, {"captions": images}, "fp32")
+    scorer = DecoderScorer(model, like_gpt2, {"captions": images})
     scores = scorer.score(rows, [1] * len(rows), image_ids, "captions")
     assert [value.surprisal.sum() for value in found] == pytest.approx(list(-scores), rel=1e-4)
 
@@ -426,7 +426,7 @@ def test_without_the_hub_the_tokenizer_is_asked_for_in_one_line(tmp_path, monkey
     with pytest.raises(
         UserError, match=r"tokenizer 'openai-community/gpt2' cannot be loaded .*give a folder"
     ) as caught:
-        world.plan.studies["gating"].study.train(Job(**{**vars(job), "settings": variants()["gpt2"]}))
+        train(Job(**{**vars(job), "settings": variants()["gpt2"]}))
     assert "\n" not in str(caught.value)
 
 

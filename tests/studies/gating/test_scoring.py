@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 import torch
 
+from compactvl.evaluation.texts import answer
 from compactvl.studies.gating.ngram import NGramModel
+from compactvl.studies.gating.open import RandomTexts
 from compactvl.studies.gating.scoring import (
     DecoderScorer,
-    RandomScorer,
-    answer,
     continuation_log_probs,
 )
 from compactvl.text.batches import TokenBatch
@@ -69,11 +69,12 @@ def test_equals_minicons_on_a_random_gpt2(tokenizer):
     assert ours.tolist() == pytest.approx(theirs, abs=1e-3)
 
 
-def small_decoder(build, tokenizer):
+def small_decoder(build, tokenizer, precision="fp32"):
     from compactvl.studies.gating.model import GatedDecoder
 
-    model = build()
-    return GatedDecoder(model.settings, tokenizer.size).eval()
+    settings = build().settings
+    shape = settings.shape.model_copy(update={"length": 20})
+    return GatedDecoder(settings.model_copy(update={"precision": precision, "shape": shape}), tokenizer.size).eval()
 
 
 class Vectors:
@@ -90,7 +91,7 @@ def test_requests_equal_a_loop_over_tokens(build, tokenizer):
         ("how many cats ?", " two", False, "longer image", "a"),
         ("", "two dogs are here", True, "image", "b"),
     )
-    found = answer(table, DecoderScorer(model, tokenizer.pad, {"a": Vectors()}, "fp32"), tokenizer, 20)
+    found = answer(table, DecoderScorer(model, tokenizer, {"a": Vectors()}))
     for row in found.itertuples():
         context, text = tokenizer.pieces([row.context, row.continuation])
         ids = [tokenizer.bos, *context, *text, *([tokenizer.eos] if row.ends else [])]
@@ -108,39 +109,41 @@ def test_requests_equal_a_loop_over_tokens(build, tokenizer):
 def test_a_bf16_model_predicts_in_float32(build, tokenizer):
     """Body in bf16, output layer and sums in float32."""
     torch.manual_seed(0)
-    model = small_decoder(build, tokenizer)
+    model = small_decoder(build, tokenizer, "bf16")
     seen = []
     model.output.register_forward_hook(lambda module, inputs, output: seen.append((inputs[0].dtype, output.dtype)))
-    answer(requests(("", TEXTS[0], True, "", "a")), DecoderScorer(model, tokenizer.pad, {}, "bf16"), tokenizer, 20)
+    answer(requests(("", TEXTS[0], True, "", "a")), DecoderScorer(model, tokenizer, {}))
     assert seen == [(torch.float32, torch.float32)]
 
 
 def test_equal_texts_are_scored_once_and_alike(tokenizer):
     seen = []
     scorer = SimpleNamespace(
-        score=lambda rows, starts, images, task: seen.append(len(rows)) or np.arange(len(rows), dtype=float)
+        score=lambda rows, starts, images, task: seen.append(len(rows)) or np.arange(len(rows), dtype=float),
+        tokenizer=tokenizer,
+        longest=50,
     )
     table = requests(*[("", text, False, image, "a") for text in TEXTS[:2] for image in ("", "", "x")])
-    found = answer(table, scorer, tokenizer, 50)
+    found = answer(table, scorer)
     assert seen == [4]
     assert found["log_prob"].tolist() == [0, 0, 1, 2, 2, 3]
 
 
 def test_long_requests_lose_the_beginning_of_the_context_then_the_end(tokenizer):
     caught = []
-    scorer = SimpleNamespace(
-        score=lambda rows, starts, images, task: caught.extend(zip(rows, starts, strict=False)) or np.zeros(len(rows))
-    )
     context, text = tokenizer.pieces([TEXTS[0], " mat"])
-    answer(
-        requests((TEXTS[0], " mat", False, "", "a"), ("", TEXTS[0], False, "", "a")), scorer, tokenizer, len(text) + 3
+    scorer = SimpleNamespace(
+        score=lambda rows, starts, images, task: caught.extend(zip(rows, starts, strict=False)) or np.zeros(len(rows)),
+        tokenizer=tokenizer,
+        longest=len(text) + 3,
     )
+    answer(requests((TEXTS[0], " mat", False, "", "a"), ("", TEXTS[0], False, "", "a")), scorer)
     assert caught[0] == ([tokenizer.bos, *context[-2:], *text], 3)
     assert caught[1] == ([tokenizer.bos, *context[: len(text) + 2]], 1)
 
 
 def test_random_scores_differ_by_seed_and_repeat():
-    score = lambda seed: RandomScorer(seed).score([[1]] * 5, [1] * 5, [""] * 5, "a").tolist()  # noqa: E731
+    score = lambda seed: RandomTexts(None, seed).score([[1]] * 5, [1] * 5, [""] * 5, "a").tolist()  # noqa: E731
     assert score(0) == score(0) != score(1)
 
 

@@ -12,19 +12,22 @@ import pytest
 import torch
 from PIL import Image
 
-from compactvl.config.language_benchmarks import GatesBenchmark, LanguageBenchmark
 from compactvl.config.overlay import load_config, merge
 from compactvl.dag.plan import Plan
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.errors import UserError
+from compactvl.evaluation.benchmarks.gates import Settings as GatesBenchmark
+from compactvl.evaluation.benchmarks.language import Settings as LanguageBenchmark
 from compactvl.evaluation.results import read_predictions
 from compactvl.files import read_json, sha256_file
 from compactvl.records.layout import Layout
 from compactvl.records.record import read_manifest, verify_files
 from compactvl.studies.base import Job, Needs
-from compactvl.studies.gating import STUDY, evaluate_gates
+from compactvl.studies.gating import STUDY
+from compactvl.studies.gating import open as gating_open
 from compactvl.studies.gating.images import open_images
 from compactvl.studies.gating.runs import TOKENIZER, open_decoder, open_tokenizer
+from compactvl.studies.jobs import evaluate, train
 from compactvl.text.batches import TokenBatch
 from compactvl.training import loop
 from compactvl.training.checkpoint import MODEL
@@ -97,7 +100,7 @@ class World:
     layout: Layout
 
     def job(self, name: str, **changes) -> Job:
-        peers = STUDY.resolve(VARIANTS, "variants")
+        peers = STUDY.revive(VARIANTS, "variants")
         output = self.layout.run("gating", name, 0)
         job = Job("gating", name, 0, peers[name], self.layout, output, peers, self.layout.resume("gating", name, 0))
         return replace(job, **changes)
@@ -106,14 +109,14 @@ class World:
         settings = VARIANTS[name]
         for needed in (settings.get("tokenizer"), settings.get("start"), name):
             if needed and not (self.layout.run("gating", needed, 0) / "manifest.json").is_file():
-                STUDY.train(self.job(needed))
+                train(self.job(needed))
         return self.layout.run("gating", name, 0)
 
     def evaluated(self, name: str, benchmark, key: str) -> tuple[dict[str, float], pd.DataFrame]:
         self.trained(name)
         folder = self.layout.result("gating", name, 0)
         if not (folder / f"{key}.json").is_file():
-            STUDY.evaluate(self.job(name, output=folder), key, benchmark)
+            evaluate(self.job(name, output=folder), key, benchmark)
         metrics = {m["name"]: m["value"] for m in read_json(folder / f"{key}.json")["metrics"]}
         return metrics, read_predictions(folder, key)
 
@@ -227,7 +230,7 @@ def test_withheld_images_are_not_read(world):
         assert blind[task] == blind[f"{task}_other_image"] == blind[f"{task}_no_image"]
     lines = [json.loads(line) for line in (world.trained("blind") / "log.jsonl").read_text().splitlines()]
     assert any("caption_loss" in line for line in lines)
-    peers = STUDY.resolve(VARIANTS, "variants")
+    peers = STUDY.revive(VARIANTS, "variants")
     needs = STUDY.training_needs(peers["blind"], peers)
     assert needs.tokens == frozenset()
     assert needs.datasets == {"lines", "drawn"}
@@ -248,7 +251,7 @@ def test_captions_alone_get_the_steps_of_the_texts_too(world):
 def test_gates_by_word_are_those_of_the_position_before(world):
     _, table = world.evaluated("base", GATES, "gates")
     job = world.job("base")
-    model, tokenizer = open_decoder(world.layout, job, torch.device("cpu")), open_tokenizer(job)
+    model, tokenizer = open_decoder(job, torch.device("cpu")), open_tokenizer(job)
     images = open_images(job.settings.image, world.layout, CanonicalSet.open(world.layout.dataset("drawn")))
     for item_id, words in list(table[table["source"] == "captions"].groupby("item_id"))[:4]:
         row = [tokenizer.bos]
@@ -295,21 +298,21 @@ def test_frequencies_are_of_the_training_texts(world):
 
 def test_collapsed_gates_are_warned_of(world, tmp_path, caplog, monkeypatch):
     world.evaluated("base", GATES, "gates")
-    original = evaluate_gates.open_decoder
+    original = gating_open.open_decoder
 
     def constant(*args):
         model = original(*args)
         torch.nn.init.zeros_(model.layers[-1].gate.choose.weight)
         return model
 
-    monkeypatch.setattr(evaluate_gates, "open_decoder", constant)
+    monkeypatch.setattr(gating_open, "open_decoder", constant)
     with caplog.at_level(logging.WARNING):
-        STUDY.evaluate(world.job("base", output=tmp_path), "gates", GATES)
-    assert "base: the gates have collapsed" in caplog.text
+        evaluate(world.job("base", output=tmp_path), "gates", GATES)
+    assert "the gates have collapsed" in caplog.text
     caplog.clear()
-    monkeypatch.setattr(evaluate_gates, "open_decoder", original)
+    monkeypatch.setattr(gating_open, "open_decoder", original)
     with caplog.at_level(logging.WARNING):
-        STUDY.evaluate(world.job("base", output=tmp_path), "gates", GATES)
+        evaluate(world.job("base", output=tmp_path), "gates", GATES)
     assert "collapsed" not in caplog.text
 
 
@@ -317,7 +320,7 @@ def test_the_temperature_falls_and_is_kept(world):
     world.trained("hard")
     lines = [json.loads(line) for line in (world.trained("hard") / "log.jsonl").read_text().splitlines()]
     assert any("temperature" in line for line in lines)
-    model = open_decoder(world.layout, world.job("hard"), torch.device("cpu"))
+    model = open_decoder(world.job("hard"), torch.device("cpu"))
     assert float(model.temperature) == pytest.approx(0.1)
 
 
@@ -343,9 +346,9 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(world, tmp_path, mon
 
     monkeypatch.setattr(loop, "save_resume", stop)
     with pytest.raises(KeyboardInterrupt):
-        STUDY.train(job)
+        train(job)
     monkeypatch.setattr(loop, "save_resume", original)
-    STUDY.train(job)
+    train(job)
     assert sha256_file(tmp_path / "run" / MODEL) == sha256_file(whole / MODEL)
 
 
@@ -357,7 +360,7 @@ def test_every_part_at_once_trains_and_is_evaluated(world):
 
 
 def test_what_jobs_read(world):
-    peers = STUDY.resolve(VARIANTS, "variants")
+    peers = STUDY.revive(VARIANTS, "variants")
     need = lambda name: STUDY.training_needs(peers[name], peers)  # noqa: E731
     stored = frozenset({("eyes", "drawn")})
     assert need("base") == Needs(datasets=frozenset({"lines", "drawn"}), tokens=stored, variants=frozenset({"bpe"}))
@@ -372,7 +375,7 @@ def test_what_jobs_read(world):
 
 
 def test_norms_are_an_input_and_missing_ones_are_told_before_anything_runs():
-    peers = STUDY.resolve(VARIANTS, "variants")
+    peers = STUDY.revive(VARIANTS, "variants")
     benchmark = GATES.model_copy(update={"concreteness": "norms.txt"})
     assert STUDY.evaluation_needs(peers["base"], benchmark, peers).files == {"norms.txt"}
     config = merge(load_config([]), {"benchmarks": {"gates": {"concreteness": "nowhere/norms.txt"}}})
@@ -386,7 +389,7 @@ def test_captions_without_parts_of_speech_have_gates_too(world, tmp_path, monkey
     monkeypatch.setattr(
         CanonicalSet, "split", lambda self, name: original(self, name).drop(columns="pos", errors="ignore")
     )
-    STUDY.evaluate(world.job("base", output=tmp_path), "gates", GatesBenchmark(kind="gates", dataset="drawn"))
+    evaluate(world.job("base", output=tmp_path), "gates", GatesBenchmark(kind="gates", dataset="drawn"))
     assert set(read_predictions(tmp_path, "gates")["pos"]) == {""}
 
 
@@ -394,10 +397,14 @@ def test_captions_without_parts_of_speech_have_gates_too(world, tmp_path, monkey
     ("name", "change", "message"),
     [
         ("base", {"tokenizer": "bpee"}, r'base.tokenizer: unknown variant "bpee"; did you mean "bpe"'),
-        ("base", {"tokenizer": "trunk"}, r'base.tokenizer: "trunk" is of kind decoder, expected a tokenizer'),
-        ("watched", {"start": "bigram"}, r'watched.start: "bigram" is of kind ngram, expected a decoder'),
+        (
+            "base",
+            {"tokenizer": "trunk"},
+            r'base.tokenizer: needs tokenizer, which variant "trunk" \(decoder\) is not; name bpe',
+        ),
+        ("watched", {"start": "bigram"}, r'watched.start: needs decoder, which variant "bigram"'),
         ("base", {"kind": "decodr"}, r"base.kind: unknown kind 'decodr'; did you mean \"decoder\""),
-        ("base", {"kind": None}, r"base.kind: missing; one of tokenizer"),
+        ("base", {"kind": None}, r"base.kind: missing; one of decoder"),
         ("base", {"gate": "softish"}, r"base.gate: input should be 'soft_feature'"),
         ("base", {"curriculum": {"kind": "mixd"}}, r"base.curriculum.kind: input should be"),
         ("base", {"curriculum": {"epoch": 2}}, r'base.curriculum.epoch: unknown setting; did you mean "epochs"'),
@@ -422,18 +429,18 @@ def test_captions_without_parts_of_speech_have_gates_too(world, tmp_path, monkey
 def test_bad_settings_are_told(name, change, message):
     variants = VARIANTS | {name: VARIANTS[name] | change}
     with pytest.raises(UserError, match=message):
-        STUDY.resolve(variants, "variants")
+        STUDY.revive(variants, "variants")
 
 
 def test_what_cannot_be_evaluated_is_told():
-    peers = STUDY.resolve(VARIANTS | {"plain": DECODER | {"gate": "none"}}, "variants")
-    assert STUDY.supports(peers["base"], GATES)[0]
+    peers = STUDY.revive(VARIANTS | {"plain": DECODER | {"gate": "none"}}, "variants")
+    assert peers["base"].supports(GATES, peers)[0]
     for name, benchmark, reason in (
         ("plain", GATES, "with a gate"),
         ("trunk", GATES, "trained with images"),
-        ("bigram", GATES, "a decoder"),
-        ("bpe", LANGUAGE, "a tokenizer is not evaluated"),
+        ("bigram", GATES, "kind ngram has no ability 'gates'"),
+        ("bpe", LANGUAGE, "kind tokenizer has no ability"),
     ):
-        able, why = STUDY.supports(peers[name], benchmark)
+        able, why = peers[name].supports(benchmark, peers)
         assert not able
         assert reason in why

@@ -48,3 +48,22 @@ def read_settings(path: Path, model: Any, value: Any = None) -> Any:
     value = read_json(path) if value is None else value
     holder = create_model("Holder", __base__=Strict, settings=(model, ...))
     return validate(holder, {"settings": value}, str(path)).settings
+
+
+def read_kind(path: Path, package: str) -> Any:
+    """Read and validate a settings file whose ``kind`` is one of a package's (:mod:`compactvl.config.kinds`).
+
+    Raises:
+        UserError: the file is missing, not JSON, of an unknown kind, or a setting is wrong.
+    """
+    from compactvl.config.kinds import find_kind, kind_names, validate_kinds
+    from compactvl.errors import UserError
+    from compactvl.files import read_json
+
+    entries = {path.stem: read_json(path)}
+    found, problems = validate_kinds(
+        entries, str(path.parent), kind_names(package), lambda kind: find_kind(package, kind)
+    )
+    if problems:
+        raise UserError("\n".join(problems))
+    return found[path.stem]

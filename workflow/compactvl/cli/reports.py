@@ -41,23 +41,23 @@ def _params(args: argparse.Namespace) -> None:
     from compactvl.config.base import did_you_mean
     from compactvl.config.overlay import DEFAULT_CONFIG, load_config
     from compactvl.dag.plan import Plan
-    from compactvl.dag.stages import study_digest
+    from compactvl.dag.stages import parameters_digest
     from compactvl.errors import UserError
     from compactvl.files import atomic_path, read_json
     from compactvl.records.record import write_file_record
-    from compactvl.reporting.parameters import parameter_table
-    from compactvl.studies.registry import find_study
+    from compactvl.studies.jobs import parameter_table
+    from compactvl.studies.study import find_study
 
     started = time.monotonic()
     if args.settings:
         study = find_study(args.study, "study")
-        variants = study.resolve({path.stem: read_json(path) for path in args.settings}, "--settings")
+        variants = study.revive({path.stem: read_json(path) for path in args.settings}, "--settings")
     else:
         plan = Plan(load_config(args.configfile))
         if args.study not in plan.studies:
             raise UserError(f'study "{args.study}" is not in the config{did_you_mean(args.study, plan.studies)}')
         study, variants = plan.studies[args.study].study, plan.studies[args.study].variants
-    text = parameter_table(study, variants).to_csv(index=False, lineterminator="\n")
+    text = parameter_table(variants).to_csv(index=False, lineterminator="\n")
     if args.out is None:
         sys.stdout.write(text)
         return
@@ -69,7 +69,7 @@ def _params(args: argparse.Namespace) -> None:
         files=[args.out],
         inputs=args.settings or [DEFAULT_CONFIG, *args.configfile],
         started=started,
-        code=study_digest("parameters", study),
+        code=parameters_digest(variants.values()),
         study=study.name,
     )
 

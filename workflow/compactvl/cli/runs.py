@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compactvl.cli.arguments import add_out, add_settings, read_settings
+from compactvl.cli.arguments import add_out, add_settings
 from compactvl.cli.command import Command
 
 if TYPE_CHECKING:
-    from compactvl.studies.base import Job, Study
+    from compactvl.studies.base import Job
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     add_out(parser, "the results (a folder)")
 
 
-def _job(args: argparse.Namespace, scratch: bool) -> "tuple[Study, Job]":
+def _job(args: argparse.Namespace, scratch: bool) -> "Job":
     """Load the settings of a job and of its peers. Imports nothing heavy, and sets its threads for what will be."""
     from compactvl.errors import UserError
     from compactvl.files import read_json
@@ -57,13 +57,13 @@ def _job(args: argparse.Namespace, scratch: bool) -> "tuple[Study, Job]":
 
     set_thread_variables(own.get("threads", 1) if isinstance(own, dict) else 1)
     from compactvl.studies.base import Job
-    from compactvl.studies.registry import find_study
+    from compactvl.studies.study import find_study
 
     study = find_study(args.study, "--study")
     merged = {args.variant: own, **{path.stem: read_json(path) for path in args.peers if path.stem != args.variant}}
     if not all(isinstance(body, dict) for body in merged.values()):
         raise UserError(f"{args.settings}: expected a JSON object of settings; run snakemake once to write it again")
-    resolved = study.resolve(merged, str(args.settings))
+    resolved = study.revive(merged, str(args.settings))
     layout = Layout()
     job = Job(
         study=args.study,
@@ -76,11 +76,11 @@ def _job(args: argparse.Namespace, scratch: bool) -> "tuple[Study, Job]":
         scratch=layout.resume(args.study, args.variant, args.seed) if scratch else None,
         started=time.monotonic(),
     )
-    return study, job
+    return job
 
 
 def _train(args: argparse.Namespace) -> None:
-    study, job = _job(args, scratch=True)
+    job = _job(args, scratch=True)
     from compactvl.dag.identity import training_identity
     from compactvl.files import only_writer
     from compactvl.records.record import MANIFEST
@@ -92,23 +92,28 @@ def _train(args: argparse.Namespace) -> None:
                 from compactvl.training.checkpoint import discard_resume
 
                 discard_resume(job.scratch)
-            study.train(job)
+            from compactvl.studies.jobs import train
+
+            train(job)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
-    study, job = _job(args, scratch=False)
-    from compactvl.config.benchmarks import BenchmarkSettings
+    job = _job(args, scratch=False)
+    from compactvl.cli.arguments import read_kind
+    from compactvl.config.kinds import BENCHMARK_KINDS
     from compactvl.dag.identity import evaluation_identity
     from compactvl.errors import UserError
 
-    name, benchmark = args.benchmark.stem, read_settings(args.benchmark, BenchmarkSettings)
-    able, reason = study.supports(job.settings, benchmark)
+    name, benchmark = args.benchmark.stem, read_kind(args.benchmark, BENCHMARK_KINDS)
+    able, reason = job.settings.supports(benchmark, job.peers)
     if not able:
         raise UserError(f"--benchmark {args.benchmark}: {args.variant} cannot be evaluated on it: {reason}")
     job = replace(job, identity=evaluation_identity(job, name, benchmark))
     with _unless_finished(job, job.output / f"{name}.json", args.force) as needed:
         if needed:
-            study.evaluate(job, name, benchmark)
+            from compactvl.studies.jobs import evaluate
+
+            evaluate(job, name, benchmark)
 
 
 @contextmanager

@@ -1,16 +1,16 @@
-"""A digest of the source code a stage runs, for Snakemake's ``params``: it does not see imported modules.
+"""A digest of the source code a job runs, for Snakemake's ``params``: it does not see imported modules.
 
-The digest of an entry point ``module:function`` (or ``module:Class.method``) covers the definitions of that module
-the function uses, every module of the package these import, transitively, and the locked version of every other
-package that any of them imports. It is found by reading, never by importing: imports inside functions count, dynamic
-imports do not. Comments, docstrings and layout do not count.
+The digest of a module covers it, every module of the package it imports, transitively, and the locked version of every
+other package that any of them imports. It is found by reading, never by importing: imports inside functions count, dynamic
+imports and those for type checkers do not. Comments, docstrings and layout do not count, nor does code that computes no
+outcome (:data:`WITHOUT_EFFECT`): what draws the DAG, keeps the books or speaks to the user makes nothing run again.
 """
 
 import ast
 import hashlib
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,25 +18,27 @@ from pathlib import Path
 PACKAGE = "compactvl"
 ROOT = Path(__file__).parents[1]
 LOCKS = ROOT.parents[1] / "envs"
+WITHOUT_EFFECT = (
+    "cli", "dag", "records", "files", "errors", "logs", "progress",
+    "config.base", "config.kinds", "config.overlay", "config.references",
+)  # fmt: skip
+"""Modules, and rooms, of the package. What they read and refuse is settings and files, which are inputs of their own."""
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "open_clip": "open-clip-torch"}
 """Packages that are imported by another name than they are installed by."""
-WITHOUT_EFFECT = {"pydantic", "pyyaml", "tqdm"}
-"""They read settings, which are inputs of their own, or draw progress bars."""
+PACKAGES_WITHOUT_EFFECT = {"pydantic", "pyyaml", "tqdm"}
 
 
 def source_digest(entries: Iterable[str | Path], root: Path = ROOT, package: str = PACKAGE, locks: Path = LOCKS) -> str:
-    """Return 16 hexadecimal digits over everything the entry points run.
+    """Return 16 hexadecimal digits over everything the entries run.
 
     Args:
-        entries: ``module`` (all of it), ``module:function`` or ``module:Class.method``; or the path of a script,
-            whose imports count but not its own text.
+        entries: modules; or the path of a script, whose imports count but not its own text.
         root: folder of the package.
         package: the package's import name.
         locks: folder of the lock files.
 
     Raises:
-        ModuleNotFoundError: an entry's module is not in the package.
-        LookupError: an entry's function is not in its module.
+        ModuleNotFoundError: an entry is not in the package.
     """
     pieces, imported = _closure(_ordered(entries), root, package)
     versions = locked_versions(locks)
@@ -46,8 +48,20 @@ def source_digest(entries: Iterable[str | Path], root: Path = ROOT, package: str
 
 
 def packages_of(entries: Iterable[str | Path], root: Path = ROOT, package: str = PACKAGE) -> list[str]:
-    """Return the other packages the entry points compute with, as they are named in the locks, sorted."""
+    """Return the other packages the entries compute with, as they are named in the locks, sorted."""
     return sorted(_closure(_ordered(entries), root, package)[1])
+
+
+def modules_of(entries: Iterable[str | Path], root: Path = ROOT, package: str = PACKAGE) -> list[str]:
+    """Return the names of the modules :func:`source_digest` covers, sorted."""
+    return sorted(_closure(_ordered(entries), root, package)[0])
+
+
+def imports_of(module: str, root: Path = ROOT, package: str = PACKAGE) -> list[str]:
+    """Return the modules of the package that a module imports itself, those for type checkers left out, sorted."""
+    return sorted(
+        {name for name in _imports(_load(module, root, package), root, package) if _load(name, root, package)}
+    )
 
 
 @cache
@@ -60,11 +74,6 @@ def locked_versions(locks: Path = LOCKS) -> dict[str, str]:
                 r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE
             )
     return versions
-
-
-def modules_of(entries: Iterable[str | Path], root: Path = ROOT, package: str = PACKAGE) -> list[str]:
-    """Return the names of the modules :func:`source_digest` covers, sorted."""
-    return sorted({name.split(":")[0] for name in _closure(_ordered(entries), root, package)[0]})
 
 
 def _ordered(entries: Iterable[str | Path]) -> tuple[str | Path, ...]:
@@ -81,39 +90,33 @@ class _Module:
 
 @cache
 def _closure(entries: tuple[str | Path, ...], root: Path, package: str) -> tuple[dict[str, str], set[str]]:
-    """Map every piece of source the entries reach to its digest; and name the other packages these import."""
+    """Map every module the entries reach to its digest; and name the other packages these import."""
     pieces: dict[str, str] = {}
     others: set[str] = set()
     waiting: list[str] = []
     for entry in entries:
         if isinstance(entry, Path):
             script = _Module("", entry, ast.parse(entry.read_text(encoding="utf-8"), str(entry)), "")
-            waiting.extend(_imports(script.tree, script, root, package))
+            waiting += _imports(script, root, package)
             others |= _other_packages(script.tree, package)
-            continue
-        name, _, function = entry.partition(":")
-        module = _load(name, root, package)
-        if module is None:
-            raise ModuleNotFoundError(f"{name} is not a module of {package}")
-        if not function:
-            waiting.append(name)
-            continue
-        nodes = _used_definitions(module, function)
-        pieces[entry] = hashlib.sha256("".join(ast.dump(node) for node in nodes).encode()).hexdigest()
-        for node in nodes:
-            waiting.extend(_imports(node, module, root, package))
-            others |= _other_packages(node, package)
+        elif _load(entry, root, package) is None:
+            raise ModuleNotFoundError(f"{entry} is not a module of {package}")
+        else:
+            waiting.append(entry)
     while waiting:
         name = waiting.pop()
-        if name in pieces:
-            continue
         module = _load(name, root, package)
-        if module is None:
+        if name in pieces or module is None or _without_effect(name):
             continue
         pieces[name] = module.digest
-        waiting.extend(_imports(module.tree, module, root, package))
+        waiting += _imports(module, root, package)
         others |= _other_packages(module.tree, package)
     return pieces, others
+
+
+def _without_effect(name: str) -> bool:
+    inner = name.partition(".")[2]
+    return any(inner == one or inner.startswith(f"{one}.") for one in WITHOUT_EFFECT)
 
 
 @cache
@@ -124,38 +127,41 @@ def _load(name: str, root: Path, package: str) -> _Module | None:
     folder = root.joinpath(*parts[1:])
     for path in (folder / "__init__.py", folder.with_suffix(".py")):
         if path.is_file():
-            tree = _without_docstrings(ast.parse(path.read_text(encoding="utf-8"), str(path)))
+            tree = _what_runs(ast.parse(path.read_text(encoding="utf-8"), str(path)))
             return _Module(name, path, tree, hashlib.sha256(ast.dump(tree).encode()).hexdigest())
     return None
 
 
-def _without_docstrings(tree: ast.Module) -> ast.Module:
+def _what_runs(tree: ast.Module) -> ast.Module:
+    """Take out docstrings, and what only type checkers read."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
-        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) or not body:
+        if not isinstance(body, list):
             continue
-        first = body[0]
-        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str):
-            del body[0]
+        node.body = [one for one in body if not _for_type_checkers(one)]
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        if documented and ast.get_docstring(node, clean=False) is not None:
+            del node.body[0]
     return tree
 
 
-def _imports(tree: ast.AST, module: _Module, root: Path, package: str) -> list[str]:
-    """Return the package's modules that ``tree`` imports, by full name."""
-    found = []
+def _for_type_checkers(node: ast.stmt) -> bool:
+    return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+
+
+def _imports(module: _Module, root: Path, package: str) -> Iterator[str]:
+    """Yield the package's modules that a module imports, by full name."""
     parents = module.name.split(".") if module.path.name == "__init__.py" else module.name.split(".")[:-1]
-    for node in ast.walk(tree):
+    for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
-            found += [alias.name for alias in node.names if alias.name.split(".")[0] == package]
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == package)
         elif isinstance(node, ast.ImportFrom):
             base = parents[: len(parents) - node.level + 1] if node.level else []
             target = ".".join([*base, *(node.module.split(".") if node.module else [])])
-            if target.split(".")[0] != package:
-                continue
-            for alias in node.names:
-                submodule = f"{target}.{alias.name}"
-                found.append(submodule if _load(submodule, root, package) else target)
-    return found
+            if target.split(".")[0] == package:
+                for alias in node.names:
+                    submodule = f"{target}.{alias.name}"
+                    yield submodule if _load(submodule, root, package) else target
 
 
 def _other_packages(tree: ast.AST, package: str) -> set[str]:
@@ -167,55 +173,4 @@ def _other_packages(tree: ast.AST, package: str) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and not node.level:
             names.add(node.module.split(".")[0])
     names -= {package, *sys.stdlib_module_names}
-    return {DISTRIBUTIONS.get(name, name).lower().replace("_", "-") for name in names} - WITHOUT_EFFECT
-
-
-def _used_definitions(module: _Module, function: str) -> list[ast.AST]:
-    """Return the function's node and the module's statements it uses, transitively, in a stable order."""
-    owner, _, method = function.rpartition(".")
-    bound: dict[str, ast.stmt] = {}
-    for statement in module.tree.body:
-        for name in _bound_names(statement):
-            bound[name] = statement
-    members: dict[str, ast.AST] = {}
-    if owner:
-        class_node = bound.get(owner)
-        if not isinstance(class_node, ast.ClassDef):
-            raise LookupError(f"{module.name} has no class {owner}")
-        for statement in class_node.body:
-            for name in _bound_names(statement):
-                members[name] = statement
-    start = members.get(method) if owner else bound.get(method)
-    if start is None:
-        raise LookupError(f"{module.name} has no {function}")
-    used: list[ast.AST] = []
-    waiting = [start]
-    while waiting:
-        node = waiting.pop()
-        if node in used:
-            continue
-        used.append(node)
-        for child in ast.walk(node):
-            if isinstance(child, ast.Name) and child.id in bound and child.id != owner:
-                waiting.append(bound[child.id])
-            elif _is_own_attribute(child) and child.attr in members:
-                waiting.append(members[child.attr])
-    return sorted(used, key=lambda node: node.lineno)
-
-
-def _is_own_attribute(node: ast.AST) -> bool:
-    return isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "self"
-
-
-def _bound_names(statement: ast.stmt) -> list[str]:
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-        return [statement.name]
-    if isinstance(statement, ast.Import | ast.ImportFrom):
-        return [(alias.asname or alias.name).split(".")[0] for alias in statement.names]
-    if isinstance(statement, ast.Assign):
-        return [node.id for target in statement.targets for node in ast.walk(target) if isinstance(node, ast.Name)]
-    if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-        return [statement.target.id]
-    if isinstance(statement, ast.If | ast.Try):
-        return [name for child in statement.body for name in _bound_names(child)]
-    return []
+    return {DISTRIBUTIONS.get(name, name).lower().replace("_", "-") for name in names} - PACKAGES_WITHOUT_EFFECT

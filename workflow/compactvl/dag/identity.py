@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from compactvl import __version__
-from compactvl.dag.stages import study_digest
+from compactvl.dag.stages import evaluation_digest, training_digest
 from compactvl.files import digest_of, read_json, sha256_file
 from compactvl.records.layout import Layout
 from compactvl.records.record import manifest_digest
 from compactvl.studies.base import Identity, Job, Needs
-from compactvl.studies.registry import find_study
+from compactvl.studies.study import find_study
 
 
 def training_identity(job: Job) -> Identity:
@@ -20,7 +20,7 @@ def training_identity(job: Job) -> Identity:
     """
     study = find_study(job.study, "study")
     inputs = inputs_of(job, study.training_needs(job.settings, job.peers))
-    return _identity(study_digest("train", study), inputs, job, [])
+    return _identity(training_digest(job.settings), inputs, job, [])
 
 
 def evaluation_identity(job: Job, name: str, benchmark: Any) -> Identity:
@@ -30,9 +30,10 @@ def evaluation_identity(job: Job, name: str, benchmark: Any) -> Identity:
         UserError: something it reads is missing.
     """
     study = find_study(job.study, "study")
-    inputs = {"run": manifest_digest(job.layout.run(job.study, job.variant, job.seed))}
+    inputs = {"run": manifest_digest(job.run)}
     inputs |= inputs_of(job, study.evaluation_needs(job.settings, benchmark, job.peers))
-    return _identity(study_digest("evaluate", study), inputs, job, [name, benchmark.model_dump(mode="json")])
+    code = evaluation_digest(job.settings, benchmark, job.peers)
+    return _identity(code, inputs, job, [name, benchmark.model_dump(mode="json")])
 
 
 def inputs_of(job: Job, needs: Needs) -> dict[str, str]:

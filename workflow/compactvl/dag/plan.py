@@ -11,17 +11,22 @@ from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
-from compactvl.config.base import did_you_mean
-from compactvl.config.overlay import expand_bases
-from compactvl.config.references import Reference, named, reference_problems
+from compactvl.config.base import did_you_mean, validate
+from compactvl.config.references import Reference, named, reference_problems, references
 from compactvl.dag.root import NOUNS, RootSettings, missing, validate_root
-from compactvl.dag.stages import curate_digest, report_digest, stage_digest, study_digest
+from compactvl.dag.stages import (
+    curate_digest,
+    evaluation_digest,
+    parameters_digest,
+    report_digest,
+    stage_digest,
+    training_digest,
+)
 from compactvl.errors import UserError
 from compactvl.records.layout import Layout
 from compactvl.records.record import MANIFEST
-from compactvl.studies.base import Needs, Study, VariantBase
-from compactvl.studies.registry import find_study
-from compactvl.studies.resolve import said_once
+from compactvl.studies.base import Needs, Variant
+from compactvl.studies.study import Study, find_study, said_once
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ class ResolvedStudy:
     """A study with its validated variants."""
 
     study: Study
-    variants: Mapping[str, VariantBase]
+    variants: Mapping[str, Variant]
     report: bool
 
 
@@ -90,15 +95,16 @@ class Plan:
         ]
 
     def _resolve(self, name: str) -> ResolvedStudy:
-        where = f"studies.{name}.variants"
-        study = find_study(name, f"studies.{name}")
-        section = self.root.studies[name]
-        return ResolvedStudy(study, study.resolve(expand_bases(section.variants, where), where), section.report)
+        place = f"studies.{name}"
+        study = find_study(name, place)
+        section = validate(study.section, self.root.studies[name], place)
+        where = f"{place}.variants"
+        return ResolvedStudy(study, study.revive(section.expand(where), where), section.report)
 
-    def _seeds(self, settings: VariantBase) -> tuple[int, ...]:
+    def _seeds(self, settings: Variant) -> tuple[int, ...]:
         return self.root.seeds if settings.seeds is None else settings.seeds
 
-    def variant(self, study: str, variant: str) -> VariantBase:
+    def variant(self, study: str, variant: str) -> Variant:
         """Return a variant's validated settings."""
         return self.studies[study].variants[variant]
 
@@ -115,20 +121,19 @@ class Plan:
                 problems += [
                     f"{place}.seeds: {seed}: a seed is 0 or more" for seed in self._seeds(settings) if seed < 0
                 ]
+                wrong = reference_problems(references(settings, place), self.root.known, NOUNS)
+                problems += wrong
+                if wrong:
+                    continue
                 problems += self._need_problems(name, variant, self.needs(name, variant), place)
                 for key in settings.benchmarks:
-                    unknown = missing(key, self.root.benchmarks, f"{place}.benchmarks", "benchmark")
-                    if unknown:
-                        problems += unknown
-                        continue
                     benchmark = self.root.benchmarks[key]
-                    able, reason = resolved.study.supports(settings, benchmark)
+                    able, reason = settings.supports(benchmark, resolved.variants)
                     if not able:
                         problems.append(f"{place}.benchmarks: cannot be evaluated on {key}: {reason}")
                         continue
-                    problems += self._need_problems(
-                        name, variant, self.needs(name, variant, key), f"{place} (on {key})"
-                    )
+                    needs = self.needs(name, variant, key)
+                    problems += self._need_problems(name, variant, needs, f"{place} (on {key})")
         return problems
 
     def _need_problems(self, study: str, variant: str, needs: Needs, place: str) -> list[str]:
@@ -263,7 +268,7 @@ class Plan:
 
     def is_timed(self, benchmark: str) -> bool:
         """Whether a benchmark measures time, so that nothing may run beside it."""
-        return self.root.benchmarks[benchmark].kind == "efficiency"
+        return self.root.benchmarks[benchmark].timed
 
     def external(self, dataset: str) -> list[str]:
         """Return the user's own files a data set is made from.
@@ -356,9 +361,20 @@ class Plan:
         """Return the settings files of a study's variants."""
         return [str(self.layout.settings(study, variant)) for variant in self.studies[study].variants]
 
-    def digest(self, stage: str, study: str | None = None) -> str:
-        """Return the digest of the source code a stage runs; see :mod:`compactvl.dag.stages`."""
-        return stage_digest(stage) if study is None else study_digest(stage, self.studies[study].study)
+    def digest(self, stage: str) -> str:
+        """Return the digest of the source code of a stage; see :mod:`compactvl.dag.stages`."""
+        return stage_digest(stage)
+
+    def job_digest(self, study: str, variant: str, benchmark: str | None = None) -> str:
+        """Return the digest of the source code that trains a variant, or evaluates it on ``benchmark``."""
+        variants = self.studies[study].variants
+        if benchmark is None:
+            return training_digest(variants[variant])
+        return evaluation_digest(variants[variant], self.root.benchmarks[benchmark], variants)
+
+    def parameters_digest(self, study: str) -> str:
+        """Return the digest of the source code that counts a study's parameters."""
+        return parameters_digest(self.studies[study].variants.values())
 
     def curate_digest(self, dataset: str) -> str:
         """Return the digest of the source code that makes a data set."""

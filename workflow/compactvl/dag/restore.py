@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from compactvl.dag.identity import evaluation_identity, training_identity
 from compactvl.dag.plan import Plan
 from compactvl.dag.settings_files import variant_body
-from compactvl.dag.stages import report_digest, stage_digest, study_digest
+from compactvl.dag.stages import report_digest, stage_digest
 from compactvl.errors import UserError
 from compactvl.files import read_json
 from compactvl.records.record import MANIFEST, PROVENANCE, provenance_path
@@ -156,7 +156,7 @@ def _codes(plan: Plan) -> Iterator[tuple[Path, str]]:
         stage = "weights" if plan.weights_sources(name) else "pretrained"
         yield provenance_path(layout.weights(name)), stage_digest(stage)
     for name, resolved in plan.studies.items():
-        yield provenance_path(layout.results / name / "parameters.json"), study_digest("parameters", resolved.study)
+        yield provenance_path(layout.results / name / "parameters.json"), plan.parameters_digest(name)
         if resolved.report:
             notebook = layout.root / "reports" / f"{name}.py"
             yield provenance_path(layout.results / "reports" / f"{name}.json"), report_digest(notebook)
@@ -168,7 +168,7 @@ def _keys(plan: Plan) -> Iterator[tuple[Path, str]]:
     jobs = {}
     for study, resolved in plan.studies.items():
         bodies = {name: variant_body(variant) for name, variant in resolved.variants.items()}
-        settings = resolved.study.resolve(bodies, f"studies.{study}.variants")
+        settings = resolved.study.revive(bodies, f"studies.{study}.variants")
         for training in plan.trainings:
             if training.study == study:
                 name, seed = training.variant, training.seed

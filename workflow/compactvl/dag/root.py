@@ -8,9 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, SerializeAsAny
 
 from compactvl.config.base import Strict, did_you_mean, validate
-from compactvl.config.benchmarks import BenchmarkSettings
 from compactvl.config.encoders import EncoderSettings
-from compactvl.config.kinds import DATA_KINDS, find_kind, kind_names, validate_kinds
+from compactvl.config.kinds import BENCHMARK_KINDS, DATA_KINDS, find_kind, kind_names, validate_kinds
 from compactvl.config.overlay import without_null
 from compactvl.config.references import Ref, reference_problems, references
 from compactvl.config.sources import SourceSettings
@@ -18,9 +17,10 @@ from compactvl.config.texts import TextEncoderSettings
 from compactvl.config.weights import PretrainedWeights
 from compactvl.data.kind import DataKind
 from compactvl.errors import UserError
+from compactvl.evaluation.kind import BenchmarkKind
 
 NAMED_SECTIONS = ("sources", "weights", "datasets", "encoders", "text_encoders", "benchmarks", "studies", "tokens")
-KINDS = {"datasets": DATA_KINDS}
+KINDS = {"datasets": DATA_KINDS, "benchmarks": BENCHMARK_KINDS}
 """Section → package of its kinds."""
 NOUNS = {
     "sources": "source", "weights": "weights", "datasets": "data set", "encoders": "encoder",
@@ -33,17 +33,6 @@ def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
     if (repeated := next((seed for seed in seeds if seeds.count(seed) > 1), None)) is not None:
         raise ValueError(f"{repeated} is given twice; delete one")
     return seeds
-
-
-class StudySection(Strict):
-    """One study: its variants. Their settings are the study's own, in ``studies/<name>/settings.py``."""
-
-    variants: dict[str, dict[str, Any] | None] = Field(
-        default={},
-        description="Name → settings of a variant. `base: <other>` begins from another variant's settings; "
-        "null switches a variant off.",
-    )
-    report: bool = Field(default=True, description="Whether `reports/<study>.py` is run and linked from the index.")
 
 
 class RootSettings(Strict):
@@ -62,8 +51,11 @@ class RootSettings(Strict):
         default={},
         description="Encoder → data sets to encode besides those the studies need, e.g. your own photos.",
     )
-    benchmarks: dict[str, BenchmarkSettings] = Field(default={}, description="Evaluations, by name.")
-    studies: dict[str, StudySection] = Field(default={}, description="Studies, by name (a folder of `studies/`).")
+    benchmarks: dict[str, SerializeAsAny[BenchmarkKind]] = Field(default={}, description="Evaluations, by name.")
+    studies: dict[str, dict[str, Any]] = Field(
+        default={},
+        description="Studies, by name (a folder of `studies/`): `variants`, `report`, and what a study adds.",
+    )
 
     @property
     def known(self) -> dict[str, dict[str, frozenset[str]]]:
@@ -112,14 +104,11 @@ def missing(name: str, known: Mapping[str, Any], place: str, what: str) -> list[
 
 def _bad_names(root: RootSettings) -> list[str]:
     """Names become file names and wildcards."""
-    named = {section: (getattr(root, section), "") for section in NAMED_SECTIONS}
-    named |= {f"studies.{name}.variants": (section.variants, "+") for name, section in root.studies.items()}
     return [
-        f'{section}: "{name}" cannot be a name; use letters, digits{", +" if more else ""} and underscores, '
-        "beginning with a letter"
-        for section, (entries, more) in named.items()
-        for name in entries
-        if not re.fullmatch(rf"[A-Za-z][A-Za-z0-9_{more}]*", name)
+        f'{section}: "{name}" cannot be a name; use letters, digits and underscores, beginning with a letter'
+        for section in NAMED_SECTIONS
+        for name in getattr(root, section)
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9_]*", name)
     ]
 
 

@@ -247,6 +247,11 @@ class CanonicalSet:
         """Return the items of one split."""
         return self.items[self.items["split"] == name].reset_index(drop=True)
 
+    @property
+    def text_column(self) -> str:
+        """Name of the column that holds the texts: ``text``, or ``caption`` of captioned images."""
+        return "text" if "text" in self.items.columns else "caption"
+
     def image_bytes(self, image_id: str) -> bytes:
         """Return an image's encoded bytes, checked against the hash the set was written with; from any thread.
 

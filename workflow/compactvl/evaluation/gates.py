@@ -4,6 +4,7 @@ The table's columns are in :mod:`compactvl.evaluation.gate_tables`; the tests in
 :mod:`compactvl.evaluation.gate_tests`, the regression in :mod:`compactvl.evaluation.gate_regression`.
 """
 
+import logging
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,8 +26,10 @@ __all__ = [
     "probe_summary",
     "regression",
     "spearman_with",
+    "warn_of_collapse",
 ]
 
+log = logging.getLogger(__name__)
 CONDITIONS = ("necessary", "useful", "irrelevant")
 MEASURES = {"gate": "probe_gate", "correct": "probe_accuracy", "correct_no_image": "probe_accuracy_no_image"}
 """Column of a probe item → metric."""
@@ -62,6 +65,15 @@ def collapsed(table: pd.DataFrame, threshold: float = COLLAPSE) -> Collapse:
         float(words[name].to_numpy(dtype=float).std()) if len(words) else 0.0 for name in gate_columns(table)
     )
     return Collapse(layers, threshold)
+
+
+def warn_of_collapse(table: pd.DataFrame) -> None:
+    """Log a warning where the gates have collapsed."""
+    if check := collapsed(table):
+        log.warning(
+            "the gates have collapsed: over all words they vary by %.1g (standard deviation, last layer)",
+            check.layers[-1],
+        )
 
 
 def probe_summary(table: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:

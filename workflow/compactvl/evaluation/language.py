@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from compactvl.config.language_benchmarks import LanguageTask
 from compactvl.errors import UserError
 from compactvl.evaluation.language_requests import group_of, images_of, other_images, spread_evenly, task_forms
 from compactvl.evaluation.language_scores import SCORES, score_winoground_officially
+from compactvl.evaluation.language_tasks import LanguageTask
 from compactvl.evaluation.results import Metric
 from compactvl.evaluation.statistics import bootstrap_ratios, stratified_bootstrap
 from compactvl.evaluation.winoground import CHANCE as OFFICIAL_CHANCE
@@ -22,11 +22,11 @@ from compactvl.evaluation.winoground import CHANCE as OFFICIAL_CHANCE
 CONTROLS = {"none": "no_image", "other": "other_image"}
 MACRO = ("minimal_pairs", "ewok")
 """Kinds whose headline is the mean of their groups' means, as in BLiMP and EWoK."""
-TEXTS = ["context", "continuation"]
+CONTEXT_AND_TEXT = ["context", "continuation"]
 """Columns of the requests that predictions on disk leave out."""
 COLUMNS = [
     "task", "kind", "condition", "item_id", "cluster", "group", "choice", "role",
-    *TEXTS, "ends", "image_id", "words",
+    *CONTEXT_AND_TEXT, "ends", "image_id", "words",
 ]  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def build_requests(name: str, task: LanguageTask, items: pd.DataFrame, condition
             "item_id": ids[rows],
             "cluster": _clusters(items, ids)[rows],
             "group": group_of(task, items)[rows],
-            **{column: forms[column] for column in ("choice", "role", *TEXTS, "ends")},
+            **{column: forms[column] for column in ("choice", "role", *CONTEXT_AND_TEXT, "ends")},
             "image_id": "",
             "words": forms["continuation"].map(lambda text: len(text.split())) + forms["ends"],
         }

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from compactvl.config.language_benchmarks import QUESTION, LanguageTask
 from compactvl.errors import UserError
+from compactvl.evaluation.language_tasks import QUESTION, LanguageTask
 
 GROUPS = {
     "minimal_pairs": ("phenomenon",),

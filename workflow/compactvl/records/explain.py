@@ -5,14 +5,14 @@ was made with, and what it was made from. See :mod:`compactvl.records.explain_te
 """
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from compactvl.dag.stages import STAGE_ENTRIES, curate_digest, report_digest, stage_digest, study_digest
+from compactvl.dag.stages import code_now
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file
 from compactvl.records.layout import Layout
@@ -190,7 +190,7 @@ class Chain:
         step.settings = _settings(record, body)
         files = {**body.get("files", {}), **provenance.get("files", {})}
         step.files = [self._file(record.parent / name, digest) for name, digest in files.items()]
-        step.code_now = _code_now(step)
+        step.code_now = code_now(record, body)
         for name, digest in _inputs(body).items():
             if only is None or not name.startswith("file ") or name.removeprefix("file ") in only:
                 step.inputs.append(self._input(name, digest, record, body))
@@ -275,39 +275,6 @@ def _settings(record: Path, body: Mapping[str, Any]) -> Mapping[str, Any]:
     if body.get("stage") == "train":
         return _read(record.with_name("settings.json")) or {}
     return body.get("settings") or body.get("encoder") or {}
-
-
-def _code_now(step: Step) -> str | None:
-    stage = step.provenance.get("stage")
-    digests: dict[str, Callable[[], str | None]] = {
-        "curate": lambda: _curate_code(step.body),
-        "train": lambda: _study_code(step),
-        "evaluate": lambda: _study_code(step),
-        "parameters": lambda: _study_code(step),
-        "report": lambda: _notebook_code(step.body),
-    }
-    if stage in STAGE_ENTRIES:
-        return stage_digest(stage)
-    return digests[stage]() if stage in digests else None
-
-
-def _curate_code(body: Mapping[str, Any]) -> str | None:
-    from compactvl.config.kinds import DATA_KINDS, kind_names
-
-    kind = body.get("settings", {}).get("kind")
-    return curate_digest(kind) if kind in kind_names(DATA_KINDS) else None
-
-
-def _study_code(step: Step) -> str | None:
-    from compactvl.studies.registry import find_study, study_names
-
-    study = step.body.get("study")
-    return study_digest(step.provenance["stage"], find_study(study, "study")) if study in study_names() else None
-
-
-def _notebook_code(body: Mapping[str, Any]) -> str | None:
-    paths = [Path(name.removeprefix("file ")) for name in _inputs(body) if name.endswith(".py")]
-    return report_digest(paths[0]) if paths and paths[0].is_file() else None
 
 
 def _configured_sources(root: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from compactvl.dag.stages import STAGE_ENTRIES, stage_digest
+from compactvl.dag.stages import STAGE_MODULES, stage_digest
 from compactvl.errors import UserError
 from compactvl.files import digest_of, read_json, sha256_file, write_json
 from compactvl.records.machine import determinism, package_versions, processor
@@ -91,7 +91,7 @@ def write_provenance(
     Returns:
         The provenance's path.
     """
-    if code is None and stage in STAGE_ENTRIES:
+    if code is None and stage in STAGE_MODULES:
         code = stage_digest(stage)
     body = {
         "stage": stage,

@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-import pandas as pd
 import torch
 from torch import nn
 
-from compactvl.dag.identity import evaluation_identity, training_identity
-from compactvl.evaluation.results import Metric, write_result
+from compactvl.dag.identity import training_identity
 from compactvl.files import atomic_path, sha256_file, write_json
-from compactvl.nn.compute import compute_device
-from compactvl.records.record import DIGEST, read_record, write_manifest, write_provenance
+from compactvl.records.record import write_manifest
 from compactvl.studies.base import Job
 from compactvl.training.checkpoint import MODEL, discard_resume, save_model
 from compactvl.training.loop import State
@@ -79,38 +76,7 @@ def finish_run(
         discard_resume(job.scratch)
 
 
-def write_job_result(
-    job: Job, name: str, benchmark: Any, predictions: pd.DataFrame, metrics: Sequence[Metric], **facts: Any
-) -> None:
-    """Write the result of an evaluation, with what it was computed with and from.
-
-    Args:
-        job: the evaluation job.
-        name: the benchmark's name. benchmark: its settings.
-        predictions: one row an item. metrics: computed from them.
-        facts: further deterministic facts.
-    """
-    identity = job.identity or evaluation_identity(job, name, benchmark)
-    record = write_result(
-        job.output,
-        name,
-        predictions,
-        metrics,
-        stage="evaluate",
-        study=job.study,
-        variant=job.variant,
-        seed=job.seed,
-        settings=benchmark.model_dump(mode="json"),
-        inputs=dict(identity.inputs),
-        **facts,
-    )
-    body = {name: value for name, value in read_record(record).items() if name != DIGEST}
-    write_provenance(
-        record,
-        stage="evaluate",
-        started=job.started,
-        device=str(compute_device()),
-        code=identity.code,
-        key=identity.key,
-        body=body,
-    )
+def train_nothing(job: Job) -> None:
+    """Write the run of a variant that has no weights of its own."""
+    write_empty_log(job)
+    finish_run(job, None, State(), job.started)

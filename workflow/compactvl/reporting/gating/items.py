@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from compactvl.config.language_benchmarks import METRIC_SUFFIXES
 from compactvl.evaluation.language import MACRO
 from compactvl.evaluation.language_scores import SCORES
+from compactvl.evaluation.language_tasks import METRIC_SUFFIXES
 from compactvl.evaluation.statistics import Interval, bootstrap_interval, bootstrap_ratios, stratified_bootstrap
 from compactvl.reporting.gating.labels import TASKS
 from compactvl.reporting.study import StudyResults

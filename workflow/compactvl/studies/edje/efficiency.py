@@ -5,30 +5,29 @@ Everything is measured in one job, one after the other, on the device and thread
 
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
 from compactvl.config.base import Strict, validate
-from compactvl.config.benchmarks import EfficiencyBenchmark
 from compactvl.config.encoders import EncoderSettings
 from compactvl.config.references import named
 from compactvl.data.canonical import CanonicalSet
+from compactvl.data.pairs import Pairs
 from compactvl.errors import UserError
-from compactvl.evaluation.efficiency import Source, efficiency_metrics, environment, measure, timing_row
+from compactvl.evaluation.benchmarks.efficiency import Settings as EfficiencyBenchmark
+from compactvl.evaluation.efficiency import Source, environment, measure, timing_row
 from compactvl.files import read_json
 from compactvl.nn.compute import autocast, compute_device
 from compactvl.records.layout import Layout
 from compactvl.studies.base import Job
 from compactvl.studies.edje.compress import compress_store
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
-from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.scoring import score_pairs
-from compactvl.studies.run import write_job_result
 from compactvl.text.batches import TokenBatch
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.registry import load_encoder
@@ -194,51 +193,62 @@ def cross_encoder(online: Online, size: int) -> Callable[[], Any] | None:
     return lambda: model.predict(texts, batch_size=size, show_progress_bar=False)
 
 
-def evaluate_efficiency(job: Job, name: str, benchmark: EfficiencyBenchmark) -> None:
-    """Time one variant's online stage and the references beside it; write the result pair."""
-    with tempfile.TemporaryDirectory(prefix="compactvl-online-") as folder:
-        online = Online(job, benchmark, Path(folder))
-        on_gpu, rows = online.device.type == "cuda", []
+@dataclass(frozen=True)
+class OnlineStage:
+    """See :class:`compactvl.evaluation.benchmarks.efficiency.OnlineStage`."""
 
-        def time(variant: str, source: Source, size: int, call: Callable[[], Any] | None) -> None:
-            if call is None:
-                return
-            taken = measure(
-                call,
-                warmup=benchmark.warmup,
-                repeats=benchmark.repeats,
-                seconds=benchmark.seconds,
-                synchronise=torch.cuda.synchronize if on_gpu else None,
-            )
-            reference = source == "reference"
-            rows.append(
-                timing_row(
-                    taken,
-                    variant=variant,
-                    source=source,
-                    precision="fp32" if reference else online.precision,
-                    tokens=online.model.adapter_shape.tokens,
-                    batch=size,
-                    pairs=size,
-                    kb_per_image=None if reference else online.kb_per_image,
+    job: Job
+    benchmark: EfficiencyBenchmark
+
+    @property
+    def variant(self) -> str:
+        """The variant that is timed."""
+        return self.job.variant
+
+    def timings(self) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+        """Time the variant's online stage and the references beside it."""
+        job, benchmark = self.job, self.benchmark
+        with tempfile.TemporaryDirectory(prefix="compactvl-online-") as folder:
+            online = Online(job, benchmark, Path(folder))
+            on_gpu, rows = online.device.type == "cuda", []
+
+            def time(variant: str, source: Source, size: int, call: Callable[[], Any] | None) -> None:
+                if call is None:
+                    return
+                taken = measure(
+                    call,
+                    warmup=benchmark.warmup,
+                    repeats=benchmark.repeats,
+                    seconds=benchmark.seconds,
+                    synchronise=torch.cuda.synchronize if on_gpu else None,
                 )
-            )
+                reference = source == "reference"
+                rows.append(
+                    timing_row(
+                        taken,
+                        variant=variant,
+                        source=source,
+                        precision="fp32" if reference else online.precision,
+                        tokens=online.model.adapter_shape.tokens,
+                        batch=size,
+                        pairs=size,
+                        kb_per_image=None if reference else online.kb_per_image,
+                    )
+                )
 
-        for size in sorted({*benchmark.batch_sizes, benchmark.pairs}):
-            time(job.variant, "memory", size, online.from_memory(size))
-            time(job.variant, "store", size, online.from_store(size))
-        if job.settings.online:
-            pairs = benchmark.pairs
-            time(job.variant, "text", pairs, online.from_text(pairs))
-            time(job.variant, "online", pairs, online.from_pixels(pairs))
-            time("transformers_bert", "reference", pairs, transformers_bert(online, pairs))
-            time("cross_encoder", "reference", pairs, cross_encoder(online, pairs))
-    device = f"cuda ({torch.cuda.get_device_name(online.device)})" if on_gpu else "cpu"
-    write_job_result(
-        job,
-        name,
-        benchmark,
-        pd.DataFrame(rows),
-        efficiency_metrics([row for row in rows if row["variant"] == job.variant]),
-        environment=environment(threads=torch.get_num_threads(), precision=online.precision, device=device),
-    )
+            for size in sorted({*benchmark.batch_sizes, benchmark.pairs}):
+                time(job.variant, "memory", size, online.from_memory(size))
+                time(job.variant, "store", size, online.from_store(size))
+            if job.settings.online:
+                pairs = benchmark.pairs
+                time(job.variant, "text", pairs, online.from_text(pairs))
+                time(job.variant, "online", pairs, online.from_pixels(pairs))
+                time("transformers_bert", "reference", pairs, transformers_bert(online, pairs))
+                time("cross_encoder", "reference", pairs, cross_encoder(online, pairs))
+        device = f"cuda ({torch.cuda.get_device_name(online.device)})" if on_gpu else "cpu"
+        return rows, environment(threads=torch.get_num_threads(), precision=online.precision, device=device)
+
+
+def open_online(job: Job, benchmark: EfficiencyBenchmark) -> OnlineStage:
+    """Open a joint encoder's online stage."""
+    return OnlineStage(job, benchmark)

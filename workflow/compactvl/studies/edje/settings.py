@@ -1,16 +1,25 @@
 """Settings of EDJE's variants. Every departure from the paper's recipe is a field here whose default is the paper's value."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, TypeAdapter, model_validator
+from pydantic import Field, model_validator
 
 from compactvl.config.base import Strict
-from compactvl.studies.base import VariantBase
+from compactvl.config.references import Ref
+from compactvl.evaluation.abilities import PAIRS
+from compactvl.evaluation.kind import BenchmarkKind
+from compactvl.studies.base import Needs, Peers, Variant
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
+EMBEDDINGS = ("embedding", "pretrained", "late_interaction")
+"""Kinds whose similarity can be a first stage or a miner."""
+NOT_VARIANTS = ("first_stage", "random", "self")
+"""Miners that are no other variant."""
+COUNTS = "compactvl.studies.edje.parameters:count_parameters"
 
 
 class Optimiser(Strict):
@@ -65,7 +74,7 @@ def check_heads(adapter: Adapter, vision: Vision) -> None:
 class Joint(Strict):
     """The joint encoder."""
 
-    weights: str = Field(default="minilm", description="Pretrained BERT weights by name.")
+    weights: Annotated[str, Ref("weights")] = Field(default="minilm", description="Pretrained BERT weights by name.")
     layers: Count = Field(default=12, description="Keep the first so many layers (paper: all 12 of MiniLM-L12).")
     dropout: float = Field(default=0.1, ge=0, lt=1)
     longest_caption: Count = Field(default=64, description="Caption length in word pieces, [CLS] and [SEP] included.")
@@ -78,7 +87,7 @@ class Joint(Strict):
 class Negatives(Strict):
     """How the pairs that do not match are chosen, inside the batch."""
 
-    miner: str = Field(
+    miner: Annotated[str, Ref("variants", *EMBEDDINGS, besides=NOT_VARIANTS)] = Field(
         default="first_stage",
         description="`first_stage`, `random`, `self` (this model's own scores of the first stage's nearest), or an embedding variant.",
     )
@@ -114,15 +123,32 @@ class Objectives(Strict):
     distillation: float = Field(default=0.0, ge=0)
 
 
-class Embedding(VariantBase):
+class EmbeddingKind(Variant):
+    """What first stages, miners and baselines share: a similarity of images and captions."""
+
+    opens: ClassVar[dict[str, str]] = {PAIRS: "compactvl.studies.edje.open:open_embedding"}
+
+    def evaluation_needs(self, benchmark: BenchmarkKind, peers: Peers) -> Needs:
+        """What its similarity reads of the benchmark's images and captions."""
+        return self.similarity_needs(benchmark.dataset)
+
+    def similarity_needs(self, dataset: str) -> Needs:
+        """What binding it to a data set reads."""
+        return Needs.of(datasets={dataset}, tokens={(self.encoder, dataset)}, texts={(self.text_encoder, dataset)})
+
+
+class Embedding(EmbeddingKind):
     """An embedding model: frozen vision features and sentence vectors under trained projections."""
 
+    trains: ClassVar[str] = "compactvl.studies.edje.train_embedding:train_embedding"
+    counts: ClassVar[str | None] = COUNTS
+
     kind: Literal["embedding"]
-    encoder: str
+    encoder: Annotated[str, Ref("encoders")]
     vision: Vision
-    text_encoder: str
+    text_encoder: Annotated[str, Ref("text_encoders")]
     text_width: Count = Field(default=384, description="Width of the text encoder's vectors.")
-    dataset: str
+    dataset: Annotated[str, Ref("datasets", "captioned_images")]
     pooling: Literal["pooled", "mean", "pooled_and_mean", "attention"] = Field(
         default="pooled",
         description="Image vector: the encoder's own, the tokens' mean, both, or attention over tokens.",
@@ -133,23 +159,32 @@ class Embedding(VariantBase):
     loss: Literal["softmax", "sigmoid"] = "softmax"
     optimiser: Optimiser
 
+    def training_needs(self, peers: Peers) -> Needs:
+        """Images and captions of its data set."""
+        return self.similarity_needs(self.dataset)
 
-class Pretrained(VariantBase):
+
+class Pretrained(EmbeddingKind):
     """A published embedding model as it is: its image and text vectors, no training."""
 
+    trains: ClassVar[str] = "compactvl.studies.run:train_nothing"
+
     kind: Literal["pretrained"]
-    encoder: str
-    text_encoder: str
+    encoder: Annotated[str, Ref("encoders")]
+    text_encoder: Annotated[str, Ref("text_encoders")]
     dim: Count = Field(description="Width of its shared space.")
 
 
-class LateInteraction(VariantBase):
+class LateInteraction(EmbeddingKind):
     """The adapter's tokens against frozen word vectors; no joint encoder. Also the adapter's alignment warm-up."""
 
+    trains: ClassVar[str] = "compactvl.studies.edje.train_embedding:train_late_interaction"
+    counts: ClassVar[str | None] = COUNTS
+
     kind: Literal["late_interaction"]
-    encoder: str
+    encoder: Annotated[str, Ref("encoders")]
     vision: Vision
-    dataset: str
+    dataset: Annotated[str, Ref("datasets", "captioned_images")]
     adapter: Adapter
     joint: Joint = Joint()
     sharpness: Rate = Field(default=12.0, description="Inverse temperature of the soft maximum over tokens.")
@@ -161,26 +196,49 @@ class LateInteraction(VariantBase):
         check_heads(self.adapter, self.vision)
         return self
 
+    def training_needs(self, peers: Peers) -> Needs:
+        """Images and captions of its data set, and word vectors."""
+        return self.similarity_needs(self.dataset)
+
+    def similarity_needs(self, dataset: str) -> Needs:
+        """What binding it to a data set reads."""
+        return Needs.of(datasets={dataset}, tokens={(self.encoder, dataset)}, weights={self.joint.weights})
+
 
 class Start(Strict):
     """Which runs the weights come from; default: MiniLM and a fresh adapter (paper)."""
 
-    adapter: str | None = Field(default=None, description="Variant whose adapter is taken.")
-    joint: str | None = Field(default=None, description="Variant whose joint encoder and matching head are taken.")
+    adapter: Annotated[str | None, Ref("variants", "late_interaction", "joint")] = Field(
+        default=None, description="Variant whose adapter is taken."
+    )
+    joint: Annotated[str | None, Ref("variants", "joint")] = Field(
+        default=None, description="Variant whose joint encoder and matching head are taken."
+    )
 
 
-class JointEncoder(VariantBase):
+class JointEncoder(Variant):
     """EDJE."""
 
+    trains: ClassVar[str] = "compactvl.studies.edje.train_joint:train_joint"
+    opens: ClassVar[dict[str, str]] = {
+        PAIRS: "compactvl.studies.edje.open:open_joint_pairs",
+        "online": "compactvl.studies.edje.efficiency:open_online",
+    }
+    counts: ClassVar[str | None] = COUNTS
+
     kind: Literal["joint"]
-    encoder: str
+    encoder: Annotated[str, Ref("encoders")]
     vision: Vision
-    dataset: str
-    first_stage: str = Field(description="Embedding variant whose candidates are reranked.")
+    dataset: Annotated[str, Ref("datasets", "captioned_images")]
+    first_stage: Annotated[str, Ref("variants", *EMBEDDINGS)] = Field(
+        description="Embedding variant whose candidates are reranked."
+    )
     adapter: Adapter = Adapter()
     joint: Joint = Joint()
     start: Start = Start()
-    teacher: str | None = Field(default=None, description="Variant that is distilled from.")
+    teacher: Annotated[str | None, Ref("variants", "joint")] = Field(
+        default=None, description="Variant that is distilled from."
+    )
     objectives: Objectives = Objectives()
     negatives: Negatives = Negatives()
     optimiser: Optimiser
@@ -202,25 +260,24 @@ class JointEncoder(VariantBase):
         check_heads(self.adapter, self.vision)
         return self
 
+    def training_needs(self, peers: Peers) -> Needs:
+        """Images and captions of its data set, MiniLM, and what its first stage and its miner compare by."""
+        needs = Needs.of(datasets={self.dataset}, tokens={(self.encoder, self.dataset)}, weights={self.joint.weights})
+        for name in {self.first_stage, self.negatives.miner} - set(NOT_VARIANTS):
+            needs |= peers[name].similarity_needs(self.dataset)
+        return needs
 
-class ScoreFusion(VariantBase):
-    """A trained reranker's logit plus a weight times the first-stage similarity; the weight is chosen on validation."""
+    def evaluation_needs(self, benchmark: BenchmarkKind, peers: Peers) -> Needs:
+        """Tokens, and the first stage; to time it, the vision encoder instead."""
+        needs = Needs.of(tokens={(self.encoder, benchmark.dataset)})
+        if benchmark.ability == "online":
+            return needs | Needs.of(encoders={self.encoder} if self.online else ())
+        needs |= Needs.of(variants={self.first_stage})
+        return needs | peers[self.first_stage].similarity_needs(benchmark.dataset)
 
-    kind: Literal["score_fusion"]
-    of: str
-    weights: tuple[float, ...] = Field(default=(0, 1, 2, 5, 10, 20, 40, 80), description="Weights that are tried.")
-
-
-class Control(VariantBase):
-    """A negative control: random scores, or a trained reranker that sees another image's tokens."""
-
-    kind: Literal["control"]
-    of: str
-    control: Literal["random_scores", "shuffled_tokens"]
-
-
-Variant = Annotated[
-    Embedding | Pretrained | LateInteraction | JointEncoder | ScoreFusion | Control, Field(discriminator="kind")
-]
-ADAPTER = TypeAdapter(Variant)
-EMBEDDINGS = (Embedding, Pretrained, LateInteraction)
+    def problems(self, peers: Peers) -> Iterator[tuple[str, str]]:
+        """What needs vectors that a first stage of tokens does not have."""
+        if isinstance(peers[self.first_stage], LateInteraction):
+            asked = {"objectives.recovery": self.objectives.recovery > 0, "negatives.group": self.negatives.group > 1}
+            for setting in (name for name, wanted in asked.items() if wanted):
+                yield setting, f"first stage {self.first_stage} compares tokens and has no vectors for it"

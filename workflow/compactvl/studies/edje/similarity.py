@@ -125,7 +125,7 @@ def open_similarity(
     dataset: str,
     image_ids: Sequence[str],
     captions: Sequence[str],
-    study: str = "edje",
+    study: str,
 ) -> Similarity:
     """Bind a trained embedding variant to a data set's images and captions.
 

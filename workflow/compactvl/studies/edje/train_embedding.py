@@ -6,10 +6,10 @@ import numpy as np
 import torch
 
 from compactvl.data.canonical import CanonicalSet
+from compactvl.data.pairs import Pairs
 from compactvl.studies.base import Job
 from compactvl.studies.edje.embedding import EmbeddingModel, symmetric_cross_entropy
 from compactvl.studies.edje.optimisers import build_optimiser, build_schedule
-from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.run import finish_run
 from compactvl.studies.edje.similarity import build_late_interaction, image_features, open_store
 from compactvl.studies.edje.stores import encoder_of

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from compactvl.data.canonical import CanonicalSet
+from compactvl.data.pairs import Pairs
 from compactvl.nn.compute import autocast, compute_device
 from compactvl.records.record import read_manifest
 from compactvl.studies.base import Job
@@ -15,11 +16,11 @@ from compactvl.studies.edje.analysis import write_attention_maps
 from compactvl.studies.edje.joint import build_joint, open_joint, shapes_of, start_from
 from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.negatives import Chosen, choose
+from compactvl.studies.edje.open import first_stage_of
 from compactvl.studies.edje.optimisers import build_optimiser, build_schedule
-from compactvl.studies.edje.pairs import Pairs
 from compactvl.studies.edje.run import finish_run
 from compactvl.studies.edje.scoring import match_pairs, score_pairs
-from compactvl.studies.edje.similarity import Similarity, open_similarity, open_store
+from compactvl.studies.edje.similarity import Similarity, open_store
 from compactvl.studies.edje.stores import encoder_of
 from compactvl.studies.edje.validation import Validation
 from compactvl.studies.run import run_digest
@@ -134,9 +135,7 @@ def train_joint(job: Job) -> None:
     tokenizer = WordPiece.beside(layout.weights(settings.joint.weights))
 
     def similarity(variant: str, of: Pairs) -> Similarity:
-        return open_similarity(
-            variant, job.seed, job.peers, layout, settings.dataset, of.image_ids, of.captions, job.study
-        )
+        return first_stage_of(job, variant, settings.dataset)(of.image_ids, of.captions)
 
     first_stage = similarity(settings.first_stage, pairs)
     named = settings.negatives.miner
@@ -157,7 +156,8 @@ def train_joint(job: Job) -> None:
     trainer = Trainer(job, model, teacher, pairs, ids, store, tokenizer, first_stage, miner)
     hooks = {}
     if settings.validations:
-        check = Validation(settings, dataset, store, tokenizer, lambda of: similarity(settings.first_stage, of))
+        first = first_stage_of(job, settings.first_stage, settings.dataset)
+        check = Validation(dataset, store, tokenizer, first, settings.precision)
         marks = [round(settings.optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
         hooks = dict.fromkeys(marks, lambda state: check(model))
     state = train_loop(

@@ -5,16 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from compactvl.config.language_benchmarks import LanguageTask
 from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.language import build_requests
 from compactvl.evaluation.language_scores import SCORES
+from compactvl.evaluation.language_tasks import LanguageTask
+from compactvl.evaluation.texts import answer
 from compactvl.records.layout import Layout
 from compactvl.studies.gating.images import ImageVectors, open_images
 from compactvl.studies.gating.model import GatedDecoder
-from compactvl.studies.gating.scoring import DecoderScorer, answer
+from compactvl.studies.gating.scoring import DecoderScorer
 from compactvl.studies.gating.settings import Decoder
-from compactvl.studies.gating.streams import text_column
 from compactvl.text.bpe import TextTokenizer
 
 
@@ -56,7 +56,7 @@ class Monitor:
             self._images["caption_perplexity"] = images
 
     def _add(self, name: str, dataset: CanonicalSet, kind: str, split: str, images: str | None = None) -> None:
-        column = {"text_column": text_column(dataset)} if kind == "perplexity" else {}
+        column = {"text_column": dataset.text_column} if kind == "perplexity" else {}
         most = self._settings.monitor.items
         task = LanguageTask(kind=kind, dataset=dataset.name, images=images, split=split, max_items=most, **column)
         self._requests.append(build_requests(name, task, dataset.items, ("own",)))
@@ -66,8 +66,7 @@ class Monitor:
 
     def __call__(self, model: GatedDecoder) -> dict[str, float]:
         """Return ``val_pairs``, ``val_vqa``, ``val_text_perplexity`` and ``val_caption_perplexity``, those asked for."""
-        scorer = DecoderScorer(model, self._tokenizer.pad, self._images, self._settings.precision)
-        table = answer(pd.concat(self._requests), scorer, self._tokenizer, self._settings.shape.length)
+        table = answer(pd.concat(self._requests), DecoderScorer(model, self._tokenizer, self._images))
         return {f"val_{name}": _value(rows) for name, rows in table.groupby("task", sort=False)}
 
 

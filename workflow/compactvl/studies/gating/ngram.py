@@ -65,7 +65,7 @@ class NGramModel(nn.Module):
     def score(
         self, rows: Sequence[Sequence[int]], starts: Sequence[int], images: Sequence[str], task: str
     ) -> np.ndarray:
-        """See :class:`compactvl.studies.gating.scoring.Scorer`; images are not looked at."""
+        """See :class:`compactvl.evaluation.abilities.TextScorer`; images are not looked at."""
         owner = np.concatenate(
             [np.full(len(row) - start, i) for i, (row, start) in enumerate(zip(rows, starts, strict=True))]
         )

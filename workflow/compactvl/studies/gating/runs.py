@@ -7,13 +7,11 @@ from typing import Any
 import torch
 
 from compactvl.records.intact import check_files
-from compactvl.records.layout import Layout
 from compactvl.records.record import read_manifest
 from compactvl.studies import run
 from compactvl.studies.base import Job
 from compactvl.studies.gating.model import GatedDecoder
 from compactvl.studies.gating.ngram import NGramModel
-from compactvl.studies.gating.settings import Decoder
 from compactvl.text.bpe import TextTokenizer
 from compactvl.training.checkpoint import load_model, read_state
 from compactvl.training.loop import State
@@ -30,26 +28,25 @@ def finish(
 
 def open_tokenizer(job: Job) -> TextTokenizer:
     """Open the tokenizer a variant reads."""
-    folder = job.layout.run(job.study, job.settings.tokenizer, job.seed)
+    folder = job.peer_run(job.settings.tokenizer)
     check_files(folder, TOKENIZER)
     return TextTokenizer(folder / TOKENIZER)
 
 
-def open_decoder(layout: Layout, job: Job, device: torch.device) -> GatedDecoder:
+def open_decoder(job: Job, device: torch.device) -> GatedDecoder:
     """Open a trained decoder, in evaluation mode.
 
     With ``modes.temperature: released`` the Gumbel temperature is back at its first value, as it is not in the file.
     """
-    folder = layout.run(job.study, job.variant, job.seed)
-    settings: Decoder = job.settings
-    model = GatedDecoder(settings, read_manifest(folder, "train")["vocabulary"])
+    folder = job.run
+    model = GatedDecoder(job.settings, read_manifest(folder, "train")["vocabulary"])
     load_model(model, folder)
     return model.to(device).eval()
 
 
-def open_ngram(layout: Layout, job: Job) -> NGramModel:
+def open_ngram(job: Job) -> NGramModel:
     """Open a counted n-gram model."""
-    folder = layout.run(job.study, job.variant, job.seed)
+    folder = job.run
     model = NGramModel(job.settings.order, read_manifest(folder, "train")["vocabulary"], job.settings.discount)
     model.resize(len(read_state(folder)["pairs"]))
     load_model(model, folder)

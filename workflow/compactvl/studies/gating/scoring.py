@@ -1,10 +1,8 @@
-"""Log-probabilities of texts: the requests of language benchmarks, answered by any next-token model."""
+"""Log-probabilities of texts by a trained decoder."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -16,60 +14,6 @@ from compactvl.text.batches import TokenBatch, batches_by_length
 from compactvl.text.bpe import TextTokenizer
 
 TOKENS_A_BATCH = 4096
-
-
-class Scorer(Protocol):
-    """A model that gives texts log-probabilities."""
-
-    def score(
-        self, rows: Sequence[Sequence[int]], starts: Sequence[int], images: Sequence[str], task: str
-    ) -> np.ndarray:
-        """Return Σ log P(row[i] | row[:i], image) over i ≥ start: float64 (n,).
-
-        Args:
-            rows: [BOS] and the text's ids. starts: index in the row where scoring begins, at least 1.
-            images: image id of each row, ``""`` for none. task: where the image ids are known.
-        """
-
-
-def answer(requests: pd.DataFrame, scorer: Scorer, tokenizer: TextTokenizer, longest: int) -> pd.DataFrame:
-    """Fill in ``log_prob`` and ``tokens`` of a table of requests (:mod:`compactvl.evaluation.language`).
-
-    A row that occurs more than once with the same image is scored once. A row longer than the model loses the beginning
-    of its context first, then the end of its continuation.
-
-    Args:
-        longest: most tokens the model takes.
-
-    Returns:
-        The requests with the two columns.
-    """
-    contexts = tokenizer.pieces(requests["context"].tolist())
-    continuations = tokenizer.pieces(requests["continuation"].tolist())
-    distinct: dict[tuple, int] = {}
-    rows, starts, images, tasks, place = [], [], [], [], []
-    for context, text, ends, image, task in zip(
-        contexts, continuations, requests["ends"], requests["image_id"], requests["task"], strict=True
-    ):
-        text = [*text, tokenizer.eos] if ends else text
-        text = text[: longest - 1]
-        context = context[max(0, len(context) + len(text) + 1 - longest) :]
-        key = (*context, -1, *text, image, task if image else "")
-        if key not in distinct:
-            distinct[key] = len(rows)
-            rows.append([tokenizer.bos, *context, *text])
-            starts.append(1 + len(context))
-            images.append(image)
-            tasks.append(task)
-        place.append(distinct[key])
-    scores = np.empty(len(rows))
-    order = pd.Series(tasks).groupby(tasks, sort=False).indices
-    for task, members in order.items():
-        scores[members] = scorer.score(
-            [rows[i] for i in members], [starts[i] for i in members], [images[i] for i in members], str(task)
-        )
-    counted = np.array([len(row) - start for row, start in zip(rows, starts, strict=True)])
-    return requests.assign(log_prob=scores[place], tokens=counted[place])
 
 
 def continuation_log_probs(
@@ -92,31 +36,34 @@ def continuation_log_probs(
 
 
 class DecoderScorer:
-    """A trained decoder.
+    """A trained decoder; see :class:`compactvl.evaluation.abilities.TextScorer`.
 
     Args:
-        model: in evaluation mode. pad: id of padding. images: task → image vectors; a task not there is scored without.
+        model: in evaluation mode. images: task → image vectors; a task not there is scored without.
     """
 
-    def __init__(self, model: GatedDecoder, pad: int, images: Mapping[str, ImageVectors], precision: str) -> None:
-        self.model, self._pad, self._images, self._precision = model, pad, images, precision
+    probabilities = True
+
+    def __init__(self, model: GatedDecoder, tokenizer: TextTokenizer, images: Mapping[str, ImageVectors]) -> None:
+        self.model, self.tokenizer, self._images = model, tokenizer, images
+        self.longest = model.settings.shape.length
 
     @torch.inference_mode()
     def score(
         self, rows: Sequence[Sequence[int]], starts: Sequence[int], images: Sequence[str], task: str
     ) -> np.ndarray:
-        """See :class:`Scorer`."""
+        """See :class:`compactvl.evaluation.abilities.TextScorer`."""
         known = self._images.get(task)
         seeing = np.array([bool(image) and known is not None for image in images])
         scores = np.empty(len(rows))
         with Progress(len(rows), "text", f"score {task}") as progress:
             for members in batches_by_length([len(row) for row in rows], seeing, tokens=TOKENS_A_BATCH):
-                tokens = TokenBatch.of([rows[i] for i in members], self._pad, self.model.device)
+                tokens = TokenBatch.of([rows[i] for i in members], self.tokenizer.pad, self.model.device)
                 begin = torch.tensor([starts[i] for i in members], device=self.model.device)
                 vectors = None
                 if seeing[members[0]]:
                     vectors = known.read([images[i] for i in members]).to(self.model.device)
-                with autocast(self.model.device, self._precision):
+                with autocast(self.model.device, self.model.settings.precision):
                     states = self.model(tokens, vectors).states
                 sums = continuation_log_probs(states.float(), self.model.output, tokens, begin)
                 scores[members] = sums.cpu().numpy()

@@ -1,16 +1,22 @@
 """Settings of the gating study's variants. Defaults are the paper's; every departure is a field set in the config."""
 
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from compactvl.config.base import Strict
-from compactvl.studies.base import VariantBase
+from compactvl.config.references import Ref
+from compactvl.evaluation.abilities import TEXTS
+from compactvl.evaluation.kind import BenchmarkKind
+from compactvl.studies.base import Needs, Peers, Variant
 
 Count = Annotated[int, Field(ge=1)]
 Rate = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 Mode = Literal["paper", "released"]
+READABLE = ("texts", "captions")
+"""What a data set whose texts are read may hold."""
 
 
 class Optimiser(Strict):
@@ -49,7 +55,7 @@ class Shape(Strict):
 class Image(Strict):
     """What the decoder sees of an image."""
 
-    encoder: str | None = Field(
+    encoder: Annotated[str | None, Ref("encoders")] = Field(
         default=None, description="Vision encoder whose token stores are read; null: vectors that come with the data."
     )
     input: Literal["cls", "patches"] = Field(
@@ -120,19 +126,27 @@ class Curriculum(Strict):
 class Monitor(Strict):
     """What is measured at every epoch boundary: for the report's stability curves, never for selection."""
 
-    pairs: str | None = Field(default=None, description="Data set of minimal pairs.")
-    vqa: str | None = Field(default=None, description="Data set of questions with ranked answers.")
+    pairs: Annotated[str | None, Ref("datasets", "minimal_pairs")] = Field(
+        default=None, description="Data set of minimal pairs."
+    )
+    vqa: Annotated[str | None, Ref("datasets", "ranked_answers")] = Field(
+        default=None, description="Data set of questions with ranked answers."
+    )
     split: Literal["val", "test"] = Field(
         default="val", description="Whose items of these two; BabyLM's have only `test`. Perplexities are of `val`."
     )
     items: Count = Field(default=200, description="Most items of each kind.")
 
 
-class Tokenizer(VariantBase):
+class Tokenizer(Variant):
     """The byte-level BPE every other variant reads: trained on the training texts, or a published one."""
 
+    trains: ClassVar[str] = "compactvl.studies.gating.train_others:train_tokenizer"
+
     kind: Literal["tokenizer"]
-    texts: tuple[str, ...] = Field(default=(), description="Data sets on whose training texts it is trained.")
+    texts: Annotated[tuple[str, ...], Ref("datasets", *READABLE)] = Field(
+        default=(), description="Data sets on whose training texts it is trained."
+    )
     vocabulary: int = Field(default=8192, ge=259, description="Entries, three special tokens and 256 bytes included.")
     lowercase: bool = Field(default=True, description="Whether texts are lower-cased.")
     pretrained: str | None = Field(
@@ -145,14 +159,36 @@ class Tokenizer(VariantBase):
             raise ValueError("give either `texts` to train it on or `pretrained`")
         return self
 
+    def training_needs(self, peers: Peers) -> Needs:
+        """Its texts."""
+        return Needs.of(datasets=self.texts)
 
-class Decoder(VariantBase):
+
+class LanguageModel(Variant):
+    """What gives texts log-probabilities."""
+
+    tokenizer: Annotated[str, Ref("variants", "tokenizer")] = Field(description="Variant of kind tokenizer.")
+
+    def evaluation_needs(self, benchmark: BenchmarkKind, peers: Peers) -> Needs:
+        """Its tokenizer."""
+        return Needs.of(variants={self.tokenizer})
+
+
+class Decoder(LanguageModel):
     """The dual-stream decoder."""
 
+    trains: ClassVar[str] = "compactvl.studies.gating.train:train_decoder"
+    opens: ClassVar[dict[str, str]] = {
+        TEXTS: "compactvl.studies.gating.open:open_decoder_texts",
+        "gates": "compactvl.studies.gating.open:open_gates",
+    }
+    counts: ClassVar[str | None] = "compactvl.studies.gating.parameters:count_parameters"
+
     kind: Literal["decoder"]
-    tokenizer: str = Field(description="Variant of kind tokenizer.")
-    texts: tuple[str, ...] = Field(description="Data sets of text lines.")
-    captions: tuple[str, ...] = Field(description="Data sets of captioned images.")
+    texts: Annotated[tuple[str, ...], Ref("datasets", *READABLE)] = Field(description="Data sets of text lines.")
+    captions: Annotated[tuple[str, ...], Ref("datasets", "captions")] = Field(
+        description="Data sets of captioned images."
+    )
     data_share: float = Field(
         default=1.0,
         gt=0,
@@ -168,7 +204,9 @@ class Decoder(VariantBase):
     auxiliary: Auxiliary = Auxiliary()
     modes: Modes = Modes()
     curriculum: Curriculum = Curriculum()
-    start: str | None = Field(default=None, description="Variant whose weights it begins with, where names agree.")
+    start: Annotated[str | None, Ref("variants", "decoder")] = Field(
+        default=None, description="Variant whose weights it begins with, where names agree."
+    )
     optimiser: Optimiser = Optimiser()
     precision: Literal["fp32", "bf16"] = "bf16"
     monitor: Monitor = Monitor()
@@ -204,21 +242,62 @@ class Decoder(VariantBase):
         """Whether it is trained with images."""
         return self.reads_captions and not self.image.withheld
 
+    def supports(self, benchmark: BenchmarkKind, peers: Peers) -> tuple[bool, str]:
+        """Only a decoder with gates and images has gates to show."""
+        if benchmark.ability == "gates" and not (self.gate != "none" and self.images):
+            return False, "only a decoder trained with images and with a gate has gate values"
+        return super().supports(benchmark, peers)
 
-class NGram(VariantBase):
+    def training_needs(self, peers: Peers) -> Needs:
+        """Texts, captions and their images, and what it is measured on while it trains."""
+        captions = self.captions if self.reads_captions else ()
+        needs = Needs.of(datasets={*self.texts, *captions, self.monitor.pairs, self.monitor.vqa})
+        return needs | self._image_needs(self.captions) if self.images else needs
+
+    def evaluation_needs(self, benchmark: BenchmarkKind, peers: Peers) -> Needs:
+        """Its tokenizer and image vectors; for gates, also the training texts and the concreteness norms."""
+        needs = super().evaluation_needs(benchmark, peers)
+        if benchmark.ability == "gates":
+            # Word frequencies are those of the whole training texts, however much of them it was trained on.
+            needs |= Needs.of(datasets={*self.texts, *self.captions}, files={benchmark.concreteness})
+            return needs | self._image_needs({benchmark.dataset, benchmark.images} - {None})
+        return needs | self._image_needs(benchmark.images) if self.images else needs
+
+    def problems(self, peers: Peers) -> Iterator[tuple[str, str]]:
+        """A start whose words are others."""
+        if self.start is not None and peers[self.start].tokenizer != self.tokenizer:
+            yield "start", f'"{self.start}" reads another tokenizer; its words are not this variant\'s'
+
+    def _image_needs(self, datasets: Iterable[str]) -> Needs:
+        if self.image.encoder is None:
+            return Needs.of(datasets=datasets)
+        return Needs.of(tokens={(self.image.encoder, name) for name in datasets})
+
+
+class NGram(LanguageModel):
     """A unigram or bigram model of the same tokens: what counting alone can do."""
+
+    trains: ClassVar[str] = "compactvl.studies.gating.train_others:train_ngram"
+    opens: ClassVar[dict[str, str]] = {TEXTS: "compactvl.studies.gating.open:open_ngram_texts"}
 
     kind: Literal["ngram"]
     order: Literal[1, 2]
-    tokenizer: str = Field(description="Variant of kind tokenizer.")
-    texts: tuple[str, ...] = Field(description="Data sets of text lines.")
-    captions: tuple[str, ...] = Field(description="Data sets of captioned images.")
+    texts: Annotated[tuple[str, ...], Ref("datasets", *READABLE)] = Field(description="Data sets of text lines.")
+    captions: Annotated[tuple[str, ...], Ref("datasets", "captions")] = Field(
+        description="Data sets of captioned images."
+    )
     discount: float = Field(default=0.75, gt=0, lt=1, description="Absolute discount of Kneser and Ney.")
     length: Count = Field(default=128, description="Longest text in tokens, as the decoders'.")
 
+    def training_needs(self, peers: Peers) -> Needs:
+        """What it counts."""
+        return Needs.of(datasets={*self.texts, *self.captions})
 
-class Random(VariantBase):
+
+class Random(LanguageModel):
     """The negative control: every text gets a random log-probability."""
 
+    trains: ClassVar[str] = "compactvl.studies.gating.train_others:train_random"
+    opens: ClassVar[dict[str, str]] = {TEXTS: "compactvl.studies.gating.open:open_random_texts"}
+
     kind: Literal["random"]
-    tokenizer: str = Field(description="Variant of kind tokenizer.")

@@ -57,11 +57,6 @@ class Stream:
         return [cut[i] for i in rng.permutation(len(cut))]
 
 
-def text_column(dataset: CanonicalSet) -> str:
-    """Return the name of the column that holds a set's texts: ``text``, or ``caption`` of captioned images."""
-    return "text" if "text" in dataset.items.columns else "caption"
-
-
 def _unit(dataset: CanonicalSet, column: str) -> str:
     """Return the name of the column whose values are shared out."""
     if column == "caption":
@@ -93,7 +88,7 @@ def open_stream(
     texts, image_ids = [], []
     for number, dataset in enumerate(datasets):
         items = dataset.split(split)
-        column = text_column(dataset)
+        column = dataset.text_column
         unit = items[_unit(dataset, column)]
         units = sorted(unit.unique())
         order = np.random.default_rng([seed, 31, number]).permutation(len(units))

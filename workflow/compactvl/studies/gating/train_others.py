@@ -7,7 +7,6 @@ from compactvl.errors import UserError
 from compactvl.studies.base import Job
 from compactvl.studies.gating.ngram import NGramModel
 from compactvl.studies.gating.runs import TOKENIZER, finish, open_tokenizer
-from compactvl.studies.gating.streams import text_column
 from compactvl.studies.run import write_empty_log
 from compactvl.text.bpe import published, save_tokenizer, train_bpe
 from compactvl.training.loop import State
@@ -52,7 +51,7 @@ def _training_texts(job: Job, names: tuple[str, ...]) -> list[str]:
     texts = []
     for name in names:
         dataset = CanonicalSet.open(job.layout.dataset(name))
-        texts += dataset.split("train")[text_column(dataset)].tolist()
+        texts += dataset.split("train")[dataset.text_column].tolist()
     if not texts:
         raise UserError(f"{job.variant}: data sets {', '.join(names)} have no training text")
     return texts

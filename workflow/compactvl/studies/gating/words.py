@@ -1,11 +1,11 @@
 """Gates and surprisal word by word: the position that predicts a word's pieces stands for the word (paper: gate analysis)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from compactvl.evaluation.gate_values import WordValues
 from compactvl.nn.compute import autocast
 from compactvl.progress import Progress
 from compactvl.studies.gating.images import ImageVectors
@@ -13,23 +13,6 @@ from compactvl.studies.gating.model import GatedDecoder
 from compactvl.studies.gating.scoring import TOKENS_A_BATCH
 from compactvl.text.batches import TokenBatch, batches_by_length
 from compactvl.text.bpe import TextTokenizer
-
-
-@dataclass(frozen=True)
-class WordValues:
-    """Values of each word of a text, in order.
-
-    Attributes:
-        pieces: (W,) int, sub-word pieces. gates: (layers, W), g averaged over features and pieces; g → 1 is text.
-        gate_sd: (W,) standard deviation of the last layer's g over features, averaged over pieces.
-        surprisal, surprisal_no_image: (W,) −log P of the word, in nats.
-    """
-
-    pieces: np.ndarray
-    gates: np.ndarray
-    gate_sd: np.ndarray
-    surprisal: np.ndarray
-    surprisal_no_image: np.ndarray
 
 
 @torch.inference_mode()
