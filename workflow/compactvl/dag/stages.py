@@ -14,7 +14,6 @@ from compactvl.studies.base import Peers, Variant
 from compactvl.studies.study import Study, find_study, study_names
 
 STAGE_MODULES = {
-    "fetch": ["compactvl.data.sources"],
     "weights": ["compactvl.vision.weights"],
     "pretrained": ["compactvl.text.pretrained"],
     "encode": ["compactvl.vision.encode"],
