@@ -65,7 +65,7 @@ def tree(tmp_path_factory, plan) -> Path:
             for key in settings.benchmarks:
                 benchmark = plan.root.benchmarks[key]
                 if benchmark.kind == "retrieval":
-                    own = isinstance(settings, EMBEDDINGS)
+                    own = settings.kind in EMBEDDINGS
                     retrieval[benchmark.dataset].write(folder, key, name, skill, benchmark.pools, own)
                 elif benchmark.kind == "winoground":
                     write_swaps(folder, skill, rng)
