@@ -41,11 +41,6 @@ def place(config, path, value):
             'datasets: "my-photos" cannot be a name',
         ),
         ("datasets.a+b", {"kind": "scenes"}, 'datasets: "a\\+b" cannot be a name; use letters, digits and underscores'),
-        (
-            "studies.edje.variants",
-            {"+a": {}},
-            r'studies\.edje\.variants: "\+a" cannot be a name; use letters, digits, \+ and',
-        ),
         ("datasets.swaps.scenes", "swap", r'^datasets\.swaps\.scenes: unknown data set "swap"; did you mean "swaps"'),
         (
             "datasets.swaps.scenes",
@@ -77,11 +72,6 @@ def test_every_problem_of_a_kind_is_told_at_once(config):
 def test_null_switches_an_entry_off(config):
     place(config, "encoders.efficientnet_lite0", None)
     assert "efficientnet_lite0" not in validate_root(config).encoders
-
-
-def test_a_variant_is_named_for_what_it_combines(config):
-    place(config, "studies.edje.variants", {"dinov2_s+lite0": {}})
-    assert "dinov2_s+lite0" in validate_root(config).studies["edje"].variants
 
 
 @pytest.mark.parametrize("overlays", OVERLAYS)
