@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compactvl.cli import main as program
-from compactvl.cli.command import Command
+from compactvl.command import Command
 from compactvl.config.overlay import read_yaml
 from compactvl.errors import UserError
 
@@ -113,7 +113,7 @@ def test_an_interrupted_job_ends_with_130_and_leaves_no_temporary_file(tmp_path,
     code = (
         "import sys, time\n"
         "from compactvl.cli import main as program\n"
-        "from compactvl.cli.command import Command\n"
+        "from compactvl.command import Command\n"
         "from compactvl.files import atomic_path\n"
         "def run(args):\n"
         "    with atomic_path('out.bin') as path:\n"

@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from compactvl.cli.arguments import add_configfiles
-from compactvl.cli.command import Command
+from compactvl.command import Command
 
 
 def _check(args: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from compactvl.cli.arguments import add_out, add_settings, read_settings
-from compactvl.cli.command import Command
+from compactvl.command import Command
 
 
 def _fetch_arguments(parser: argparse.ArgumentParser) -> None:

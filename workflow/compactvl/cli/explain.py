@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compactvl.cli.command import Command
+from compactvl.command import Command
 
 if TYPE_CHECKING:
     from compactvl.records.explain import Chain

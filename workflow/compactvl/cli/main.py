@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 from compactvl import __version__, logs
-from compactvl.cli.command import Command
+from compactvl.command import Command
 from compactvl.errors import UserError
 from compactvl.files import FULL_DISK
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from compactvl.cli.arguments import add_configfiles, add_out
-from compactvl.cli.command import Command
+from compactvl.command import Command
 
 
 def _collect_arguments(parser: argparse.ArgumentParser) -> None:

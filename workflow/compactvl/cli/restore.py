@@ -3,7 +3,7 @@
 import argparse
 
 from compactvl.cli.arguments import add_configfiles
-from compactvl.cli.command import Command
+from compactvl.command import Command
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

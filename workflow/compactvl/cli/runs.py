@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from compactvl.cli.arguments import add_out, add_settings
-from compactvl.cli.command import Command
+from compactvl.command import Command
 
 if TYPE_CHECKING:
     from compactvl.studies.base import Job

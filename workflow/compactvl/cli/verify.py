@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from compactvl.cli.command import Command
+from compactvl.command import Command
 
 DEFAULT = ("data/sets", "cache/weights", "cache/tokens", "cache/texts", "runs", "results")
 

@@ -19,7 +19,7 @@ PACKAGE = "compactvl"
 ROOT = Path(__file__).parents[1]
 LOCKS = ROOT.parents[1] / "envs"
 WITHOUT_EFFECT = (
-    "cli", "dag", "records", "files", "errors", "logs", "progress",
+    "cli", "command", "dag", "records", "files", "errors", "logs", "progress",
     "config.base", "config.kinds", "config.overlay", "config.references",
 )  # fmt: skip
 """Modules, and rooms, of the package. What they read and refuse is settings and files, which are inputs of their own."""

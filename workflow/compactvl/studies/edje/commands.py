@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from compactvl.cli.command import Command
+from compactvl.command import Command
 
 
 def _run_and_tokens(parser: argparse.ArgumentParser) -> None:
