@@ -39,9 +39,8 @@ if len(sys.argv) > 1:
 plan = Plan(config)
 heavy = sorted({"numpy", "pandas", "pyarrow", "torch", "timm", "transformers", "PIL"} & set(sys.modules))
 curated = {name: [plan.curate_digest(name), plan.dataset_sets(name)] for name in plan.root.datasets}
-other = {stage: plan.digest(stage) for stage in ("fetch", "weights", "encode", "embed")}
-studies = {name: [plan.digest(stage, name) for stage in ("train", "evaluate", "parameters")] for name in plan.studies}
-print(json.dumps({"heavy": heavy, "curated": curated, "other": other, "studies": studies}))
+jobs = {f"{job.study}/{job.variant}": plan.job_digest(job.study, job.variant) for job in plan.trainings}
+print(json.dumps({"heavy": heavy, "curated": curated, "trained": jobs}))
 """
 
 

@@ -103,7 +103,7 @@ ALBUMS = [
     ("split of some", {"captions.csv": CSV.replace(",test", ",")}, ("captions.csv: some images have a split, 'c.png' has none",)),
     ("empty split", {"captions.csv": CSV.replace("val", "train")}, ("datasets.mine: split 'val' has no images", "take it out of 'splits'")),
     # images
-    ("no image", {"b.png": b"<html>404</html>"}, ("album/b.png is not a readable image (no image format", "take it out of the captions")),
+    ("no image", {"b.png": b"<html>404</html>"}, ("album/b.png is not a readable image (it is text", "take it out of the captions")),
     ("empty image", {"b.png": b""}, ("album/b.png is not a readable image",)),
     ("truncated JPEG", {"b.png": JPEG[: len(JPEG) // 2]}, ("album/b.png is not a readable image (image file is truncated",)),
     ("truncated PNG", {"b.png": PNG[: len(PNG) // 2]}, ("album/b.png is not a readable image",)),

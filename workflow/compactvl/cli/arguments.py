@@ -50,20 +50,24 @@ def read_settings(path: Path, model: Any, value: Any = None) -> Any:
     return validate(holder, {"settings": value}, str(path)).settings
 
 
-def read_kind(path: Path, package: str) -> Any:
+def read_kind(path: Path, package: str, value: Any = None) -> Any:
     """Read and validate a settings file whose ``kind`` is one of a package's (:mod:`compactvl.config.kinds`).
+
+    Args:
+        path: the file; its name is used in messages. package: of the kinds.
+        value: what to validate instead of the file's content.
 
     Raises:
         UserError: the file is missing, not JSON, of an unknown kind, or a setting is wrong.
     """
+    from functools import partial
+
     from compactvl.config.kinds import find_kind, kind_names, validate_kinds
     from compactvl.errors import UserError
     from compactvl.files import read_json
 
-    entries = {path.stem: read_json(path)}
-    found, problems = validate_kinds(
-        entries, str(path.parent), kind_names(package), lambda kind: find_kind(package, kind)
-    )
+    entries = {"settings": read_json(path) if value is None else value}
+    found, problems = validate_kinds(entries, str(path), kind_names(package), partial(find_kind, package))
     if problems:
         raise UserError("\n".join(problems))
-    return found[path.stem]
+    return found["settings"]

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from compactvl.cli.arguments import add_out, add_settings, read_settings
+from compactvl.cli.arguments import add_out, add_settings, read_kind, read_settings
 from compactvl.command import Command
 
 
@@ -58,9 +58,7 @@ def _weights(args: argparse.Namespace) -> None:
 
 
 def _curate(args: argparse.Namespace) -> None:
-    from functools import partial
-
-    from compactvl.config.kinds import DATA_KINDS, find_kind, kind_names, validate_kinds
+    from compactvl.config.kinds import DATA_KINDS
     from compactvl.config.sources import SourceSettings
     from compactvl.dag.stages import curate_digest
     from compactvl.errors import UserError
@@ -70,12 +68,7 @@ def _curate(args: argparse.Namespace) -> None:
     body = read_json(args.settings)
     if not isinstance(body, dict) or not isinstance(body.get("sources", {}), dict) or "settings" not in body:
         raise UserError(f"{args.settings} is not a data set's settings file; run snakemake once to write it again")
-    found, problems = validate_kinds(
-        {"settings": body["settings"]}, str(args.settings), kind_names(DATA_KINDS), partial(find_kind, DATA_KINDS)
-    )
-    if problems:
-        raise UserError("\n".join(problems))
-    settings = found["settings"]
+    settings = read_kind(args.settings, DATA_KINDS, body["settings"])
     sources = {
         name: read_settings(args.settings, SourceSettings, value) for name, value in body.get("sources", {}).items()
     }

@@ -16,7 +16,6 @@ from pydantic import BaseModel
 from compactvl.config.base import did_you_mean
 
 
-@dataclass(frozen=True)
 class Ref:
     """A setting that names something of another section.
 
@@ -25,12 +24,8 @@ class Ref:
             those of the same study.
         accepts: what the thing must be, any one of: kinds, or what a data set holds. Empty accepts everything.
         besides: words that have a meaning of their own here and name nothing.
+        accepts_by: computes ``accepts`` from the settings that hold the reference, or ``None``.
     """
-
-    section: str
-    accepts: tuple[str, ...]
-    besides: tuple[str, ...]
-    accepts_by: Callable[[Any], tuple[str, ...]] | None
 
     def __init__(
         self,
@@ -39,11 +34,7 @@ class Ref:
         besides: tuple[str, ...] = (),
         accepts_by: Callable[[Any], tuple[str, ...]] | None = None,
     ) -> None:
-        """Declare a reference; ``accepts_by`` computes ``accepts`` from the settings that hold it."""
-        for name, value in {
-            "section": section, "accepts": accepts, "besides": besides, "accepts_by": accepts_by,
-        }.items():  # fmt: skip
-            object.__setattr__(self, name, value)
+        self.section, self.accepts, self.besides, self.accepts_by = section, accepts, besides, accepts_by
 
 
 @dataclass(frozen=True)
