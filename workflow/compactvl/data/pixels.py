@@ -54,14 +54,14 @@ def _without_metadata(png: bytes) -> bytes:
 def _to_rgb(image: Image.Image) -> Image.Image:
     image.load()
     with contextlib.suppress(Exception):  # damaged metadata: the picture stays as it is stored
-        image = ImageOps.exif_transpose(image)
+        ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
         image = Image.fromarray(_eight_bits(image))
     if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
         image = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", image.size, (WHITE, WHITE, WHITE, WHITE)), image)
     plain = Image.new("RGB", image.size)
-    plain.paste(image.convert("RGB"))
+    plain.paste(image if image.mode == "RGB" else image.convert("RGB"))
     return plain
 
 

@@ -1,7 +1,7 @@
 """Work that is done ahead of its use, in threads."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ Thing, Made = TypeVar("Thing"), TypeVar("Made")
 
 def made_ahead(
     groups: Iterable[Iterable[Thing]], make: Callable[[Thing], Made], threads: int, ahead: int = 2
-) -> Iterator[list[Made]]:
+) -> Generator[list[Made], None, None]:
     """Yield, group by group and in order, what ``make`` gives for each thing.
 
     While a group is used, the next ``ahead`` groups are being made, and no more: memory is bounded. What ``make`` raises is

@@ -56,10 +56,11 @@ class Preprocessing:
         Raises:
             UserError: the bytes are no readable image.
         """
-        image = self._fit(decode(data))
+        image = self.fit(decode(data))
         return np.ascontiguousarray(np.asarray(image, dtype=np.uint8).transpose(2, 0, 1))
 
-    def _fit(self, image: Image.Image) -> Image.Image:
+    def fit(self, image: Image.Image) -> Image.Image:
+        """Resize an RGB image to the square."""
         side, sampling = self.image_size, INTERPOLATIONS[self.interpolation]
         if self.resize == "squash":
             return image.resize((side, side), sampling)
@@ -77,6 +78,37 @@ class Preprocessing:
             box = (left * x, top * y, (left + side) * x, (top + side) * y)
             return image.resize((side, side), sampling, box=box)
         return image.resize((width, height), sampling).crop((left, top, left + side, top + side))
+
+
+@dataclass(frozen=True)
+class AspectPreprocessing:
+    """How an image that keeps its proportions becomes a model's input, as ViLT resizes it.
+
+    Attributes:
+        shorter: the shorter side in pixels, unless the longer one were too long.
+        longer: the most the longer side may have.
+        multiple: both sides are cut to a multiple of this, and have at least this.
+        interpolation, mean, std: see :class:`Preprocessing`.
+    """
+
+    shorter: int
+    longer: int
+    multiple: int
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Return the width and height that an image gets."""
+        # In ViLT's order of steps: others round some sizes to another multiple.
+        shortest = min(width, height)
+        sides = [self.shorter if edge == shortest else self.shorter / shortest * edge for edge in (width, height)]
+        shrink = min(1.0, self.longer / max(sides))
+        return tuple(max(int(shrink * side + 0.5) // self.multiple, 1) * self.multiple for side in sides)
+
+    def fit(self, image: Image.Image) -> Image.Image:
+        """Resize an RGB image to its size."""
+        return image.resize(self.size(*image.size), INTERPOLATIONS[self.interpolation])
 
 
 def decode(data: bytes) -> Image.Image:
