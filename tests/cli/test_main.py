@@ -206,6 +206,10 @@ def test_config_show_prints_a_part_with_defaults_filled_in():
         ("encoders.timm", ["loader: timm", "model: text, required", 'storage: fp16 | int8 | fp8, default "fp16"']),
         ("weights", ["transformers_bert"]),
         ("sources.client", []),
+        ("studies", ["edje", "gating"]),
+        ("studies.edje", ["joint", "embedding"]),
+        ("studies.edje.joint", ["first_stage: text, required", "    Embedding variant whose candidates are reranked."]),
+        ("benchmarks", ["retrieval", "language"]),
         ("benchmarks.language.tasks", ["max_items: whole number ≥ 1 or null, default null"]),
     ],
 )
@@ -216,12 +220,17 @@ def test_config_describe_prints_every_setting(place, lines, capsys):
 
 
 def test_config_describe_knows_every_setting_of_every_kind(capsys):
-    from compactvl.config.kinds import DATA_KINDS, find_kind, kind_names
+    from compactvl.config.kinds import find_kind, kind_names
+    from compactvl.dag.root import KINDS
+    from compactvl.studies.study import find_study, study_names
 
-    for name in kind_names(DATA_KINDS):
-        program.main(["config", "describe", f"datasets.{name}"])
+    models = {f"{part}.{name}": find_kind(home, name) for part, home in KINDS.items() for name in kind_names(home)}
+    for study in study_names():
+        models |= {f"studies.{study}.{kind}": model for kind, model in find_study(study, "").kinds.items()}
+    for place, model in models.items():
+        program.main(["config", "describe", place])
         shown = re.findall(r"^(\w+)", capsys.readouterr().out, re.MULTILINE)
-        assert set(find_kind(DATA_KINDS, name).model_fields) <= set(shown)
+        assert set(model.model_fields) <= set(shown), place
 
 
 def test_config_describe_suggests_a_place(capsys):

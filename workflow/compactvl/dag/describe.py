@@ -1,5 +1,6 @@
 """What can be set: the settings of any part of the configuration with type, default and meaning, as their models say."""
 
+import importlib
 import json
 import textwrap
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from compactvl.config.base import did_you_mean
 from compactvl.config.kinds import find_kind, kind_names
 from compactvl.dag.root import KINDS, RootSettings
 from compactvl.errors import UserError
+from compactvl.studies.study import find_study, study_names
 
 WORDS = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "null": "null"}
 LIMITS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
@@ -18,7 +20,7 @@ WIDTH = 110
 
 
 def describe(place: str) -> str:
-    """Return what can be set at a place: ``datasets``, ``datasets.scenes``, ``encoders.timm``.
+    """Return what can be set at a place: ``datasets``, ``datasets.scenes``, ``encoders.timm``, ``studies.edje.joint``.
 
     Raises:
         UserError: there is no such place; the message suggests one.
@@ -26,6 +28,7 @@ def describe(place: str) -> str:
     node = _schema(RootSettings)
     for section, package in KINDS.items():
         node["properties"][section]["kinds"] = {name: _schema(find_kind(package, name)) for name in kind_names(package)}
+    node["properties"]["studies"]["kinds"] = {name: _study(name) for name in study_names()}
     path: list[str] = []
     for key in filter(None, place.split(".")):
         inside = _inside(node)
@@ -34,6 +37,12 @@ def describe(place: str) -> str:
         node = inside[key]
         path.append(key)
     return "\n".join([*_text(node, ""), *_lines(node, "", deep=bool(path))])
+
+
+def _study(name: str) -> dict[str, Any]:
+    study = find_study(name, "studies")
+    description = importlib.import_module(f"compactvl.studies.{name}").__doc__
+    return {"description": description, "kinds": {kind: _schema(model) for kind, model in study.kinds.items()}}
 
 
 def _schema(model: Any) -> dict[str, Any]:
