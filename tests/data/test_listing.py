@@ -1,8 +1,12 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
 from compactvl.data.listing import listing_digest
+from compactvl.errors import UserError
+from compactvl.files import sha256_file
 
 
 @pytest.fixture
@@ -32,12 +36,61 @@ def test_any_change_of_a_file_changes_it(photos):
 
 
 def test_a_tracked_folder_is_known_by_its_content_not_its_times(photos):
-    photos.with_name("photos.dvc").write_text("outs:\n- md5: 0\n")
+    known = "outs:\n- md5: {}.dir\n  size: 21\n  nfiles: 3\n  path: photos\n"
+    photos.with_name("photos.dvc").write_text(known.format(0))
     before = listing_digest(photos)
     os.utime(photos / "a.png", (2, 2))
     assert listing_digest(photos) == before
-    photos.with_name("photos.dvc").write_text("outs:\n- md5: 1\n")
+    photos.rename(photos.with_name("away"))
+    assert listing_digest(photos) == before
+    photos.with_name("away").rename(photos)
+    photos.with_name("photos.dvc").write_text(known.format(1))
     assert listing_digest(photos) != before
+
+
+@pytest.mark.parametrize("known", ["outs:\n- md5: 0.dir\n  size: 21\n  nfiles: 3\n", "outs:\n- md5: 0.dir\n"])
+def test_a_tracked_folder_that_was_changed_since_is_seen(photos, known):
+    photos.with_name("photos.dvc").write_text(known)
+    before = listing_digest(photos)
+    (photos / "a.png").write_bytes(b"another photo")
+    changed = listing_digest(photos)
+    assert changed != before
+    os.utime(photos / "b.png", (2, 2))
+    assert listing_digest(photos) == changed
+
+
+def test_what_dvc_writes_is_understood(photos, tmp_path):
+    command = [sys.executable, "-m", "dvc"]
+    for arguments in (["init", "--no-scm", "-q"], ["add", "-q", "photos"]):
+        subprocess.run([*command, *arguments], cwd=tmp_path, check=True)
+    before = listing_digest(photos)
+    assert before == sha256_file(tmp_path / "photos.dvc")
+    (photos / "d.png").write_bytes(b"more")
+    assert listing_digest(photos) != before
+
+
+def test_links_in_a_circle_and_links_to_nothing_are_left_out(photos):
+    before = listing_digest(photos)
+    (photos / "self").symlink_to(".")
+    (photos / "below" / "up").symlink_to("..")
+    (photos / "loop").symlink_to("loop")
+    (photos / "nothing").symlink_to("nowhere.png")
+    assert listing_digest(photos) == before
+    (photos / "e.png").symlink_to(photos / "a.png")
+    assert listing_digest(photos) != before
+
+
+def test_a_name_that_is_not_utf8_is_a_name(photos):
+    before = listing_digest(photos)
+    (photos / os.fsdecode(b"caf\xe9.png")).write_bytes(b"x")
+    assert listing_digest(photos) != before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every folder")
+def test_a_folder_that_cannot_be_read_is_named(photos):
+    (photos / "below").chmod(0)
+    with pytest.raises(UserError, match=r"cannot read the folder .*below"):
+        listing_digest(photos)
 
 
 def test_no_folder_is_no_digest(tmp_path):

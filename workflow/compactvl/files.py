@@ -163,8 +163,12 @@ def sha256_file(path: str | Path) -> str:
 
 
 def digest_of(value: Any) -> str:
-    """Return the SHA-256 of a JSON-serialisable value in canonical form (sorted keys, no spaces)."""
-    return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode())
+    """Return the SHA-256 of a JSON-serialisable value in canonical form (sorted keys, no spaces).
+
+    It may hold names of files that are not UTF-8, which Python reads as lone surrogates.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return sha256_bytes(text.encode(errors="surrogatepass"))
 
 
 def write_json(path: str | Path, value: Any) -> None:
