@@ -47,3 +47,10 @@ def test_a_leak_stops_the_job_and_is_shown(copy):
     shown = refused(copy, "--cores", "1", target, "--configfile", "photos.yaml")
     assert "error: data set 'photos' leaks: the same image in two splits, photos/000.png (train)" in shown
     assert "1 of 1 steps" not in shown
+
+
+def test_no_home_is_needed_that_can_be_written(copy, monkeypatch):
+    monkeypatch.setenv("HOME", "/proc/nowhere")
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    done = python(copy, "snakemake", "-n", "sources")
+    assert done.returncode == 0, done.stderr

@@ -88,3 +88,15 @@ def test_a_failing_cell_leaves_its_traceback(tmp_path, monkeypatch):
     assert not (tmp_path / "broken.html").exists()
     with pytest.raises(UserError, match="give the path"):
         render(tmp_path / "none.py", tmp_path / "a.ipynb", tmp_path / "a.html", {})
+
+
+def test_a_report_needs_no_home_and_takes_no_settings_from_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.py").write_text('# %% tags=["parameters"]\nx = 1\n\n# %%\nprint("saw", y if "y" in globals() else x)\n')
+    startup = tmp_path / "home" / ".ipython" / "profile_default" / "startup"
+    startup.mkdir(parents=True)
+    (startup / "mine.py").write_text("y = 5\n")
+    for home in ("home", "/proc/nowhere"):
+        monkeypatch.setenv("HOME", str(tmp_path / home))
+        render("a.py", "a.ipynb", "a.html", {"x": 7})
+        assert "saw 7" in (tmp_path / "a.html").read_text()

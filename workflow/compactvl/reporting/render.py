@@ -18,6 +18,7 @@ from compactvl.records.record import write_file_record
 
 KERNEL, LANGUAGE = "python3", "python"
 START_TIMEOUT = 300
+JUPYTER = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
 TAIL_LINES = 12
 CLOCK_STEP = 0.1
 """Seconds a file's time may be behind the clock."""
@@ -43,7 +44,7 @@ def render(report: str | Path, executed: str | Path, html: str | Path, parameter
     executed.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         notebook, values = Path(scratch) / f"{report.stem}.ipynb", Path(scratch) / "parameters.yaml"
-        _run(["jupytext", "--to", "ipynb", "--output", notebook, report], f"{report} is not a notebook")
+        _run(["jupytext", "--to", "ipynb", "--output", notebook, report], f"{report} is not a notebook", scratch)
         values.write_text(yaml.safe_dump(dict(parameters), allow_unicode=True), encoding="utf-8")
         _run(
             [
@@ -61,15 +62,17 @@ def render(report: str | Path, executed: str | Path, html: str | Path, parameter
                 *("--parameters_file", values, "--cwd", Path.cwd(), "--no-progress-bar", "--log-level", "WARNING"),
             ],
             f"a cell of {report} failed; the traceback is in {executed}",
+            scratch,
         )
-    with atomic_path(html) as temporary:
-        _run(
-            [
-                *("nbconvert", "--to", "html", "--no-input", "--embed-images", "--log-level", "WARN"),
-                *("--output-dir", temporary.parent, "--output", temporary.name, executed),
-            ],
-            f"{executed} could not be turned into HTML",
-        )
+        with atomic_path(html) as temporary:
+            _run(
+                [
+                    *("nbconvert", "--to", "html", "--no-input", "--embed-images", "--log-level", "WARN"),
+                    *("--output-dir", temporary.parent, "--output", temporary.name, executed),
+                ],
+                f"{executed} could not be turned into HTML",
+                scratch,
+            )
 
 
 def record_report(
@@ -100,9 +103,13 @@ def record_report(
     )
 
 
-def _run(arguments: list[Any], problem: str) -> None:
-    """Run ``python -m ARGUMENTS`` with this package importable; on failure raise with the end of its output."""
-    environment = dict(os.environ)
+def _run(arguments: list[Any], problem: str, scratch: str) -> None:
+    """Run ``python -m ARGUMENTS`` with this package importable; on failure raise with the end of its output.
+
+    Jupyter and IPython have their folders in ``scratch``: a home need not be writable, and what a user has set there
+    (kernels, start-up files) is no part of a report.
+    """
+    environment = os.environ | dict.fromkeys(JUPYTER, scratch)
     package = str(Path(compactvl.__file__).resolve().parents[1])
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [package, environment.get("PYTHONPATH")]))
     command = [sys.executable, "-m", *map(str, arguments)]
