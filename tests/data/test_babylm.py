@@ -36,6 +36,7 @@ def test_blimp(tmp_path):
     (tmp_path / "blimp").mkdir()
     lines(tmp_path / "blimp/b.jsonl", PAIR, PAIR | {"sentence_bad": "Here was he."})
     lines(tmp_path / "blimp/a.jsonl", {"sentence_good": "x", "sentence_bad": "y"})
+    (tmp_path / "blimp/._a.jsonl").write_bytes(b"\x00\x05\x16\x07Mac OS X \xff")
     done = curate(tmp_path / "out", kind="blimp", path=str(tmp_path / "blimp"))
     common = {"split": "test", "image_id": ""}
     assert rows(done) == [
@@ -46,6 +47,14 @@ def test_blimp(tmp_path):
         common | {"item_id": "b-1", "text_good": "He was here.", "text_bad": "Here was he.", "phenomenon": "agree",
                   "field": "morphology", "word_good": "", "word_bad": ""},
     ]  # fmt: skip
+
+
+def test_a_pair_of_one_sentence_is_told(tmp_path, caplog):
+    pair = {"sentence_good": "Go  on.", "sentence_bad": "Go on."}
+    curate(tmp_path / "out", kind="blimp", path=str(lines(tmp_path / "a.jsonl", PAIR, pair)))
+    assert caplog.messages == [
+        f"{tmp_path}/a.jsonl line 2: the good and the bad sentence are the same text, so no model can be right"
+    ]
 
 
 def test_different_words():

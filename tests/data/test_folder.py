@@ -221,14 +221,19 @@ def test_karpathy(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"filename": "b.jpg"}, "file name 'b.jpg' occurs twice"),
+        ({"filename": "b.jpg"}, "file name 'val2014/b.jpg' occurs twice"),
         ({"sentences": [{"raw": "x", "sentid": 5}]}, "sentence id 5 occurs twice"),
-        ({"sentences": []}, "'a.jpg' has no captions"),
+        ({"sentences": []}, "'a.jpg' has no list of sentences; give it captions"),
+        ({"sentences": None}, "'a.jpg' has no list of sentences; give it captions"),
+        ({"sentences": [{"raw": None}]}, r"images\[0\]\.sentences\[0\]: 'raw' is missing; an image has"),
+        ({"sentences": [{"raw": " "}]}, r"caption '' of 'a\.jpg' has no words"),
+        ({"filename": None}, r"images\[0\]: 'filename' is missing"),
+        ({"filename": 5}, r"images\[0\]: 'filename' is 5, no text"),
+        ({"split": None}, "some images have a split, 'a.jpg' has none; give all of them one, or none"),
         (
             {"sentences": [{"raw": "x", "sentid": 4}, {"raw": "...", "sentid": 6}]},
             r"images\[0\]\.sentences\[1\]: caption '\.\.\.' of 'a\.jpg'",
         ),
-        ({"sentences": None}, "not an entry with filename, split and sentences"),
         ({"split": "trial"}, "unknown split 'trial'"),
         ({"filepath": "../.."}, "must be a path below the image folder"),
     ],
@@ -238,6 +243,30 @@ def test_bad_karpathy_entries_are_named(tmp_path, changes, message):
     (tmp_path / "coco").mkdir()
     with pytest.raises(UserError, match=message):
         make(tmp_path / "out", "coco", karpathy_settings(tmp_path))
+
+
+def test_karpathys_form_for_images_of_ones_own(tmp_path):
+    """Images numbered anew in each folder; what is left out, or null, is not needed."""
+    entries = []
+    for number, folder in enumerate(("red", "blue")):
+        photo(tmp_path / "own" / folder / "1.jpg", number)
+        sentences = [{"raw": f"A {folder} thing.", "sentid": None}, {"raw": "A thing."}]
+        entries.append({"filename": "1.jpg", "filepath": folder, "split": None, "sentences": sentences})
+    photo(tmp_path / "own" / "2.jpg", 2)
+    entries.append({"filename": "2.jpg", "filepath": None, "sentences": [{"raw": "Two."}]})
+    (tmp_path / "own" / "d.json").write_text(json.dumps({"images": entries}))
+    settings = {"kind": "folder", "path": str(tmp_path / "own"), "karpathy": "d.json", "splits": []}
+    done = make(tmp_path / "out", "own", settings)
+    assert sorted(done.items[["item_id", "image_id", "caption"]].values.tolist()) == [
+        ["2.jpg#0", "2.jpg", "Two."],
+        ["blue/1.jpg#0", "blue/1.jpg", "A blue thing."],
+        ["blue/1.jpg#1", "blue/1.jpg", "A thing."],
+        ["red/1.jpg#0", "red/1.jpg", "A red thing."],
+        ["red/1.jpg#1", "red/1.jpg", "A thing."],
+    ]
+    published = {"kind": "karpathy", "images": settings["path"], "annotations": str(tmp_path / "own" / "d.json")}
+    with pytest.raises(UserError, match="has no splits; for images of your own use kind folder"):
+        make(tmp_path / "out", "coco", published | {"how_to_get": "Get it THERE."})
 
 
 def test_real_photographs(samples, tmp_path):

@@ -92,7 +92,9 @@ def test_a_failing_cell_leaves_its_traceback(tmp_path, monkeypatch):
 
 def test_a_report_needs_no_home_and_takes_no_settings_from_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "a.py").write_text('# %% tags=["parameters"]\nx = 1\n\n# %%\nprint("saw", y if "y" in globals() else x)\n')
+    (tmp_path / "a.py").write_text(
+        '# %% tags=["parameters"]\nx = 1\n\n# %%\nprint("saw", y if "y" in globals() else x)\n'
+    )
     startup = tmp_path / "home" / ".ipython" / "profile_default" / "startup"
     startup.mkdir(parents=True)
     (startup / "mine.py").write_text("y = 5\n")

@@ -2,9 +2,12 @@
 
     {"images": [{"filename", "filepath" (COCO), "split", "sentences": [{"raw", "sentid"}, ...]}, ...]}
 
-``restval`` (COCO) is training data. All captions of an image are kept.
+``restval`` (COCO) is training data. All captions of an image are kept. A file of one's own may leave out ``filepath``,
+``sentid``, and every ``split``.
 """
 
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,8 +23,11 @@ def read_karpathy(path: Path, folder: Path) -> list[CaptionedImage]:
         path: the JSON file.
         folder: where the images are.
 
+    Returns:
+        One record an image; all with a split or all without.
+
     Raises:
-        UserError: no file, not that form, a repeated file name or sentence id, an image without captions,
+        UserError: no file, not that form, splits of some images only, a repeated file name or sentence id, an image without captions,
             a caption without words; names it.
     """
     if not path.is_file():
@@ -29,11 +35,13 @@ def read_karpathy(path: Path, folder: Path) -> list[CaptionedImage]:
     body = read_user_json(path)
     if not isinstance(body, dict) or not isinstance(body.get("images"), list) or not body["images"]:
         raise UserError(f"{path} is not a Karpathy split file: it has no list 'images'")
+    entries = body["images"]
+    names = Counter(entry.get("filename") for entry in entries if isinstance(entry, dict))
     records: dict[str, CaptionedImage] = {}
     item_ids: set[str] = set()
-    for number, entry in enumerate(body["images"]):
+    for number, entry in enumerate(entries):
         where = f"{path} images[{number}]"
-        record = _record(entry, folder, where)
+        record = _record(entry, folder, where, names)
         if record.image_id in records:
             raise UserError(f"{where}: file name {record.image_id!r} occurs twice; an image has one entry")
         for item_id, _ in record.captions:
@@ -41,25 +49,40 @@ def read_karpathy(path: Path, folder: Path) -> list[CaptionedImage]:
                 raise UserError(f"{where}: sentence id {item_id} occurs twice; ids must be unique")
             item_ids.add(item_id)
         records[record.image_id] = record
+    without = [record.image_id for record in records.values() if record.split is None]
+    if 0 < len(without) < len(records):
+        raise UserError(f"{path}: some images have a split, {without[0]!r} has none; give all of them one, or none")
     return list(records.values())
 
 
-def _record(entry: Any, folder: Path, where: str) -> CaptionedImage:
-    try:
-        name, split, sentences = entry["filename"], entry["split"], entry["sentences"]
-        below = PurePosixPath(entry.get("filepath", ""), name)
-        split = split_name(split, where)
-        captions = tuple(
-            (str(sentence.get("sentid", f"{name}#{k}")), " ".join(sentence["raw"].split()))
-            for k, sentence in enumerate(sentences)
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"{where}: not an entry with filename, split and sentences[].raw ({error!r})") from error
+def _record(entry: Any, folder: Path, where: str, names: Mapping[str, int]) -> CaptionedImage:
+    """Return one entry's image; its id is the file name, with the folder where another image has the same."""
+    name = _text(entry, "filename", where)
+    below = PurePosixPath(_text(entry, "filepath", where, ""), name)
     if below.is_absolute() or ".." in below.parts:
         raise UserError(f"{where}: {str(below)!r} must be a path below the image folder")
-    if not captions or not all(caption for _, caption in captions):
-        raise UserError(f"{where}: {name!r} has no captions, or an empty one")
-    for number, (_, caption) in enumerate(captions):
+    image_id = name if names[name] == 1 else str(below)
+    split = _text(entry, "split", where, "")
+    sentences = entry.get("sentences")
+    if not isinstance(sentences, list) or not sentences:
+        raise UserError(f"{where}: {name!r} has no list of sentences; give it captions, or take it out")
+    captions = []
+    for number, sentence in enumerate(sentences):
+        place = f"{where}.sentences[{number}]"
+        caption = " ".join(_text(sentence, "raw", place).split())
         if not has_words(caption):
-            raise UserError(f"{where}.sentences[{number}]: caption {caption!r} of {name!r} has no words; take it out")
-    return CaptionedImage(name, folder / below, split, captions)
+            raise UserError(f"{place}: caption {caption!r} of {name!r} has no words; take it out")
+        item_id = sentence.get("sentid")
+        captions.append((f"{image_id}#{number}" if item_id is None else str(item_id), caption))
+    return CaptionedImage(image_id, folder / below, split_name(split, where) if split else None, tuple(captions))
+
+
+def _text(entry: Any, field: str, where: str, default: str | None = None) -> str:
+    """Return a field's text; ``null`` is as if the field were not there."""
+    value = entry.get(field) if isinstance(entry, dict) else None
+    if isinstance(value, str):
+        return value
+    if value is None and default is not None:
+        return default
+    problem = "is missing" if value is None else f"is {value!r}, no text"
+    raise UserError(f"{where}: {field!r} {problem}; an image has a filename, and sentences with a text raw each")

@@ -73,9 +73,11 @@ class DataKind(Strict):
 def files_in(path: str, *patterns: str) -> list[str]:
     """Return the files of a folder that fit one of the patterns, sorted by name; or ``path`` itself if it is no folder.
 
-    Where there are none, a path with the patterns stands for them: it is missing.
+    Hidden files are left out: a Mac's ``._name`` beside each file is none. Where there are none, a path with the patterns stands for them: it is missing.
     """
     if not os.path.isdir(path):
         return [path]
-    found = {str(file) for pattern in patterns for file in Path(path).glob(pattern) if file.is_file()}
-    return sorted(found) or [os.path.join(path, " or ".join(patterns))]
+    found = {file for pattern in patterns for file in Path(path).glob(pattern) if file.is_file()}
+    return sorted(str(file) for file in found if not file.name.startswith(".")) or [
+        os.path.join(path, " or ".join(patterns))
+    ]

@@ -1,10 +1,13 @@
 """BLiMP or its supplement: jsonl of sentence_good, sentence_bad, UID, field."""
 
+import logging
 from typing import Literal
 
 from pydantic import Field
 
 from compactvl.data.babylm import BabylmTask, Record, first_of, text_of
+
+log = logging.getLogger(__name__)
 
 
 class Settings(BabylmTask):
@@ -17,6 +20,8 @@ class Settings(BabylmTask):
     def columns(self, record: Record, where: str, stem: str) -> dict[str, str]:
         """Return text_good, text_bad, phenomenon, field, word_good, word_bad."""
         good, bad = text_of(record, "sentence_good", where), text_of(record, "sentence_bad", where)
+        if good == bad:
+            log.warning("%s: the good and the bad sentence are the same text, so no model can be right", where)
         word_good, word_bad = different_words(good, bad)
         return {
             "text_good": good,

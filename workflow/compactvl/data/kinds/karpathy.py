@@ -44,6 +44,8 @@ class Settings(DataKind):
 
         annotations, images = Path(self.annotations), Path(self.images)
         records = read_karpathy(annotations, images)
+        if records[0].split is None:
+            raise UserError(f"{annotations} has no splits; for images of your own use kind folder ({job.place}.kind)")
         missing = [record.path for record in records if not record.path.is_file()]
         if missing:
             raise UserError(
