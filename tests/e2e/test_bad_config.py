@@ -71,6 +71,8 @@ OVERLAYS = [
     ("file of two sources", "sources: {noto: {file: brown.tgz}}", ("sources.brown.file", "brown.tgz", "noto")),
     ("name that is no file name", "datasets: {../x: {kind: scenes}}", ('datasets: "../x" cannot be a name; use letters',)),
     ("pattern outside its folder", "datasets: {t: {kind: text_lines, path: p, pattern: /etc/*}}", ("datasets.t.pattern: ", "without folders")),
+    ("home in a path", "datasets: {p: {kind: folder, path: ~/p, captions: c}}", ("datasets.p.path: ~/p: ~ and variables are not expanded; write the whole path",)),
+    ("variable in a path", EDJE % "x: {base: retriever, weights: [a, '${SCRATCH}/w']}", ("studies.edje.variants.x.weights.1: ${SCRATCH}/w: ~ and variables",)),
     ("captions and vectors unequal", "datasets: {c: {kind: babylm_captions, captions: [a], vectors: [b, c]}}", ("datasets.c: captions has 1 files and vectors 2",)),
     ("captions given twice", "datasets: {p: {kind: folder, path: p, captions: c, karpathy: k}}", ("datasets.p: give exactly one of captions",)),
     # references

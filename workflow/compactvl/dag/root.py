@@ -89,9 +89,12 @@ def validate_root(config: Mapping[str, Any]) -> RootSettings:
         root = validate(RootSettings, config, "")
     except UserError as error:
         problems += str(error).splitlines()
-    problems = problems or _bad_names(root) + _shared_files(root) + reference_problems(
-        references(root), root.known, NOUNS
-    )
+    problems = problems or [
+        *_unexpanded(root.model_dump(mode="json"), ""),
+        *_bad_names(root),
+        *_shared_files(root),
+        *reference_problems(references(root), root.known, NOUNS),
+    ]
     if problems:
         raise UserError("\n".join(problems))
     return root
@@ -100,6 +103,17 @@ def validate_root(config: Mapping[str, Any]) -> RootSettings:
 def missing(name: str, known: Mapping[str, Any], place: str, what: str) -> list[str]:
     """Return one line if ``name`` is not in ``known``, with a suggestion; otherwise nothing."""
     return [] if name in known else [f'{place}: unknown {what} "{name}"{did_you_mean(name, known)}']
+
+
+def _unexpanded(value: Any, place: str) -> list[str]:
+    """Paths as one would write them for a shell: nothing here expands them."""
+    if isinstance(value, Mapping):
+        return [one for key in value for one in _unexpanded(value[key], f"{place}.{key}" if place else str(key))]
+    if isinstance(value, list | tuple):
+        return [one for number, item in enumerate(value) for one in _unexpanded(item, f"{place}.{number}")]
+    if isinstance(value, str) and re.match(r"(~\w*|\$\{?\w+\}?)/", value):
+        return [f"{place}: {value}: ~ and variables are not expanded; write the whole path"]
+    return []
 
 
 def _bad_names(root: RootSettings) -> list[str]:
