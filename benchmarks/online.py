@@ -54,7 +54,7 @@ def main() -> None:
     best = {name: max(row.values()) for name, row in rates.items()}
     report = {
         "environment": environment(threads=args.threads, precision=settings.precision),
-        "tokens": online.model.adapter_shape.tokens,
+        "tokens": online.model.tokens,
         "kb_per_image": online.kb_per_image,
         "pairs_per_s": rates,
         "times_bert_model": {

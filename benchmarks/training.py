@@ -18,8 +18,9 @@ import torch
 from torch import nn
 
 from compactvl.nn.bert import BertShape
-from compactvl.studies.edje.model import AdapterShape, JointModel
+from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.scoring import CHUNK, match_pairs
+from compactvl.studies.edje.settings import JointEncoder
 from compactvl.text.batches import TokenBatch
 from compactvl.training.memory import keep_freed_memory
 
@@ -87,7 +88,17 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     precision = torch.bfloat16 if args.precision == "bf16" else torch.float32
     shape = BertShape(layers=args.layers)
-    model = JointModel(AdapterShape("compressed", D_V, TOKENS, 6, HIDDEN), shape, rescale=True).train()
+    settings = JointEncoder(
+        kind="joint",
+        encoder="-",
+        vision={"tokens": PATCHES, "width": D_V, "pooled": D_V},
+        dataset="-",
+        first_stage="-",
+        adapter={"tokens": TOKENS, "heads": 6, "hidden": HIDDEN, "rescale": True},
+        objectives={"mlm": 0},
+        optimiser={"steps": 1},
+    )
+    model = JointModel(settings, shape).train()
     optimiser = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     patches = torch.randn(args.batch, PATCHES, D_V)
     captions = TokenBatch(torch.randint(1000, 20000, (args.batch, LENGTH)), torch.full((args.batch,), LENGTH))

@@ -90,7 +90,7 @@ def add_photos(copy: Path, number: int = 40) -> None:
                     "photos": {
                         "base": "retriever",
                         "dataset": "photos",
-                        "optimiser": {"steps": 200, "batch": 16, "warmup_steps": 2},
+                        "optimiser": {"steps": 200, "batch": 16, "warmup": 2},
                         "benchmarks": ["photos"],
                     }
                 }

@@ -359,7 +359,7 @@ PLACES = [
     ("bench of nothing", ["tokens", "bench", "none"], ("none/manifest.json is missing",)),
     ("rerank without a run", ["rerank", "--run", "none", "--tokens", "store", "--query", "a dog"], ("none/manifest.json is missing", "run it first")),
     ("rerank with a data set", ["rerank", "--run", "data/sets/drawn", "--tokens", "store", "--query", "a dog"], ("data/sets/drawn/manifest.json is a manifest of stage 'curate', expected 'train'",)),
-    ("rerank with no reranker", ["rerank", "--run", "run", "--tokens", "store", "--query", "a dog"], ("run is not a joint encoder's run", "kind `joint`")),
+    ("rerank with no reranker", ["rerank", "--run", "run", "--tokens", "store", "--query", "a dog"], ("run is a run of kind `control`; choose one of kind `joint`",)),
     ("top nothing", ["rerank", "--run", "run", "--tokens", "store", "--query", "a dog", "--top", "0"], ("--top 0: give a number of at least 1",)),
     ("compress without a run", ["compress", "--run", "none", "--tokens", "store", "--out", "o"], ("none/manifest.json is missing",)),
     ("settings are a list", ["curate", "--settings", "list.json"], ("list.json is not a data set's settings file", "run snakemake once")),
@@ -370,13 +370,15 @@ PLACES = [
 
 @pytest.mark.parametrize(("arguments", "parts"), [case[1:] for case in PLACES], ids=[case[0] for case in PLACES])
 def test_a_folder_of_another_kind_is_refused(drawn, capsys, arguments, parts):
+    from compactvl.files import sha256_file, write_json
     from compactvl.records.record import write_manifest
 
     drawn(**TIMM)
     Path("t.json").write_text(json.dumps({"loader": "sentence_bert", "weights": "w"}))
     Path("list.json").write_text("[]")
     Path("bad.json").write_text("{")
-    for name, stage, facts in (("store", "encode", {}), ("run", "train", {"shapes": {}})):
-        Path(name).mkdir()
-        write_manifest(name, stage=stage, **facts)
+    Path("store").mkdir()
+    write_manifest("store", stage="encode")
+    write_json("run/settings.json", {"kind": "control"})
+    write_manifest("run", stage="train", files={"settings.json": sha256_file("run/settings.json")})
     told(refused(capsys, *arguments), parts)

@@ -159,7 +159,7 @@ def write_run(
         noise = rng.normal() * 0.03
         line = {
             "step": step,
-            "pairs": step * 48,
+            "seen": step * 48,
             "loss": 1.2 - done + noise,
             "accuracy": min(1, 0.4 + 0.5 * done + noise),
         }
@@ -173,7 +173,7 @@ def write_run(
         np.savez(folder / "analysis.npz", maps=maps / maps.sum((2, 3), keepdims=True), image_ids=ids)
     steps = settings.optimiser.steps if hasattr(settings, "optimiser") else 0
     before = TRUNK_PAIRS if getattr(getattr(settings, "start", None), "joint", None) else 0
-    write_manifest(folder, stage="train", started=0.0, pairs=before + 96 * steps)
+    write_manifest(folder, stage="train", started=0.0, seen=before + 96 * steps)
 
 
 def write_parameters(path: Path, plan: Plan) -> None:

@@ -120,7 +120,7 @@ def test_distillation_needs_a_better_teacher(tree):
 
 
 def test_recipe_says_what_it_saw_and_kept(tree, tmp_path):
-    seen = {"trunk": {"manifest.json": {"pairs": 38400}}, "paper_recipe": {"manifest.json": {"pairs": 18000}}}
+    seen = {"trunk": {"manifest.json": {"seen": 38400}}, "paper_recipe": {"manifest.json": {"seen": 18000}}}
     study = studied(copied(tree, tmp_path, **seen))
     evidence = outcomes(study)["recipe"].evidence
     assert "`trunk` 38,400, `paper_recipe` 18,000" in evidence

@@ -151,7 +151,7 @@ def row(source, item, image, position, word, pos, gates) -> dict:
 def write_log(folder: Path, unsteady: float, rng: np.random.Generator) -> None:
     lines = []
     for step in range(1, 161):
-        line = {"step": step, "pairs": 64 * step, "loss": 6 - step / 50, "stream": "text"}
+        line = {"step": step, "seen": 64 * step, "loss": 6 - step / 50, "stream": "text"}
         if step % 20 == 0:
             epoch, swing = step // 20, unsteady * (-1) ** (step // 20)
             line |= {"epoch": epoch, "val_pairs": 0.5 + 0.02 * epoch, "val_vqa": 0.3 + swing + rng.normal() * 0.005}

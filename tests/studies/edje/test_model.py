@@ -3,7 +3,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from compactvl.nn.bert import BertShape
-from compactvl.studies.edje.model import AdapterShape, JointModel, to_word_scale, word_statistics
+from compactvl.studies.edje.model import JointModel, to_word_scale, word_statistics
 from compactvl.studies.edje.scoring import match_pairs
 from compactvl.text.batches import TokenBatch
 
@@ -89,7 +89,7 @@ def test_score_does_not_depend_on_the_batch(tiny):
 
 
 def test_masked_words_and_recovery_see_what_they_should(tiny):
-    model = tiny.build(masked_words=True, recovery_dim=7)
+    model = tiny.build(mlm=1, recovery_dim=7)
     with torch.inference_mode():
         vision = model.compress(tiny.patches)
         masked = torch.zeros_like(tiny.captions.ids, dtype=torch.bool)
@@ -104,10 +104,11 @@ def test_masked_words_and_recovery_see_what_they_should(tiny):
         torch.testing.assert_close(recovered[3:4], alone, atol=1e-5, rtol=1e-5)
 
 
-def test_positions_are_extended_for_long_inputs():
+def test_positions_are_extended_for_long_inputs(tiny):
+    wide = {"width": 1024, "patches": 576, "heads": 16, "longest_caption": 64}
     with torch.device("meta"):
-        local = JointModel(AdapterShape("local", 1024, 576, 16), BertShape())
-        small = JointModel(AdapterShape("compressed", 1024, 256, 16), BertShape())
+        local = JointModel(tiny.variant(kind="local", **wide), BertShape())
+        small = JointModel(tiny.variant(tokens=256, **wide), BertShape())
     assert local.bert.embeddings.position.num_embeddings == 64 + 576
     assert small.bert.embeddings.position.num_embeddings == 512
     assert sum(p.numel() for p in small.bert.parameters()) == 33_212_160

@@ -23,6 +23,7 @@ from compactvl.files import read_json
 from compactvl.records.layout import Layout
 from compactvl.records.record import read_manifest, verify_files
 from compactvl.studies.base import Job
+from compactvl.studies.edje.joint import open_joint
 from compactvl.studies.edje.settings import JointEncoder, Optimiser
 from compactvl.studies.jobs import evaluate, parameter_table, train
 from compactvl.text.pretrained import import_bert
@@ -266,9 +267,8 @@ def world(tmp_path_factory, source_archive):
 def test_one_step_and_its_evaluation(world, name, losses):
     run = world.train(name)
     manifest = read_manifest(run, "train")
-    assert (manifest["steps"], manifest["shapes"]["bert"]["layers"], manifest["shapes"]["adapter"]["hidden"]) == (
-        1, 12, 8192,
-    )  # fmt: skip
+    model = open_joint(run)
+    assert (manifest["steps"], model.bert.shape.layers, model.settings.adapter.hidden) == (1, 12, 8192)
     assert verify_files(run) == []
     line = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
     assert losses <= line.keys()

@@ -2,7 +2,6 @@
 
 import io
 import shutil
-from dataclasses import asdict
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,10 +17,11 @@ from compactvl.nn.bert import BertShape
 from compactvl.records.record import manifest_digest, read_manifest, write_manifest
 from compactvl.studies.edje.compress import compress_store
 from compactvl.studies.edje.joint import TOKENIZER
-from compactvl.studies.edje.model import AdapterShape, JointModel
+from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.open import through_storage
 from compactvl.studies.edje.rerank import Reranker
 from compactvl.studies.edje.scoring import score_pairs
+from compactvl.studies.edje.settings import JointEncoder
 from compactvl.studies.edje.stores import encoder_of
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
@@ -70,18 +70,27 @@ def world(tmp_path_factory, source_archive):
     patches = torch.from_numpy(np.concatenate([np.asarray(encoder(p[None])[0]) for p in pixels]))
 
     torch.manual_seed(0)
-    adapter, bert = AdapterShape("compressed", 384, TOKENS, 6, 64), BertShape(layers=2)
-    model = JointModel(adapter, bert, rescale=True).eval()
+    settings = JointEncoder(
+        kind="joint",
+        encoder="dinov2_s",
+        vision={"tokens": 64, "width": 384, "pooled": 384},
+        dataset="drawn",
+        first_stage="clip",
+        adapter={"tokens": TOKENS, "heads": 6, "hidden": 64, "rescale": True},
+        joint={"layers": 2},
+        objectives={"mlm": 0, "recovery": 0},
+        optimiser={"steps": 1},
+        precision="fp32",
+    )
+    model = JointModel(settings, BertShape(layers=2)).eval()
     model.set_word_statistics()
     run = root / "runs" / "edje" / "x" / "seed0"
     save_model(model, run)
-    write_json(run / "settings.json", {"precision": "fp32"})
+    write_json(run / "settings.json", settings.model_dump(mode="json"))
     shutil.copyfile(weights / "minilm.tokenizer.json", run / TOKENIZER)
-    shapes = {"adapter": asdict(adapter), "bert": asdict(bert), "recovery_dim": None, "masked_words": False}
     facts = encoder_of(TokenStore.open(root / "tokens"))
     files = {path.name: sha256_file(path) for path in run.iterdir()}
-    shapes |= {"longest_caption": 64, "rescale": True}
-    write_manifest(run, stage="train", files=files, encoder=facts, shapes=shapes)
+    write_manifest(run, stage="train", files=files, encoder=facts)
     tokenizer = WordPiece(weights / "minilm.tokenizer.json")
     return SimpleNamespace(root=root, run=run, model=model, patches=patches, tokenizer=tokenizer, ids=list(images))
 
@@ -116,7 +125,7 @@ def test_score_survives_the_storage_formats(world, storage, tolerance):
 
 @pytest.mark.parametrize("storage", ["fp16", "int8"])
 def test_compressed_store_has_its_size_and_ranks_as_the_patches_do(world, tmp_path, storage):
-    compress_store(world.run, world.root / "tokens", tmp_path / "small", storage, "fp32")
+    compress_store(world.run, world.root / "tokens", tmp_path / "small", storage)
     store = TokenStore.open(tmp_path / "small", verify="full")
     size = {"fp16": 2, "int8": 1}[storage]
     parts = read_manifest(tmp_path / "small")["bytes"]

@@ -59,7 +59,7 @@ def test_defaults_are_the_papers():
     assert (negatives.group, negatives.mode) == (1, "paper")
     optimiser = edje.optimiser
     assert (optimiser.lr, optimiser.weight_decay, optimiser.betas, optimiser.batch) == (3e-4, 0.05, (0.9, 0.999), 256)
-    assert (optimiser.warmup_steps, optimiser.schedule, optimiser.clip) == (100, "epoch_decay", None)
+    assert (optimiser.warmup, optimiser.schedule, optimiser.clip) == (100, "epoch_decay", None)
 
 
 @pytest.mark.parametrize(

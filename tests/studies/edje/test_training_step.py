@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from compactvl.errors import UserError
 from compactvl.studies.edje import scoring
 from compactvl.studies.edje.joint import start_from
-from compactvl.studies.edje.model import AdapterShape, JointModel
+from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.negatives import Chosen
 from compactvl.studies.edje.scoring import match_pairs
 from compactvl.studies.edje.settings import JointEncoder
@@ -121,7 +121,7 @@ def test_recomputed_chunks_have_the_same_gradients(tiny, dropout, monkeypatch):
 @pytest.mark.parametrize("room", [12, 16, 40])
 def test_a_start_shares_the_positions_both_have(tiny, saved_run, tmp_path, room):
     torch.manual_seed(2)
-    other = JointModel(AdapterShape("compressed", 24, 7, 3, 64), tiny.bert, longest_caption=64 - 7 + room)
+    other = JointModel(tiny.variant(tokens=7, longest_caption=64 - 7 + room), tiny.bert)
     for parameter in other.parameters():
         torch.nn.init.normal_(parameter)
     model = tiny.build(recovery_dim=4)
@@ -142,7 +142,7 @@ def test_a_start_shares_the_positions_both_have(tiny, saved_run, tmp_path, room)
 
 
 def test_a_longer_table_keeps_its_own_rows(tiny, saved_run, tmp_path):
-    long = JointModel(AdapterShape("compressed", 24, 5, 3, 64), tiny.bert, longest_caption=90)
+    long = JointModel(tiny.variant(longest_caption=90), tiny.bert)
     start_from(long, adapter=None, joint=saved_run(tiny.build(), tmp_path / "short"))
     assert len(long.bert.embeddings.position.weight) == 95
     short = tiny.build()
@@ -161,7 +161,7 @@ def test_an_adapter_is_taken_alone_and_of_its_own_kind(tiny, saved_run, tmp_path
     for mine, theirs in zip(model.adapter.parameters(), other.adapter.parameters(), strict=True):
         assert torch.equal(mine, theirs)
     assert torch.equal(model.itm.weight, itm)
-    wrong = saved_run(tiny.build(kind="local", tokens=16), tmp_path / "local")
+    wrong = saved_run(tiny.build(kind="local"), tmp_path / "local")
     with pytest.raises(UserError, match=r"cannot start this variant: its adapter\. weights are of another kind"):
         start_from(model, adapter=wrong, joint=None)
     larger = saved_run(tiny.build(tokens=9), tmp_path / "larger")

@@ -261,7 +261,7 @@ SMALL = {
         "shape": {"width": 32, "heads": 4, "feedforward": 64, "layers": 1, "length": 40},
         "image": {"layers": 1},
         "curriculum": {"epochs": 2, "text_batches": 3, "caption_batches": 2},
-        "optimiser": {"batch": 8, "lr": 1e-3, "warmup_steps": 2},
+        "optimiser": {"batch": 8, "lr": 1e-3, "warmup": 2},
         "threads": 1,
     },
 }
@@ -321,7 +321,7 @@ def world(tmp_path_factory):
 def test_a_decoder_from_files_to_metrics(world):
     run = world.train("base")
     manifest = read_manifest(run, "train")
-    assert (manifest["steps"], manifest["pairs"], manifest["vocabulary"]) == (10, 80, world.tokenizer.size)
+    assert (manifest["steps"], manifest["seen"], manifest["vocabulary"]) == (10, 80, world.tokenizer.size)
     assert verify_files(run) == []
     logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in logged if "epoch" in line] == [1, 2, 3, 4]

@@ -52,6 +52,24 @@ def test_parts_by_closed_form():
     }
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"gate": "hard_token", "image": {"channel_attention": True}},
+        {"gate": "none", "image": {"layers": 0}},
+        {"modulation": {"kind": "film", "place": "text"}, "auxiliary": {"clip": 1, "lcg": 0.3}},
+        {"modulation": {"kind": "dyintra", "place": "image"}},
+    ],
+)
+def test_the_images_side_is_what_texts_do_not_reach(build, tokens, changes):
+    model = build(**changes)
+    next_token_loss(model, model(tokens), tokens)[0].backward()
+    unreached = {name for name, parameter in model.named_parameters() if parameter.grad is None}
+    own = {id(parameter) for parameter in model.image_side()}
+    assert {name for name, parameter in model.named_parameters() if id(parameter) in own} == unreached
+
+
 def test_channel_attention_adds_squeeze_and_excitation_of_48():
     plain, with_it = (
         sum(n for _, n in count_parameters(paper(image={"channel_attention": on}), PEERS)) for on in (False, True)

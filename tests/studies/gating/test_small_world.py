@@ -27,6 +27,7 @@ from compactvl.studies.gating import STUDY
 from compactvl.studies.gating import open as gating_open
 from compactvl.studies.gating.images import open_images
 from compactvl.studies.gating.runs import TOKENIZER, open_decoder, open_tokenizer
+from compactvl.studies.gating.streams import Stream
 from compactvl.studies.jobs import evaluate, train
 from compactvl.text.batches import TokenBatch
 from compactvl.training import loop
@@ -52,7 +53,7 @@ DECODER = {
     },
     "image": {"encoder": "eyes", "width": DIM, "layers": 1, "standardise": True},
     "curriculum": {"kind": "alternating", "epochs": 2, "text_batches": 10, "caption_batches": 60},
-    "optimiser": {"batch": 24, "lr": 5e-3, "warmup_steps": 5},
+    "optimiser": {"batch": 24, "lr": 5e-3, "warmup": 5},
     "precision": "fp32",
 }
 SHORT = {"curriculum": {"kind": "alternating", "epochs": 2, "text_batches": 6, "caption_batches": 6}}
@@ -72,6 +73,9 @@ VARIANTS = {
         "data_share": 0.5,
     },
     "blind": DECODER | SHORT | {"image": DECODER["image"] | {"withheld": True}},
+    "accumulated": DECODER
+    | {"curriculum": {"kind": "captions_only", "epochs": 1}, "data_share": 0.2}
+    | {"optimiser": DECODER["optimiser"] | {"accumulate": 3}},
     "captions_only": DECODER | {"curriculum": {"kind": "captions_only", "epochs": 1}, "data_share": 0.2},
     "bigram": {"kind": "ngram", "order": 2, "tokenizer": "bpe", "texts": ["lines"], "captions": ["drawn"]},
     "random": {"kind": "random", "tokenizer": "bpe"},
@@ -198,7 +202,7 @@ def test_a_run_is_whole_and_says_what_it_was_made_from(world):
     assert set(manifest["inputs"]) == {"dataset lines", "dataset drawn", "tokens eyes/drawn", "run bpe"}
     assert manifest["steps"] == 140
     # The last batch of a pass over the texts is smaller.
-    assert 140 * 18 < manifest["pairs"] <= 140 * 24
+    assert 140 * 18 < manifest["seen"] <= 140 * 24
     assert not world.layout.resume("gating", "base", 0).exists()
     assert (world.trained("bpe") / TOKENIZER).is_file()
 
@@ -251,7 +255,7 @@ def test_captions_alone_get_the_steps_of_the_texts_too(world):
 def test_gates_by_word_are_those_of_the_position_before(world):
     _, table = world.evaluated("base", GATES, "gates")
     job = world.job("base")
-    model, tokenizer = open_decoder(job, torch.device("cpu")), open_tokenizer(job)
+    model, tokenizer = open_decoder(job.run), open_tokenizer(job)
     images = open_images(job.settings.image, world.layout, CanonicalSet.open(world.layout.dataset("drawn")))
     for item_id, words in list(table[table["source"] == "captions"].groupby("item_id"))[:4]:
         row = [tokenizer.bos]
@@ -320,7 +324,7 @@ def test_the_temperature_falls_and_is_kept(world):
     world.trained("hard")
     lines = [json.loads(line) for line in (world.trained("hard") / "log.jsonl").read_text().splitlines()]
     assert any("temperature" in line for line in lines)
-    model = open_decoder(world.job("hard"), torch.device("cpu"))
+    model = open_decoder(world.job("hard").run)
     assert float(model.temperature) == pytest.approx(0.1)
 
 
@@ -341,7 +345,7 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(world, tmp_path, mon
 
     def stop(path, state):
         original(path, state)
-        if state["step"] == 10:
+        if json.loads(state["state"])["step"] == 10:
             raise KeyboardInterrupt
 
     monkeypatch.setattr(loop, "save_resume", stop)
@@ -350,6 +354,33 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(world, tmp_path, mon
     monkeypatch.setattr(loop, "save_resume", original)
     train(job)
     assert sha256_file(tmp_path / "run" / MODEL) == sha256_file(whole / MODEL)
+
+
+def test_what_a_run_starts_from_has_seen_counts(world):
+    before = read_manifest(world.trained("trunk"))["seen"]
+    manifest = read_manifest(world.trained("watched"))
+    log = [json.loads(line) for line in (world.trained("watched") / "log.jsonl").read_text().splitlines()]
+    # Twelve steps of texts and twelve of captions, of 24 each but for the last batch of a pass.
+    assert 24 * 18 < manifest["seen"] - before <= 24 * 24
+    assert [before < line["seen"] <= manifest["seen"] for line in log] == [True] * len(log)
+
+
+def test_micro_batches_show_each_image_once_before_any_comes_again(world, monkeypatch):
+    shown, original = [], Stream.take
+
+    def take(stream, number):
+        shown.append((number, original(stream, number)[1]))
+        return original(stream, number)
+
+    monkeypatch.setattr(Stream, "take", take)
+    folder = world.trained("accumulated")
+    # Three steps of three micro-batches; the last look is at the gates' spread.
+    assert [number for number, _ in shown] == [*range(9), 0]
+    assert {len(images) for _, images in shown} == {8}
+    first = [image for _, images in shown[:3] for image in images]
+    assert sorted(first) == sorted({image for _, images in shown for image in images})
+    manifest = read_manifest(folder)
+    assert (manifest["steps"], manifest["seen"]) == (3, 72)
 
 
 def test_every_part_at_once_trains_and_is_evaluated(world):

@@ -47,6 +47,10 @@ class Pairs:
         of_image = np.split(order, np.cumsum(np.bincount(owner, minlength=len(image_ids)))[:-1])
         return Pairs(image_ids, captions, owner, of_image, np.unique(captions, return_inverse=True)[1])
 
+    def steps(self, batch: int) -> int:
+        """Batches of an epoch, which shows each image once."""
+        return max(1, len(self.image_ids) // batch)
+
     def batch(
         self, size: int, rng: np.random.Generator, group: int = 1, vectors: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:

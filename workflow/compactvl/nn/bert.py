@@ -16,6 +16,8 @@ from compactvl.errors import UserError
 from compactvl.nn.attention import attend
 
 MASKED = -1e4
+HEAD_WIDTH = 32
+"""Numbers an attention head has in MiniLM."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,20 @@ class BertShape:
     positions: int = 512
     types: int = 2
     norm_eps: float = 1e-12
+
+    @classmethod
+    def of(cls, state: Mapping[str, Tensor]) -> "BertShape":
+        """Sizes of a :class:`BertEncoder`'s weights; heads have :data:`HEAD_WIDTH` numbers, which weights do not show."""
+        vocabulary, width = state["embeddings.word.weight"].shape
+        return cls(
+            vocabulary=vocabulary,
+            width=width,
+            layers=1 + max(int(key.split(".")[1]) for key in state if key.startswith("layers.")),
+            heads=width // HEAD_WIDTH,
+            hidden=len(state["layers.0.up.weight"]),
+            positions=len(state["embeddings.position.weight"]),
+            types=len(state["embeddings.segment.weight"]),
+        )
 
 
 class BertEmbeddings(nn.Module):

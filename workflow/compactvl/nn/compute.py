@@ -19,6 +19,12 @@ def compute_device() -> torch.device:
     return torch.device("cpu")
 
 
+def warn_of_idle_gpu(device: torch.device, label: str) -> None:
+    """Say so where a job has a GPU and computes on another device."""
+    if device.type != compute_device().type:
+        log.warning("%s: computes on the %s; its GPU is idle", label, device.type.upper())
+
+
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Mixed precision for ``bf16`` (matrix products in bfloat16, residuals and norms in float32), none for ``fp32``."""
     return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")

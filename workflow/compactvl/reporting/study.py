@@ -174,10 +174,10 @@ class StudyResults:
         return None
 
     def pairs(self, variant: str) -> int | None:
-        """Return the pairs a run has seen, those of the runs it starts from included (first seed), or ``None``."""
+        """Return the pairs (or texts) a run has seen, those of the runs it starts from included (first seed), or ``None``."""
         for folder in self._folders(self.runs, variant).values():
             if (folder / MANIFEST).is_file():
-                return read_manifest(folder).get("pairs")
+                return read_manifest(folder).get("seen")
         return None
 
     def analysis(self, variant: str) -> dict[str, np.ndarray] | None:

@@ -1,20 +1,29 @@
-"""How a training and an evaluation job end: with a run's folder, and with a result."""
+"""How a training job runs and ends, with a run's folder, and how a run is opened again."""
 
-from collections.abc import Sequence
-from typing import Any
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
 import torch
 from torch import nn
 
+from compactvl.config.base import validate
 from compactvl.dag.identity import training_identity
-from compactvl.files import atomic_path, sha256_file, write_json
-from compactvl.records.record import write_manifest
-from compactvl.studies.base import Job
+from compactvl.errors import UserError
+from compactvl.files import atomic_path, read_json, sha256_file, write_json
+from compactvl.nn.compute import warn_of_idle_gpu
+from compactvl.records.intact import check_files
+from compactvl.records.record import read_manifest, write_manifest
+from compactvl.studies.base import Job, Variant
 from compactvl.training.checkpoint import MODEL, discard_resume, save_model
-from compactvl.training.loop import State
+from compactvl.training.loop import Hooks, Loss, State, train_loop
+from compactvl.training.optim import AdamW, build_adamw, build_rate
 
 SETTINGS = "settings.json"
 LOG = "log.jsonl"
+Kind = TypeVar("Kind", bound=Variant)
 
 
 def run_digest(job: Job) -> str:
@@ -22,45 +31,90 @@ def run_digest(job: Job) -> str:
     return (job.identity or training_identity(job)).key
 
 
-def write_empty_log(job: Job) -> None:
-    """Write the ``log.jsonl`` of a run that takes no steps: every run has the same files."""
-    with atomic_path(job.output / LOG) as temporary:
-        temporary.write_text("", encoding="utf-8")
+def train(
+    job: Job,
+    model: nn.Module,
+    optimiser: AdamW,
+    loss: Loss,
+    *,
+    steps: int,
+    epoch: int = 1,
+    groups: Mapping[str, Iterable[nn.Parameter]] | None = None,
+    hooks: Hooks | None = None,
+    best: str | None = None,
+    start: str | None = None,
+    files: Callable[[nn.Module], Sequence[str]] | Sequence[str] = (),
+    **facts: Any,
+) -> None:
+    """Train a model and write its run.
+
+    Args:
+        job: the training job.
+        model: on its device, with the weights it begins with.
+        optimiser: its settings.
+        loss: one micro-batch's; see :func:`compactvl.training.loop.train_loop`, also for ``hooks`` and ``best``.
+        steps: optimiser steps. epoch: how many of them are an epoch, for the schedule ``epoch_decay``.
+        groups: parameters by name of ``optimiser.groups``.
+        start: variant whose run the weights come from: what it has seen counts.
+        files: further files of the run, by name, already in its folder; or what writes them for the trained model.
+        facts: further deterministic facts for the manifest.
+    """
+    label = f"{job.variant} seed {job.seed}"
+    warn_of_idle_gpu(model_device(model), label)
+    state = train_loop(
+        model,
+        build_adamw(optimiser, model, groups),
+        loss,
+        steps=steps,
+        rate=build_rate(optimiser, steps, epoch),
+        seed=job.seed,
+        clip=optimiser.clip,
+        digest=run_digest(job),
+        scratch=job.scratch,
+        label=label,
+        accumulate=optimiser.accumulate,
+        hooks=hooks,
+        best=best,
+        seen_before=0 if start is None else read_manifest(job.peer_run(start), "train")["seen"],
+    )
+    finish_run(job, model, state, files=files(model) if callable(files) else files, **facts)
 
 
 def finish_run(
     job: Job,
-    model: nn.Module | None,
-    state: State,
-    started: float,
-    files: Sequence[str] = (),
+    model: nn.Module | None = None,
+    state: State | None = None,
     *,
-    device: torch.device | str = "cpu",
+    files: Sequence[str] = (),
+    device: torch.device | str | None = None,
     **facts: Any,
 ) -> None:
-    """Write weights, settings and the manifest of a finished run, then remove its resume state.
+    """Write weights, settings, log and the manifest of a finished run, then remove its resume state.
 
     Args:
         job: the training job.
         model: its weights; ``None`` for a variant without any.
-        state: where training ended.
-        started: ``time.monotonic()`` at the start.
+        state: where training ended; ``None`` for a variant that takes no steps.
         files: further files already in the run's folder.
-        device: where it was trained.
+        device: where it was computed; default: where the model is.
         facts: further deterministic facts for the manifest.
     """
-    # A variant without weights of its own gets a file without tensors, so every run has the same files.
-    hashes = {MODEL: sha256_file(save_model(model or nn.Module(), job.output))}
+    state = state or State()
+    # A variant without weights of its own gets a file without tensors, and one without steps an empty log.
+    model = model or nn.Module()
+    hashes = {MODEL: sha256_file(save_model(model, job.output))}
     write_json(job.output / SETTINGS, job.settings.model_dump(mode="json"))
     hashes |= {name: sha256_file(job.output / name) for name in (SETTINGS, *files)}
+    with atomic_path(job.output / LOG) as temporary:
+        temporary.write_text("".join(json.dumps(line) + "\n" for line in state.lines), encoding="utf-8")
     identity = job.identity or training_identity(job)
     write_manifest(
         job.output,
         stage="train",
         files=hashes,
         inputs=identity.inputs,
-        started=started,
-        device=str(device),
+        started=job.started,
+        device=str(device or model_device(model)),
         code=identity.code,
         key=identity.key,
         # It has each step's seconds.
@@ -69,7 +123,8 @@ def finish_run(
         variant=job.variant,
         seed=job.seed,
         steps=state.step,
-        pairs=state.pairs,
+        seen=state.seen,
+        **({"best": state.best} if state.best else {}),
         **facts,
     )
     if job.scratch is not None:
@@ -78,5 +133,24 @@ def finish_run(
 
 def train_nothing(job: Job) -> None:
     """Write the run of a variant that has no weights of its own."""
-    write_empty_log(job)
-    finish_run(job, None, State(), job.started)
+    finish_run(job)
+
+
+def model_device(model: nn.Module) -> torch.device:
+    """Where a model's weights are; the CPU for one without any."""
+    return next(chain(model.parameters(), model.buffers()), torch.empty(0)).device
+
+
+def read_settings(run: str | Path, *kinds: type[Kind]) -> Kind:
+    """Read the settings of a finished run from its folder.
+
+    Raises:
+        UserError: the run is missing, unfinished or damaged, or of another kind of variant.
+    """
+    check_files(run, SETTINGS, stage="train")
+    body = read_json(Path(run) / SETTINGS)
+    named = {get_args(kind.model_fields["kind"].annotation)[0]: kind for kind in kinds}
+    if body.get("kind") not in named:
+        wanted = " or ".join(f"`{kind}`" for kind in named)
+        raise UserError(f"{run} is a run of kind `{body.get('kind')}`; choose one of kind {wanted}")
+    return validate(named[body["kind"]], body, str(Path(run) / SETTINGS))

@@ -1,8 +1,5 @@
 """Opening and training of the variants of :mod:`compactvl.studies.controls`."""
 
-import json
-from typing import Any
-
 import numpy as np
 
 from compactvl.evaluation.abilities import PAIRS, Classifier, PairScorer
@@ -15,13 +12,12 @@ from compactvl.evaluation.controls import (
 )
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.evaluation.retrieval import query_hits
-from compactvl.files import atomic_path
 from compactvl.nn.compute import compute_device
 from compactvl.records.record import read_manifest
 from compactvl.studies.base import Job
 from compactvl.studies.controls import POOL
 from compactvl.studies.jobs import open_model
-from compactvl.studies.run import LOG, finish_run
+from compactvl.studies.run import finish_run
 from compactvl.training.loop import State
 
 
@@ -53,10 +49,8 @@ def train_fusion(job: Job) -> None:
 
     scores = [mean_r1(weight) for weight in settings.weights]
     best = settings.weights[int(np.argmax(scores))]
-    lines: list[dict[str, Any]] = [
+    lines = [
         {"step": number, "weight": weight, "val_mean_r1": round(score, 5)}
         for number, (weight, score) in enumerate(zip(settings.weights, scores, strict=True), 1)
     ]
-    with atomic_path(job.output / LOG) as temporary:
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    finish_run(job, None, State(), job.started, device=compute_device(), weight=best)
+    finish_run(job, state=State(lines=lines), device=compute_device(), weight=best)

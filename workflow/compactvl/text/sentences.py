@@ -41,17 +41,9 @@ def load_bert(path: str | Path, layers: int | None = None) -> BertEncoder:
     count = there if layers is None else layers
     if count > there:
         raise UserError(f"{path} has {there} layers, {count} were asked for; set `layers` to {there} or fewer")
-    vocabulary, width = state["embeddings.word_embeddings.weight"].shape
-    shape = BertShape(
-        vocabulary=vocabulary,
-        width=width,
-        layers=count,
-        heads=width // 32,
-        hidden=state["encoder.layer.0.intermediate.dense.weight"].shape[0],
-        positions=state["embeddings.position_embeddings.weight"].shape[0],
-    )
-    encoder = BertEncoder(shape)
-    encoder.load_state_dict(from_transformers(state, count), strict=True)
+    state = from_transformers(state, count)
+    encoder = BertEncoder(BertShape.of(state))
+    encoder.load_state_dict(state, strict=True)
     return encoder
 
 

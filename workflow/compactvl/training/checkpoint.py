@@ -47,15 +47,18 @@ def read_state(folder: str | Path) -> dict[str, torch.Tensor]:
         ) from error
 
 
-def load_model(model: nn.Module, folder: str | Path) -> None:
+def load_model(model: nn.Module, folder: str | Path, state: dict[str, torch.Tensor] | None = None) -> None:
     """Load ``model.safetensors`` of a run into ``model``, strictly.
+
+    Args:
+        state: the file's content, where it was read already to learn the model's sizes.
 
     Raises:
         UserError: the file is missing or damaged, or its weights are not this model's.
     """
     path = Path(folder) / MODEL
     try:
-        model.load_state_dict(read_state(folder), strict=True)
+        model.load_state_dict(read_state(folder) if state is None else state, strict=True)
     except RuntimeError as error:
         first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
         raise UserError(f"{path} does not fit this model: {first}") from error

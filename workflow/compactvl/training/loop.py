@@ -9,16 +9,14 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from compactvl.errors import UserError
-from compactvl.files import atomic_path
 from compactvl.progress import Progress
 from compactvl.training.checkpoint import RESUME, read_resume, save_resume
 
@@ -35,58 +33,70 @@ class State:
 
     Attributes:
         step: 0-based number of the current step.
-        pairs: scored pairs seen so far, positives and negatives.
+        part: 0-based number of the step's current micro-batch.
+        seen: what was trained on so far: scored pairs, texts, images, as the study counts them.
         memory: numbers a study keeps, e.g. a running accuracy.
+        lines: the log so far: step, seen, seconds, loss, and the numbers of outcomes and hooks.
+        best: step and value of the best validation so far, where the best weights are kept.
     """
 
     step: int = 0
-    pairs: int = 0
+    part: int = 0
+    seen: int = 0
     memory: dict[str, float] = field(default_factory=dict)
+    lines: list[dict[str, float]] = field(default_factory=list)
+    best: dict[str, float] | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """One step's loss (scalar tensor), the pairs it scored, and numbers for the log (not every step has all)."""
+    """A micro-batch's mean loss (scalar tensor), what was trained on, and numbers for the log (not every one has all)."""
 
     loss: Tensor
-    pairs: int
+    seen: int
     numbers: Mapping[str, float]
+
+
+Loss = Callable[[State, np.random.Generator], Outcome]
+Hooks = Mapping[int, Callable[[State], Mapping[str, float]]]
 
 
 def train_loop(
     model: nn.Module,
     optimiser: torch.optim.Optimizer,
-    loss: Callable[[State, np.random.Generator], Outcome],
+    loss: Loss,
     *,
     steps: int,
-    rate: Callable[[int, Mapping[str, Any]], float],
+    rate: Callable[[int, float], float],
     seed: int,
     clip: float | None,
     digest: str,
     scratch: Path,
-    log_path: Path,
     label: str,
+    accumulate: int = 1,
     log_every: int = 10,
-    hooks: Mapping[int, Callable[[State], Mapping[str, float]]] | None = None,
-    pairs_before: int = 0,
+    hooks: Hooks | None = None,
+    best: str | None = None,
+    seen_before: int = 0,
 ) -> State:
-    """Train ``model`` for ``steps`` steps.
+    """Train ``model`` for ``steps`` steps; it ends in evaluation mode.
 
     Args:
-        model: in training mode on its device.
-        optimiser: over the model's parameters.
-        loss: computes one step's outcome from the state and that step's own random generator.
-        rate: learning rate of (step, parameter group).
+        model: on its device.
+        optimiser: over the model's parameters; each group has its peak rate as ``peak``.
+        loss: computes one micro-batch's outcome from the state and that micro-batch's own random generator.
+        rate: learning rate of (step, peak rate).
         seed: the run's seed.
-        clip: largest gradient norm, or ``None``.
+        clip: largest norm of a step's gradient, or ``None``.
         digest: identifies settings and data; resume state of another digest is ignored.
         scratch: folder of the resume state. The last one is of the finished training, so that whatever fails between here
             and the run's manifest costs no training; :func:`compactvl.training.checkpoint.discard_resume` removes it.
-        log_path: ``log.jsonl``, written at the end: step, pairs, seconds, loss, and the outcome's numbers.
         label: shown beside the progress.
+        accumulate: micro-batches a step; the step takes the mean of their gradients.
         log_every: steps between log lines.
-        hooks: called after that many steps; what they return goes into the log.
-        pairs_before: pairs the starting weights have already seen; the log counts on from them.
+        hooks: called after that many steps, in evaluation mode; what they return goes into the log.
+        best: a hook's number: the model ends with the weights of the hook that gave the largest, the first of equals.
+        seen_before: what the starting weights were already trained on; the state counts on from there.
 
     Raises:
         FloatingPointError: the loss is not finite.
@@ -94,12 +104,11 @@ def train_loop(
     """
     hooks, save_every = hooks or {}, _save_every_seconds()
     resume = scratch / RESUME
-    state, lines, spent = State(pairs=pairs_before), [], 0.0
+    state, spent, best_weights = State(seen=seen_before), 0.0, {}
     if (saved := read_resume(resume, digest)) is not None:
         model.load_state_dict(saved["model"])
         optimiser.load_state_dict(saved["optimiser"])
-        state = State(saved["step"], saved["pairs"], saved["memory"])
-        lines, spent = json.loads(saved["lines"]), saved["seconds"]
+        state, spent, best_weights = State(**json.loads(saved["state"])), saved["seconds"], saved["best_weights"]
         log.info("%s: resumed at step %d of %d", label, state.step, steps)
     parameters = [p for group in optimiser.param_groups for p in group["params"]]
     begun = saved_at = time.monotonic()
@@ -109,36 +118,42 @@ def train_loop(
     with Progress(steps, "step", label) as progress:
         progress.update(state.step)
         while state.step < steps:
-            step_seed = np.random.SeedSequence([seed, state.step])
-            torch.manual_seed(int(step_seed.generate_state(1, np.uint64)[0] >> 1))
             for group in optimiser.param_groups:
-                group["lr"] = rate(state.step, group)
-            outcome = loss(state, np.random.default_rng(step_seed))
-            value = float(outcome.loss.detach())
-            if not np.isfinite(value):
-                raise FloatingPointError(f"{label}: loss is {value} at step {state.step}; lower the learning rate")
+                group["lr"] = rate(state.step, group["peak"])
             optimiser.zero_grad(set_to_none=True)
-            outcome.loss.backward()
+            for state.part in range(accumulate):
+                # A trailing 0 does not change a SeedSequence: (seed, step) is also the first micro-batch's.
+                own_seed = np.random.SeedSequence([seed, state.step, state.part])
+                torch.manual_seed(int(own_seed.generate_state(1, np.uint64)[0] >> 1))
+                outcome = loss(state, np.random.default_rng(own_seed))
+                value = float(outcome.loss.detach())
+                if not np.isfinite(value):
+                    raise FloatingPointError(f"{label}: loss is {value} at step {state.step}; lower the learning rate")
+                (outcome.loss / accumulate).backward()
+                state.seen += outcome.seen
+                for key, number in {"loss": value, **outcome.numbers}.items():
+                    sums[key], counts[key] = sums.get(key, 0.0) + number, counts.get(key, 0) + 1
             if clip is not None:
                 nn.utils.clip_grad_norm_(parameters, clip)
             optimiser.step()
             state.step += 1
-            state.pairs += outcome.pairs
-            for key, number in {"loss": value, **outcome.numbers}.items():
-                sums[key], counts[key] = sums.get(key, 0.0) + number, counts.get(key, 0) + 1
             at_end, hook = state.step == steps, hooks.get(state.step)
             seconds = spent + time.monotonic() - begun
             # Means restart at every line, and lines fall on fixed steps, so a resumed log equals an undisturbed one.
             if state.step % log_every == 0 or at_end or hook:
-                line = {"step": state.step, "pairs": state.pairs, "seconds": round(seconds, 1)}
+                line = {"step": state.step, "seen": state.seen, "seconds": round(seconds, 1)}
                 line |= {key: round(total / counts[key], 5) for key, total in sums.items()}
                 if state.step % log_every == 0 or at_end:
                     sums, counts = {}, {}
                 if hook:
                     model.eval()
-                    line |= {key: round(number, 5) for key, number in hook(state).items()}
+                    measured = hook(state)
                     model.train()
-                lines.append(line)
+                    line |= {key: round(number, 5) for key, number in measured.items()}
+                    if best and measured[best] > (state.best or {best: -np.inf})[best]:
+                        state.best = {"step": state.step, best: measured[best]}
+                        best_weights = {key: tensor.cpu().clone() for key, tensor in model.state_dict().items()}
+                state.lines.append(line)
             progress.update(1, f"loss {value:.3f}")
             if at_end or (not sums and time.monotonic() - saved_at > save_every):
                 save_resume(
@@ -147,17 +162,17 @@ def train_loop(
                         "digest": digest,
                         "model": model.state_dict(),
                         "optimiser": optimiser.state_dict(),
-                        "step": state.step,
-                        "pairs": state.pairs,
-                        "memory": state.memory,
-                        "lines": json.dumps(lines),
+                        "state": json.dumps(asdict(state)),
                         "seconds": seconds,
+                        "best_weights": best_weights,
                     },
                 )
                 saved_at = time.monotonic()
+    if best:
+        if state.best is None:
+            raise FloatingPointError(f"{label}: no validation gave a number as {best}; lower the learning rate")
+        model.load_state_dict(best_weights)
     model.eval()
-    with atomic_path(log_path) as temporary:
-        temporary.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     return state
 
 

@@ -32,7 +32,7 @@ def training_curves(study: StudyResults, *, variants: list[str]) -> Figure | Not
         return NotRun("no training log was found")
     columns = set().union(*(table.columns for tables in logs.values() for table in tables.values()))
     panels = {name: title for name, title in PANELS.items() if name in columns}
-    if not panels or "pairs" not in columns:
+    if not panels or "seen" not in columns:
         return NotRun("the training logs hold neither loss nor accuracy against pairs")
     rows = (len(panels) + 1) // 2
     figure, axes_grid = plt.subplots(rows, 2, figsize=(WIDTH, 2.5 * rows + 0.4), squeeze=False)
@@ -55,17 +55,17 @@ def training_curves(study: StudyResults, *, variants: list[str]) -> Figure | Not
 
 
 def _line(axes: Axes, table: pd.DataFrame, column: str, colour: str, name: str | None) -> None:
-    if column not in table or "pairs" not in table:
+    if column not in table or "seen" not in table:
         return
-    part = table[["pairs", column]].apply(pd.to_numeric, errors="coerce").dropna()
+    part = table[["seen", column]].apply(pd.to_numeric, errors="coerce").dropna()
     if part.empty:
         return
     values = part[column] * (1 if column == "loss" else 100)
     if column.startswith("val_"):
-        axes.plot(part["pairs"], values, "o-", color=colour, label=name, markersize=4)
+        axes.plot(part["seen"], values, "o-", color=colour, label=name, markersize=4)
     else:
         window = max(1, round(SMOOTHED_OVER * len(values)))
-        axes.plot(part["pairs"], values.rolling(window, min_periods=1).mean(), color=colour, label=name, linewidth=1.4)
+        axes.plot(part["seen"], values.rolling(window, min_periods=1).mean(), color=colour, label=name, linewidth=1.4)
 
 
 def _thousands(value: float, _: int) -> str:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from compactvl.errors import UserError
 from compactvl.files import read_json
-from compactvl.nn.compute import compute_device
 from compactvl.progress import Progress
 from compactvl.records.record import MANIFEST, manifest_digest
 from compactvl.studies.edje.joint import open_joint
@@ -22,7 +21,6 @@ def compress_store(
     tokens: str | Path,
     folder: str | Path,
     storage: str = "fp16",
-    precision: str = "bf16",
     image_ids: Sequence[str] | None = None,
 ) -> None:
     """Write the compressed tokens of a store's images: m × width numbers an image.
@@ -32,15 +30,13 @@ def compress_store(
         tokens: store of its encoder's patch tokens.
         folder: the new store; a folder that holds anything but such a store is left alone.
         storage: ``fp16``, ``int8`` or ``fp8``.
-        precision: of the adapter.
         image_ids: which images; default: all.
 
     Raises:
         UserError: run or store are missing or corrupt or do not belong together, or ``folder`` holds something else.
     """
     _check_target(Path(folder), Path(tokens))
-    device = compute_device()
-    started, model, store = time.monotonic(), open_joint(run).to(device), TokenStore.open(tokens)
+    started, model, store = time.monotonic(), open_joint(run), TokenStore.open(tokens)
     if is_compressed(store):
         raise UserError(f"{tokens} holds compressed tokens already; give the store of the encoder's patch tokens")
     check_store(store, run, model)
@@ -50,20 +46,20 @@ def compress_store(
         images = {image_id: images[image_id] for image_id in image_ids}
     writer = TokenWriter(
         folder,
-        shape=(model.adapter_shape.tokens, model.bert.shape.width),
+        shape=(model.tokens, model.bert.shape.width),
         pooled_dim=store.pooled_dim,
         storage=storage,
-        encoder_facts={"name": "edje", "loader": COMPRESSED, "run": digest, "precision": precision},
+        encoder_facts={"name": "edje", "loader": COMPRESSED, "run": digest, "precision": model.settings.precision},
         images=images,
         dataset=store.manifest["dataset"],
     )
     with writer, Progress(len(writer.missing), "image", "compress") as progress:
         for start in range(0, len(writer.missing), BATCH):
             ids = writer.missing[start : start + BATCH]
-            vision = compress_all(model, store, ids, precision)
+            vision = compress_all(model, store, ids, model.settings.precision)
             writer.append(ids, vision.numpy(), store.pooled(ids), [images[image_id] for image_id in ids])
             progress.update(len(ids))
-    writer.finish(inputs={"run": digest, "tokens": manifest_digest(tokens)}, started=started, device=str(device))
+    writer.finish(inputs={"run": digest, "tokens": manifest_digest(tokens)}, started=started, device=str(model.device))
 
 
 def _check_target(folder: Path, tokens: Path) -> None:

@@ -69,12 +69,12 @@ class Online:
         settings, layout = job.settings, job.layout
         run = layout.run(job.study, job.variant, job.seed)
         self.precision, self.device = settings.precision, compute_device()
-        self.model = open_joint(run).to(self.device)
+        self.model = open_joint(run)
         self.dataset = CanonicalSet.open(layout.dataset(benchmark.dataset))
         self.pairs = Pairs.of(self.dataset, "test")
         self.tokenizer = open_tokenizer(run)
         patches = layout.tokens(settings.encoder, benchmark.dataset)
-        compress_store(run, patches, folder, settings.storage, settings.precision, self.pairs.image_ids)
+        compress_store(run, patches, folder, settings.storage, self.pairs.image_ids)
         self.store = TokenStore.open(folder)
         self.encoder = open_encoder(settings.encoder, layout, self.device) if settings.online else None
 
@@ -136,7 +136,7 @@ class Online:
     def length(self, size: int) -> int:
         """Sequence length of the longest pair of a batch."""
         captions = self.tokenise(self.batch(size)[1])
-        return int(captions.lengths.max()) + self.model.adapter_shape.tokens + 1
+        return int(captions.lengths.max()) + self.model.tokens + 1
 
 
 def transformers_bert(online: Online, size: int) -> Callable[[], Any]:
@@ -188,7 +188,7 @@ def cross_encoder(online: Online, size: int) -> Callable[[], Any] | None:
         BertForSequenceClassification(config).save_pretrained(folder)
         BertTokenizerFast(tokenizer_object=online.tokenizer.backend).save_pretrained(folder)
         model = CrossEncoder(folder, device=str(online.device))
-    tokens = "dog " * online.model.adapter_shape.tokens
+    tokens = "dog " * online.model.tokens
     texts = [(caption, tokens) for caption in online.batch(size)[1]]
     return lambda: model.predict(texts, batch_size=size, show_progress_bar=False)
 
@@ -229,7 +229,7 @@ class OnlineStage:
                         variant=variant,
                         source=source,
                         precision="fp32" if reference else online.precision,
-                        tokens=online.model.adapter_shape.tokens,
+                        tokens=online.model.tokens,
                         batch=size,
                         pairs=size,
                         kb_per_image=None if reference else online.kb_per_image,

@@ -1,24 +1,24 @@
 """Build, save and load EDJE's joint model."""
 
-from dataclasses import asdict
+import shutil
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from compactvl.errors import UserError
+from compactvl.files import atomic_path
 from compactvl.nn.bert import BertShape
+from compactvl.nn.compute import compute_device
 from compactvl.records.intact import check_files
 from compactvl.records.layout import Layout
-from compactvl.records.record import read_manifest
-from compactvl.studies.edje.model import AdapterShape, JointModel, adapter_shape
+from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.settings import JointEncoder
+from compactvl.studies.run import read_settings
 from compactvl.text.sentences import load_bert
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import load_model, read_state
 
 TOKENIZER = "tokenizer.json"
-"""File of a joint encoder's run: its tokenizer, so that a run can be used anywhere."""
 
 
 def build_joint(settings: JointEncoder, layout: Layout, recovery_dim: int | None) -> JointModel:
@@ -28,53 +28,32 @@ def build_joint(settings: JointEncoder, layout: Layout, recovery_dim: int | None
         recovery_dim: width of the embedding model's text vectors, if they are recovered.
     """
     pretrained = load_bert(layout.weights(settings.joint.weights), settings.joint.layers)
-    adapter = adapter_shape(settings)
-    model = JointModel(
-        adapter,
-        pretrained.shape,
-        recovery_dim=recovery_dim,
-        masked_words=settings.objectives.mlm > 0,
-        longest_caption=settings.joint.longest_caption,
-        rescale=settings.adapter.rescale,
-        checkpoint_chunks=settings.joint.checkpoint_chunks,
-    )
-    pretrained.extend_positions(settings.joint.longest_caption + adapter.tokens)
+    model = JointModel(settings, pretrained.shape, recovery_dim)
+    pretrained.extend_positions(model.longest_caption + model.tokens)
     model.bert.load_state_dict(pretrained.state_dict(), strict=True)
     model.set_word_statistics()
     return model
 
 
-def shapes_of(model: JointModel) -> dict[str, Any]:
-    """What a manifest must hold to build the model again without its pretrained weights."""
-    return {
-        "adapter": asdict(model.adapter_shape),
-        "bert": asdict(model.bert.shape),
-        "recovery_dim": model.recovery.out_features if model.recovery is not None else None,
-        "masked_words": model.masked_words is not None,
-        "longest_caption": model.longest_caption,
-        "rescale": model.rescale,
-    }
-
-
 def open_joint(run: str | Path) -> JointModel:
-    """Load the joint model of a finished run, in evaluation mode.
+    """Load the joint model of a finished run, in evaluation mode, on :func:`compactvl.nn.compute.compute_device`.
 
     Raises:
         UserError: the run is missing, unfinished, corrupt, or not a joint encoder's.
     """
-    shapes = read_manifest(run, "train")["shapes"]
-    if "bert" not in shapes:
-        raise UserError(f"{run} is not a joint encoder's run; choose one of kind `joint`")
-    model = JointModel(
-        AdapterShape(**shapes["adapter"]),
-        BertShape(**shapes["bert"]),
-        recovery_dim=shapes["recovery_dim"],
-        masked_words=shapes["masked_words"],
-        longest_caption=shapes["longest_caption"],
-        rescale=shapes["rescale"],
-    )
-    load_model(model, run)
-    return model.eval().requires_grad_(False)
+    settings, state = read_settings(run, JointEncoder), read_state(run)
+    bert = {key.removeprefix("bert."): value for key, value in state.items() if key.startswith("bert.")}
+    recovery = state.get("recovery.weight")
+    model = JointModel(settings, BertShape.of(bert), None if recovery is None else len(recovery))
+    load_model(model, run, state)
+    return model.eval().requires_grad_(False).to(compute_device())
+
+
+def copy_tokenizer(settings: JointEncoder, layout: Layout, folder: Path) -> str:
+    """Copy a joint encoder's tokenizer into its run, so that the run can be used anywhere; return the file's name."""
+    with atomic_path(folder / TOKENIZER) as temporary:
+        shutil.copyfile(layout.weights(settings.joint.weights).with_suffix(".tokenizer.json"), temporary)
+    return TOKENIZER
 
 
 def open_tokenizer(run: str | Path) -> WordPiece:

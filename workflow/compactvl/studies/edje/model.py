@@ -1,7 +1,5 @@
 """EDJE's model: a vision adapter, MiniLM as joint encoder, and its heads (paper, section 3)."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,33 +9,15 @@ from compactvl.nn.bert import BertEncoder, BertShape
 from compactvl.studies.edje.settings import JointEncoder, LateInteraction
 from compactvl.text.batches import TokenBatch
 
-LONGEST_CAPTION = 64
 
-
-@dataclass(frozen=True)
-class AdapterShape:
-    """Sizes of a vision adapter: kind, d_v, number of output tokens, attention heads, MLP width."""
-
-    kind: str
-    d_v: int
-    tokens: int
-    heads: int
-    hidden: int = 8192
-
-
-def adapter_shape(settings: LateInteraction | JointEncoder) -> AdapterShape:
-    """Sizes of a variant's adapter."""
-    adapter, vision = settings.adapter, settings.vision
-    return AdapterShape(adapter.kind, vision.width, adapter.tokens or vision.tokens, adapter.heads, adapter.hidden)
-
-
-def build_adapter(shape: AdapterShape, width: int) -> nn.Module:
-    """Return the adapter of that kind: ``local``, ``compressed`` or ``mean_pooling``."""
-    if shape.kind == "local":
-        return LocalAdapter(shape.d_v, width, shape.hidden)
-    if shape.kind == "compressed":
-        return CompressionAdapter(shape.d_v, width, shape.tokens, shape.heads, shape.hidden)
-    return PoolingAdapter(shape.d_v, width, shape.tokens, shape.hidden)
+def build_adapter(settings: LateInteraction | JointEncoder, width: int) -> nn.Module:
+    """Return a variant's adapter, untrained: (B, T, d_v) → (B, m, ``width``)."""
+    adapter, d_v = settings.adapter, settings.vision.width
+    if adapter.kind == "local":
+        return LocalAdapter(d_v, width, adapter.hidden)
+    if adapter.kind == "compressed":
+        return CompressionAdapter(d_v, width, adapter.tokens, adapter.heads, adapter.hidden)
+    return PoolingAdapter(d_v, width, adapter.tokens, adapter.hidden)
 
 
 def word_statistics(words: Tensor) -> tuple[Tensor, Tensor]:
@@ -74,36 +54,27 @@ class JointModel(nn.Module):
     the end and [CLS] always in the same place.
 
     Args:
-        adapter: sizes of the vision adapter.
-        bert: sizes of the joint encoder.
+        settings: the variant's. bert: sizes of the joint encoder; its position table is extended where the caption and the
+            image's tokens need more.
         recovery_dim: width of the embedding model's text vector, or ``None`` for no recovery head.
-        masked_words: whether there is a masked-language-model head.
-        longest_caption: room for the caption; the position table is extended when it and the tokens need more.
-        rescale: bring the adapter's output to the word embeddings' scale (a departure from the paper).
+
+    Attributes:
+        tokens: m, tokens an image. longest_caption: in word pieces.
         checkpoint_chunks: recompute each chunk of pairs in the backward instead of keeping its activations.
     """
 
-    def __init__(
-        self,
-        adapter: AdapterShape,
-        bert: BertShape,
-        *,
-        recovery_dim: int | None = None,
-        masked_words: bool = False,
-        longest_caption: int = LONGEST_CAPTION,
-        rescale: bool = False,
-        checkpoint_chunks: bool = False,
-    ) -> None:
+    def __init__(self, settings: JointEncoder, bert: BertShape, recovery_dim: int | None = None) -> None:
         super().__init__()
-        self.adapter_shape, self.longest_caption = adapter, longest_caption
-        self.adapter = build_adapter(adapter, bert.width)
+        self.settings, self.longest_caption = settings, settings.joint.longest_caption
+        self.checkpoint_chunks = settings.joint.checkpoint_chunks
+        self.tokens = settings.adapter.tokens or settings.vision.tokens
+        self.adapter = build_adapter(settings, bert.width)
         self.bert = BertEncoder(bert)
-        self.bert.extend_positions(longest_caption + adapter.tokens)
+        self.bert.extend_positions(self.longest_caption + self.tokens)
         self.pooler = nn.Linear(bert.width, bert.width)
         self.itm = nn.Linear(bert.width, 1)
-        self.masked_words = MaskedWordHead(bert) if masked_words else None
+        self.masked_words = MaskedWordHead(bert) if settings.objectives.mlm > 0 else None
         self.recovery = nn.Linear(bert.width, recovery_dim) if recovery_dim else None
-        self.rescale, self.checkpoint_chunks = rescale, checkpoint_chunks
         self.register_buffer("word_mean", torch.zeros(bert.width))
         self.register_buffer("word_sd", torch.ones(()))
 
@@ -122,7 +93,7 @@ class JointModel(nn.Module):
     def compress(self, patches: Tensor) -> Tensor:
         """Patch tokens → what is stored: (B, T, d_v) → (B, m, width)."""
         y = self.adapter(patches)
-        return to_word_scale(y, self.word_mean, self.word_sd) if self.rescale else y
+        return to_word_scale(y, self.word_mean, self.word_sd) if self.settings.adapter.rescale else y
 
     def word_vectors(self, captions: TokenBatch, sep: int) -> tuple[Tensor, Tensor]:
         """Word embeddings (C, L, width) of captions and (width,) of [SEP].

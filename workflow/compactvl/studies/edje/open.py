@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from compactvl.evaluation.kind import BenchmarkKind
-from compactvl.nn.compute import compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
 from compactvl.studies.edje.model import JointModel
@@ -70,7 +69,7 @@ class JointPairs:
     def kilobytes(self) -> float:
         """See :class:`compactvl.evaluation.abilities.PairScorer`."""
         model = self._parts[0]
-        return model.adapter_shape.tokens * token_bytes(model.bert.shape.width, self._storage) / 1000
+        return model.tokens * token_bytes(model.bert.shape.width, self._storage) / 1000
 
     def similarity(self, image_ids: Sequence[str], texts: Sequence[str]) -> np.ndarray:
         """See :class:`compactvl.evaluation.abilities.PairScorer`."""
@@ -88,9 +87,8 @@ class JointPairs:
 
 def first_stage_of(job: Job, variant: str, dataset: str) -> FirstStage:
     """Return what binds an embedding variant to images and captions of a data set."""
-    return lambda image_ids, captions: open_similarity(
-        variant, job.seed, job.peers, job.layout, dataset, image_ids, captions, job.study
-    )
+    run = job.peer_run(variant)
+    return lambda image_ids, captions: open_similarity(run, job.layout, dataset, image_ids, captions)
 
 
 def open_embedding(job: Job, benchmark: BenchmarkKind) -> EmbeddingPairs:
@@ -103,8 +101,7 @@ def open_joint_pairs(job: Job, benchmark: BenchmarkKind) -> JointPairs:
     settings, run = job.settings, job.run
 
     def parts() -> tuple[JointModel, TokenStore, WordPiece]:
-        model = open_joint(run).to(compute_device())
-        return model, open_store(settings, job.layout, benchmark.dataset, run), open_tokenizer(run)
+        return open_joint(run), open_store(settings, job.layout, benchmark.dataset, run), open_tokenizer(run)
 
     first_stage = first_stage_of(job, settings.first_stage, benchmark.dataset)
     return JointPairs(first_stage, parts, settings.precision, benchmark.storage)

@@ -8,7 +8,7 @@ from torch import nn
 
 from compactvl.nn.bert import BertShape
 from compactvl.studies.edje.embedding import EmbeddingModel
-from compactvl.studies.edje.model import JointModel, adapter_shape, build_adapter
+from compactvl.studies.edje.model import JointModel, build_adapter
 from compactvl.studies.edje.settings import Embedding, JointEncoder, LateInteraction
 
 
@@ -30,7 +30,7 @@ def count_parameters(settings: Any, peers: Mapping[str, Any]) -> Sequence[tuple[
         if isinstance(settings, LateInteraction):
             shape = BertShape()
             return [
-                ("adapter", count(build_adapter(adapter_shape(settings), shape.width))),
+                ("adapter", count(build_adapter(settings, shape.width))),
                 ("word weights", shape.vocabulary),
             ]
         if isinstance(settings, JointEncoder):
@@ -40,13 +40,8 @@ def count_parameters(settings: Any, peers: Mapping[str, Any]) -> Sequence[tuple[
 
 def build_unloaded(settings: JointEncoder, peers: Mapping[str, Any]) -> JointModel:
     """A joint model with MiniLM's sizes and fresh weights, on the current default device."""
-    return JointModel(
-        adapter_shape(settings),
-        BertShape(layers=settings.joint.layers),
-        recovery_dim=peers[settings.first_stage].dim if settings.objectives.recovery > 0 else None,
-        masked_words=settings.objectives.mlm > 0,
-        longest_caption=settings.joint.longest_caption,
-    )
+    recovery_dim = peers[settings.first_stage].dim if settings.objectives.recovery > 0 else None
+    return JointModel(settings, BertShape(layers=settings.joint.layers), recovery_dim)
 
 
 def _joint_parts(model: JointModel) -> list[tuple[str, int]]:

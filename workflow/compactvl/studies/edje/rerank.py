@@ -12,14 +12,10 @@ import torch
 from torch import Tensor
 
 from compactvl.errors import UserError
-from compactvl.files import read_json
-from compactvl.nn.compute import compute_device
-from compactvl.records.intact import check_files
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
 from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.scoring import compress_all, score_pairs
 from compactvl.studies.edje.stores import check_store, is_compressed
-from compactvl.studies.run import SETTINGS
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece, canonical_caption
 from compactvl.vision.store import TokenStore
@@ -34,11 +30,10 @@ class Reranker:
         model: joint model in evaluation mode.
         store: patch tokens of the model's encoder (T, d_v), or its own compressed tokens (m, width).
         tokenizer: the joint encoder's.
-        precision: ``fp32`` or ``bf16``.
     """
 
-    def __init__(self, model: JointModel, store: TokenStore, tokenizer: WordPiece, precision: str = "bf16") -> None:
-        self.model, self.store, self.tokenizer, self.precision = model, store, tokenizer, precision
+    def __init__(self, model: JointModel, store: TokenStore, tokenizer: WordPiece) -> None:
+        self.model, self.store, self.tokenizer = model, store, tokenizer
         self._compressed = is_compressed(store)
 
     @classmethod
@@ -48,26 +43,26 @@ class Reranker:
         Raises:
             UserError: either is missing, unfinished or corrupt, or they do not belong together.
         """
-        model, store = open_joint(run).to(compute_device()), TokenStore.open(tokens)
+        model, store = open_joint(run), TokenStore.open(tokens)
         check_store(store, run, model)
-        check_files(run, SETTINGS)
-        return cls(model, store, open_tokenizer(run), read_json(Path(run) / SETTINGS)["precision"])
+        return cls(model, store, open_tokenizer(run))
 
     def tokens(self, image_ids: Sequence[str]) -> Tensor:
         """Compressed tokens, float32 (N, m, width)."""
         if self._compressed:
             return torch.from_numpy(self.store.read(image_ids)).float()
-        return compress_all(self.model, self.store, image_ids, self.precision)
+        return compress_all(self.model, self.store, image_ids, self.model.settings.precision)
 
     def score(self, query: str, image_ids: Sequence[str]) -> np.ndarray:
         """Matching logits of one query with images, float32 (N,), in the order given."""
+        precision = self.model.settings.precision
         captions = TokenBatch.of(self.tokenizer.encode([query], self.model.longest_caption))
         parts = []
         for start in range(0, len(image_ids), BLOCK):
             vision = self.tokens(image_ids[start : start + BLOCK])
             rows = np.arange(len(vision))
             text = np.zeros(len(vision), np.int64)
-            parts.append(score_pairs(self.model, vision, captions, rows, text, self.tokenizer.sep, self.precision))
+            parts.append(score_pairs(self.model, vision, captions, rows, text, self.tokenizer.sep, precision))
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
     def rank(

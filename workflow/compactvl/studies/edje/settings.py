@@ -10,11 +10,9 @@ from compactvl.config.references import Ref
 from compactvl.evaluation.abilities import PAIRS
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.studies.base import Needs, Peers, Variant
+from compactvl.training.optim import AdamW, Batch, Count, Decay, Final, Peak, Rate, ScheduleName, WarmUp
 
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
-Momentum = Annotated[float, Field(ge=0, lt=1)]
 EMBEDDINGS = ("embedding", "pretrained", "late_interaction")
 """Kinds whose similarity can be a first stage or a miner."""
 NOT_VARIANTS = ("first_stage", "random", "self")
@@ -22,21 +20,22 @@ NOT_VARIANTS = ("first_stage", "random", "self")
 COUNTS = "compactvl.studies.edje.parameters:count_parameters"
 
 
-class Optimiser(Strict):
-    """AdamW and its schedule (paper: released recipe)."""
+class Optimiser(AdamW):
+    """The released recipe (paper). A batch is of pairs of an image and a caption of it."""
 
     steps: Count = Field(description="Optimiser steps.")
-    batch: Count = Field(default=256, description="Positive pairs (distinct images) a step.")
-    lr: Rate = Field(default=3e-4, description="Peak learning rate.")
-    adapter_lr: Rate | None = Field(default=None, description="The vision adapter's own peak rate; default: `lr`.")
-    weight_decay: float = Field(default=0.05, ge=0)
-    betas: tuple[Momentum, Momentum] = (0.9, 0.999)
-    warmup_steps: int = Field(default=100, ge=0, description="Linear warm-up from 1e-6.")
-    schedule: Literal["epoch_decay", "cosine", "constant"] = Field(
-        default="epoch_decay",
-        description="After the warm-up: ×0.9 an epoch, never below 1e-6 (paper); a cosine to a tenth; or constant.",
-    )
-    clip: Rate | None = Field(default=None, description="Largest gradient norm; default: not clipped.")
+    batch: Batch = 256
+    lr: Peak = 3e-4
+    weight_decay: Decay = 0.05
+    warmup: WarmUp = 100
+    schedule: ScheduleName = "epoch_decay"
+    final: Final = 0.1
+
+
+class AdapterOptimiser(Optimiser):
+    """The same, with the vision adapter as a group that can have a rate of its own."""
+
+    groups: ClassVar[tuple[str, ...]] = ("adapter",)
 
 
 class Vision(Strict):
@@ -188,7 +187,7 @@ class LateInteraction(EmbeddingKind):
     adapter: Adapter
     joint: Joint = Joint()
     sharpness: Rate = Field(default=12.0, description="Inverse temperature of the soft maximum over tokens.")
-    optimiser: Optimiser
+    optimiser: AdapterOptimiser
     precision: Literal["fp32", "bf16"] = "bf16"
 
     @model_validator(mode="after")
@@ -241,7 +240,7 @@ class JointEncoder(Variant):
     )
     objectives: Objectives = Objectives()
     negatives: Negatives = Negatives()
-    optimiser: Optimiser
+    optimiser: AdapterOptimiser
     precision: Literal["fp32", "bf16"] = "bf16"
     validations: int = Field(
         default=0, ge=0, description="How often to measure R@1 on the validation split while training."

@@ -1,6 +1,6 @@
 """Similarity of images and captions by a trained embedding model: what first stages and miners give."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -8,12 +8,14 @@ import numpy as np
 import torch
 
 from compactvl.errors import UserError
+from compactvl.nn.compute import compute_device
 from compactvl.records.layout import Layout
 from compactvl.studies.edje.embedding import EmbeddingModel, LateInteraction
-from compactvl.studies.edje.model import adapter_shape, build_adapter
+from compactvl.studies.edje.model import build_adapter
 from compactvl.studies.edje.settings import Embedding, Pretrained
 from compactvl.studies.edje.settings import LateInteraction as LateInteractionSettings
 from compactvl.studies.edje.stores import check_encoder
+from compactvl.studies.run import read_settings
 from compactvl.text.batches import TokenBatch
 from compactvl.text.sentences import load_bert
 from compactvl.text.vectors import TextVectors
@@ -60,12 +62,13 @@ class TokenSimilarity:
     def __init__(self, model: LateInteraction, tokens: torch.Tensor, ids: list[list[int]]) -> None:
         self._model, self._tokens = model, tokens
         # [CLS] and [SEP] take no part.
-        self._words = TokenBatch.of([row[1:-1] for row in ids])
+        self._words = TokenBatch.of([row[1:-1] for row in ids], device=tokens.device)
 
     @torch.inference_mode()
     def block(self, images: np.ndarray, captions: np.ndarray) -> np.ndarray:
         """See :class:`Similarity`."""
-        return self._model.scores(self._tokens[images], self._words.ids[captions], self._words.mask[captions]).numpy()
+        scores = self._model.scores(self._tokens[images], self._words.ids[captions], self._words.mask[captions])
+        return scores.cpu().numpy()
 
     def matrix(self) -> np.ndarray:
         """See :class:`Similarity`."""
@@ -111,29 +114,19 @@ def open_store(settings: Any, layout: Layout, dataset: str, run: Path | None = N
 def build_late_interaction(settings: LateInteractionSettings, layout: Layout) -> LateInteraction:
     """Return an untrained late-interaction model over the frozen word vectors of the joint encoder's weights."""
     words = load_bert(layout.weights(settings.joint.weights), settings.joint.layers).embeddings.word.weight.detach()
-    return LateInteraction(
-        build_adapter(adapter_shape(settings), words.shape[1]), words, settings.sharpness, settings.adapter.rescale
-    )
+    return LateInteraction(build_adapter(settings, words.shape[1]), words, settings.sharpness, settings.adapter.rescale)
 
 
 @torch.inference_mode()
 def open_similarity(
-    variant: str,
-    seed: int,
-    peers: Mapping[str, Any],
-    layout: Layout,
-    dataset: str,
-    image_ids: Sequence[str],
-    captions: Sequence[str],
-    study: str,
+    run: Path, layout: Layout, dataset: str, image_ids: Sequence[str], captions: Sequence[str]
 ) -> Similarity:
-    """Bind a trained embedding variant to a data set's images and captions.
+    """Bind an embedding variant's run to a data set's images and captions.
 
     Raises:
-        UserError: its run, or a store it reads, is missing or corrupt.
+        UserError: the run, or a store it reads, is missing or corrupt.
     """
-    settings = peers[variant]
-    run = layout.run(study, variant, seed)
+    settings, device = read_settings(run, Embedding, Pretrained, LateInteractionSettings), compute_device()
     store = open_store(settings, layout, dataset, run)
     if isinstance(settings, Pretrained):
         images = torch.nn.functional.normalize(torch.from_numpy(store.pooled(image_ids)), dim=-1).numpy()
@@ -142,25 +135,15 @@ def open_similarity(
         vectors = TextVectors(layout.texts(settings.text_encoder, dataset))
         model = EmbeddingModel(settings)
         load_model(model, run)
-        model.eval()
+        model.eval().to(device)
         features = image_features(settings, store, image_ids)
-        images = torch.cat([model.embed_images(block.float()) for block in features.split(BLOCK)])
-        return VectorSimilarity(images.numpy(), model.text(torch.from_numpy(vectors.get(captions))).numpy())
-    return _open_tokens(settings, run, store, layout, image_ids, captions)
-
-
-def _open_tokens(
-    settings: LateInteractionSettings,
-    run: Path,
-    store: TokenStore,
-    layout: Layout,
-    image_ids: Sequence[str],
-    captions: Sequence[str],
-) -> TokenSimilarity:
+        images = torch.cat([model.embed_images(block.to(device).float()) for block in features.split(BLOCK)])
+        texts = model.text(torch.from_numpy(vectors.get(captions)).to(device))
+        return VectorSimilarity(images.cpu().numpy(), texts.cpu().numpy())
     model = build_late_interaction(settings, layout)
     load_model(model, run)
-    model.eval()
+    model.eval().to(device)
     blocks = [image_ids[i : i + BLOCK] for i in range(0, len(image_ids), BLOCK)]
-    tokens = torch.cat([model.compress(torch.from_numpy(store.read(block)).float()) for block in blocks])
+    tokens = torch.cat([model.compress(torch.from_numpy(store.read(block)).to(device).float()) for block in blocks])
     tokenizer = WordPiece.beside(layout.weights(settings.joint.weights))
     return TokenSimilarity(model, tokens, tokenizer.encode(captions, settings.joint.longest_caption))

@@ -47,7 +47,6 @@ def check_store(store: TokenStore, run: str | Path, model: JointModel) -> None:
     Raises:
         UserError: the store is of another encoder, of another run, or of another shape.
     """
-    adapter = model.adapter_shape
     if is_compressed(store):
         made_by, own = store.manifest["encoder"]["run"], manifest_digest(run)
         if made_by != own:
@@ -58,9 +57,10 @@ def check_store(store: TokenStore, run: str | Path, model: JointModel) -> None:
         return
     check_encoder(store, run)
     tokens, width = store.shape
-    if width != adapter.d_v or (adapter.kind == "local" and tokens != adapter.tokens):
-        wanted = f"{adapter.tokens} tokens" if adapter.kind == "local" else "tokens"
+    vision, local = model.settings.vision, model.settings.adapter.kind == "local"
+    if width != vision.width or (local and tokens != vision.tokens):
+        wanted = f"{vision.tokens} tokens" if local else "tokens"
         raise UserError(
-            f"{store.folder} holds {tokens} tokens of width {width}, {run} reads {wanted} of width {adapter.d_v}; "
+            f"{store.folder} holds {tokens} tokens of width {width}, {run} reads {wanted} of width {vision.width}; "
             "choose the store of the encoder it was trained on"
         )

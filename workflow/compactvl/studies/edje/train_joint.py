@@ -1,6 +1,5 @@
 """Train the joint encoder: ITM with mined negatives, MLM, recovery, distillation."""
 
-import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,24 +8,21 @@ import torch
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.pairs import Pairs
 from compactvl.nn.compute import autocast, compute_device
-from compactvl.records.record import read_manifest
 from compactvl.studies.base import Job
 from compactvl.studies.edje import objectives
 from compactvl.studies.edje.analysis import write_attention_maps
-from compactvl.studies.edje.joint import build_joint, open_joint, shapes_of, start_from
+from compactvl.studies.edje.joint import build_joint, copy_tokenizer, open_joint, start_from
 from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.negatives import Chosen, choose
 from compactvl.studies.edje.open import first_stage_of
-from compactvl.studies.edje.optimisers import build_optimiser, build_schedule
-from compactvl.studies.edje.run import finish_run
 from compactvl.studies.edje.scoring import match_pairs, score_pairs
 from compactvl.studies.edje.similarity import Similarity, open_store
 from compactvl.studies.edje.stores import encoder_of
 from compactvl.studies.edje.validation import Validation
-from compactvl.studies.run import run_digest
+from compactvl.studies.run import train
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
-from compactvl.training.loop import SMOOTHING, Outcome, State, train_loop
+from compactvl.training.loop import SMOOTHING, Outcome, State
 from compactvl.vision.store import TokenStore
 
 
@@ -55,7 +51,7 @@ class Trainer:
         settings = self.job.settings
         group = settings.negatives.group
         vectors = self.first_stage.images if group > 1 else None
-        images, texts = self.pairs.batch(settings.optimiser.batch, rng, group, vectors)
+        images, texts = self.pairs.batch(settings.optimiser.micro_batch, rng, group, vectors)
         captions = TokenBatch.of([self.ids[t] for t in texts], device=self.model.device)
         patches = self.patches(images)
         with autocast(self.model.device, settings.precision):
@@ -127,11 +123,10 @@ class Trainer:
 
 def train_joint(job: Job) -> None:
     """Train a ``joint`` variant and write its run."""
-    started, settings, layout = time.monotonic(), job.settings, job.layout
+    settings, layout = job.settings, job.layout
     dataset = CanonicalSet.open(layout.dataset(settings.dataset))
     pairs = Pairs.of(dataset, "train")
     store = open_store(settings, layout, settings.dataset)
-    tokenizer_file = layout.weights(settings.joint.weights).with_suffix(".tokenizer.json")
     tokenizer = WordPiece.beside(layout.weights(settings.joint.weights))
 
     def similarity(variant: str, of: Pairs) -> Similarity:
@@ -143,15 +138,9 @@ def train_joint(job: Job) -> None:
     recovery_dim = first_stage.texts.shape[1] if settings.objectives.recovery > 0 else None
     torch.manual_seed(job.seed)
     model = build_joint(settings, layout, recovery_dim)
-    folder = {name: layout.run(job.study, name, job.seed) for name in job.peers}
-    start = settings.start
-    start_from(
-        model,
-        adapter=folder[start.adapter] if start.adapter else None,
-        joint=folder[start.joint] if start.joint else None,
-    )
+    start_from(model, **{part: job.peer_run(name) if name else None for part, name in settings.start})
     model.to(compute_device())
-    teacher = open_joint(folder[settings.teacher]).to(compute_device()) if settings.teacher else None
+    teacher = open_joint(job.peer_run(settings.teacher)) if settings.teacher else None
     ids = tokenizer.encode(pairs.captions, settings.joint.longest_caption)
     trainer = Trainer(job, model, teacher, pairs, ids, store, tokenizer, first_stage, miner)
     hooks = {}
@@ -160,31 +149,20 @@ def train_joint(job: Job) -> None:
         check = Validation(dataset, store, tokenizer, first, settings.precision)
         marks = [round(settings.optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
         hooks = dict.fromkeys(marks, lambda state: check(model))
-    state = train_loop(
-        model,
-        build_optimiser(settings.optimiser, model, model.adapter.parameters()),
-        trainer.loss,
-        steps=settings.optimiser.steps,
-        rate=build_schedule(settings.optimiser, len(pairs.image_ids)),
-        seed=job.seed,
-        clip=settings.optimiser.clip,
-        digest=run_digest(job),
-        scratch=job.scratch,
-        log_path=job.output / "log.jsonl",
-        label=f"{job.variant} seed {job.seed}",
-        hooks=hooks,
-        pairs_before=read_manifest(folder[start.joint], "train")["pairs"] if start.joint else 0,
-    )
     shown = dataset.images.loc[dataset.images["split"] == "test", "image_id"].tolist()
-    files = write_attention_maps(model, store, shown, job.output)
-    finish_run(
+    train(
         job,
         model,
-        state,
-        started,
-        files,
+        settings.optimiser,
+        trainer.loss,
+        steps=settings.optimiser.steps,
+        epoch=pairs.steps(settings.optimiser.batch),
+        groups={"adapter": model.adapter.parameters()},
+        hooks=hooks,
+        start=settings.start.joint,
+        files=lambda model: [
+            *write_attention_maps(model, store, shown, job.output),
+            copy_tokenizer(settings, layout, job.output),
+        ],
         encoder=encoder_of(store),
-        tokenizer=tokenizer_file,
-        device=model.device,
-        **shapes_of(model),
     )

@@ -106,6 +106,13 @@ class GatedDecoder(nn.Module):
         """Where its weights are."""
         return self.output.weight.device
 
+    def image_side(self) -> list[nn.Parameter]:
+        """Parameters that texts without images do not use."""
+        parts = [self.image_encoder, self.image_modulation, self.clip, self.lcg]
+        for layer in self.layers:
+            parts += [layer.norm_2, layer.cross_attention, layer.gate, layer.modulation]
+        return [parameter for part in parts if part is not None for parameter in part.parameters()]
+
     def embed(self, tokens: TokenBatch) -> Tensor:
         """LN(Drop(√d · word + position)): (B, L, d)."""
         count = tokens.ids.shape[1]

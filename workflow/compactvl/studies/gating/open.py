@@ -7,7 +7,6 @@ import numpy as np
 from compactvl.evaluation.benchmarks.gates import Settings as GatesBenchmark
 from compactvl.evaluation.benchmarks.language import Settings as LanguageBenchmark
 from compactvl.evaluation.gate_values import WordValues
-from compactvl.nn.compute import compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.gating.images import open_images
 from compactvl.studies.gating.ngram import NGramModel
@@ -23,7 +22,7 @@ def open_decoder_texts(job: Job, benchmark: LanguageBenchmark) -> DecoderScorer:
     if settings.images:
         opened = {name: open_images(settings.image, job.layout, job.dataset(name)) for name in benchmark.images}
         images = {key: opened[task.images] for key, task in benchmark.tasks.items() if task.images is not None}
-    return DecoderScorer(open_decoder(job, compute_device()), open_tokenizer(job), images)
+    return DecoderScorer(open_decoder(job.run), open_tokenizer(job), images)
 
 
 class NGramTexts:
@@ -37,7 +36,7 @@ class NGramTexts:
 
 def open_ngram_texts(job: Job, benchmark: LanguageBenchmark) -> NGramTexts:
     """Open an n-gram model."""
-    return NGramTexts(open_ngram(job), open_tokenizer(job), job.settings.length)
+    return NGramTexts(open_ngram(job.run), open_tokenizer(job), job.settings.length)
 
 
 class RandomTexts:
@@ -65,7 +64,7 @@ class DecoderGates:
 
     def __init__(self, job: Job) -> None:
         self._job, self.trained_on = job, (*job.settings.texts, *job.settings.captions)
-        self._model, self._tokenizer = open_decoder(job, compute_device()), open_tokenizer(job)
+        self._model, self._tokenizer = open_decoder(job.run), open_tokenizer(job)
 
     def word_values(self, texts: Sequence[Sequence[str]], image_ids: Sequence[str], dataset: str) -> list[WordValues]:
         """See :class:`compactvl.evaluation.benchmarks.gates.GateReader`."""

@@ -1,29 +1,19 @@
-"""Runs of the gating study: how they are finished, and opened again."""
+"""Runs of the gating study, opened again."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import torch
-
+from compactvl.nn.compute import compute_device
 from compactvl.records.intact import check_files
 from compactvl.records.record import read_manifest
-from compactvl.studies import run
 from compactvl.studies.base import Job
 from compactvl.studies.gating.model import GatedDecoder
 from compactvl.studies.gating.ngram import NGramModel
+from compactvl.studies.gating.settings import Decoder, NGram
+from compactvl.studies.run import read_settings
 from compactvl.text.bpe import TextTokenizer
 from compactvl.training.checkpoint import load_model, read_state
-from compactvl.training.loop import State
 
 TOKENIZER = "tokenizer.json"
-
-
-def finish(
-    job: Job, model: torch.nn.Module | None, state: State, started: float, files: Sequence[str] = (), **facts: Any
-) -> None:
-    """Finish a run; see :func:`compactvl.studies.run.finish_run`."""
-    run.finish_run(job, model, state, started, files, **facts)
 
 
 def open_tokenizer(job: Job) -> TextTokenizer:
@@ -33,23 +23,29 @@ def open_tokenizer(job: Job) -> TextTokenizer:
     return TextTokenizer(folder / TOKENIZER)
 
 
-def open_decoder(job: Job, device: torch.device) -> GatedDecoder:
-    """Open a trained decoder, in evaluation mode.
+def open_decoder(run: Path) -> GatedDecoder:
+    """Open a trained decoder, in evaluation mode, on :func:`compactvl.nn.compute.compute_device`.
 
     With ``modes.temperature: released`` the Gumbel temperature is back at its first value, as it is not in the file.
+
+    Raises:
+        UserError: the run is missing, unfinished, corrupt, or not a decoder's.
     """
-    folder = job.run
-    model = GatedDecoder(job.settings, read_manifest(folder, "train")["vocabulary"])
-    load_model(model, folder)
-    return model.to(device).eval()
+    model = GatedDecoder(read_settings(run, Decoder), read_manifest(run)["vocabulary"])
+    load_model(model, run)
+    return model.to(compute_device()).eval()
 
 
-def open_ngram(job: Job) -> NGramModel:
-    """Open a counted n-gram model."""
-    folder = job.run
-    model = NGramModel(job.settings.order, read_manifest(folder, "train")["vocabulary"], job.settings.discount)
-    model.resize(len(read_state(folder)["pairs"]))
-    load_model(model, folder)
+def open_ngram(run: Path) -> NGramModel:
+    """Open a counted n-gram model; it computes on the CPU.
+
+    Raises:
+        UserError: the run is missing, unfinished, corrupt, or not an n-gram model's.
+    """
+    settings, state = read_settings(run, NGram), read_state(run)
+    model = NGramModel(settings.order, read_manifest(run)["vocabulary"], settings.discount)
+    model.resize(len(state["pairs"]))
+    load_model(model, run, state)
     return model
 
 

@@ -10,26 +10,27 @@ from compactvl.config.references import Ref
 from compactvl.evaluation.abilities import TEXTS
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.studies.base import Needs, Peers, Variant
+from compactvl.training.optim import AdamW, Batch, Clip, Count, Peak, Rate, ScheduleName, WarmUp
 
-Count = Annotated[int, Field(ge=1)]
-Rate = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]
 Mode = Literal["paper", "released"]
 READABLE = ("texts", "captions")
 """What a data set whose texts are read may hold."""
 
 
-class Optimiser(Strict):
-    """AdamW, a linear warm-up and a cosine to nothing (paper: released recipe)."""
+class Optimiser(AdamW):
+    """The released recipe (paper). A batch is of texts, or of captions with their images.
 
-    batch: Count = Field(default=64, description="Texts, or captions with their images, a batch.")
-    lr: Rate = Field(default=5e-5, description="Peak learning rate.")
-    image_lr: Rate | None = Field(
-        default=None, description="Peak rate of the weights that only captions train, the image's side; null: `lr`."
-    )
-    weight_decay: Weight = 0.01
-    warmup_steps: int = Field(default=12_000, ge=0, description="Linear warm-up.")
-    clip: Rate | None = Field(default=1.0, description="Largest gradient norm; null does not clip.")
+    The group ``image`` is the weights that only captions train: the image's side.
+    """
+
+    groups: ClassVar[tuple[str, ...]] = ("image",)
+
+    batch: Batch = 64
+    lr: Peak = 5e-5
+    warmup: WarmUp = 12_000
+    schedule: ScheduleName = "cosine"
+    clip: Clip = 1.0
 
 
 class Shape(Strict):
