@@ -17,7 +17,7 @@ from compactvl.files import sha256_file
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.formats import BERT_ABSENT, DINOV2_ABSENT
 from compactvl.vision.registry import load_encoder
-from compactvl.vision.timm_models import build_timm
+from compactvl.vision.timm_models import TimmTokens, load_timm
 from compactvl.vision.weights import convert_weights, read_weights
 
 DINOV2 = "vit_small_patch14_dinov2"
@@ -55,7 +55,7 @@ def onnx_tokens(source_archive) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
 def test_dinov2_equals_the_onnx_graph(converted, onnx_tokens) -> None:
     pixels, expected, position = onnx_tokens
     state, _ = read_weights(converted("dinov2_s"))
-    built = build_timm(DINOV2, state, 224, "test").tokens.eval()
+    built = TimmTokens(load_timm(DINOV2, state, 224, "test")).eval()
     table = torch.cat([state["pos_embed"][:, :1], position.permute(0, 2, 3, 1).reshape(1, 256, 384)], dim=1)
     with torch.inference_mode():
         built.model.pos_embed.copy_(table)
@@ -169,7 +169,7 @@ def test_timm_loading_is_strict(change: str, converted) -> None:
     else:
         state["bn2.weight"] = torch.zeros(3)
     with pytest.raises(UserError, match=change):
-        build_timm("tf_efficientnet_lite0", state, None, "file")
+        load_timm("tf_efficientnet_lite0", state, None, "file")
 
 
 @pytest.fixture(scope="module")

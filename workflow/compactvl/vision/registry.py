@@ -105,11 +105,13 @@ def _timm_loaded(
     fused: bool,
     crop_fraction: float | None = None,
 ) -> Loaded:
-    from compactvl.vision.timm_models import build_timm, use_fused_attention
+    from timm.data import resolve_model_data_config
 
-    built = build_timm(name, state, settings.image_size, where)
-    use_fused_attention(built.tokens, fused)
-    data = built.data
+    from compactvl.vision.timm_models import TimmTokens, load_timm, use_fused_attention
+
+    model = TimmTokens(load_timm(name, state, settings.image_size, where))
+    use_fused_attention(model, fused)
+    data = resolve_model_data_config(model.model)
     choices = {
         "image_size": data["input_size"][-1],
         "resize": {"center": "crop", "squash": "squash", "border": "pad"}.get(data["crop_mode"], "crop"),
@@ -118,7 +120,7 @@ def _timm_loaded(
         "mean": tuple(data["mean"]),
         "std": tuple(data["std"]),
     }
-    return built.tokens, _preprocessing(settings, choices), facts
+    return model, _preprocessing(settings, choices), facts
 
 
 def _transformers(settings: TransformersEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:

@@ -3,7 +3,6 @@
 import difflib
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,14 +49,6 @@ class TimmTokens(nn.Module):
         return str(getattr(self.model, "output_fmt", "NCHW")).upper().endswith("NHWC")
 
 
-@dataclass(frozen=True)
-class TimmModel:
-    """A loaded timm model and its data configuration (``input_size``, ``mean``, ``std``, ``interpolation``, ...)."""
-
-    tokens: TimmTokens
-    data: Mapping[str, Any]
-
-
 def build_tower(settings: Tower, weights_path: str | Path | None = None) -> TimmTokens:
     """Build a tower to be trained, from random weights (torch's generator) or from trained ones.
 
@@ -74,24 +65,25 @@ def build_tower(settings: Tower, weights_path: str | Path | None = None) -> Timm
         model = _create(settings.model, settings.image_size)
     elif settings.weights is None:
         state, _, where = read_pretrained(settings)
-        model = _load(settings.model, state, settings.image_size, where)
+        model = load_timm(settings.model, state, settings.image_size, where)
     else:
         state, record = read_weights(weights_path)
         if record["model"] != settings.model:
             raise UserError(f"{weights_path} holds {record['model']}, not {settings.model}; correct one of them")
-        model = _load(settings.model, state, settings.image_size, str(weights_path))
+        model = load_timm(settings.model, state, settings.image_size, str(weights_path))
     tower = TimmTokens(model).eval()
     side = settings.image_size or timm.data.resolve_model_data_config(model)["input_size"][-1]
     try:
         with torch.no_grad():
             tokens, pooled = tower(torch.zeros(1, 3, side, side))
     except RuntimeError as error:
-        raise UserError(f"{settings.model} cannot take images of {side} pixels ({first_line(error)})") from error
+        why = first_line(error)
+        raise UserError(f"{settings.model} cannot take images of {side} pixels ({why}); choose another size") from error
     tower.tokens_shape, tower.pooled_dim = tuple(tokens.shape[1:]), pooled.shape[1]
     return tower.train()
 
 
-def build_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | None, where: str) -> TimmModel:
+def load_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | None, where: str) -> nn.Module:
     """Build ``name`` for ``image_size`` pixels and load ``state`` strictly.
 
     Position tables of another grid are resampled as timm does (bicubic, antialiased).
@@ -105,11 +97,6 @@ def build_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | N
     Raises:
         UserError: unknown model, wrong size for it, or weights that do not fit tensor by tensor.
     """
-    model = _load(name, state, image_size, where)
-    return TimmModel(TimmTokens(model), timm.data.resolve_model_data_config(model))
-
-
-def _load(name: str, state: Mapping[str, torch.Tensor], image_size: int | None, where: str) -> nn.Module:
     model = _create(name, image_size)
     expected = model.state_dict()
     state = dict(state)
