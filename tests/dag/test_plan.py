@@ -24,7 +24,7 @@ class Toy(Variant):
     opens = {"pairs": "compactvl.studies.run:train_nothing"}
     trains = "compactvl.studies.run:train_nothing"
     kind: Literal["toy"] = "toy"
-    dataset: str = "scenes"
+    dataset: Annotated[str, Ref("datasets")] = "scenes"
     width: int = 8
     teacher: Annotated[str | None, Ref("variants")] = None
 
@@ -126,7 +126,11 @@ def test_tokens_can_be_asked_for_besides_the_studies(toy):
         ),
         (
             {"a": {"kind": "toy", "dataset": "scene"}},
-            r'studies\.toy\.variants\.a: unknown data set "scene"; did you mean "scenes"',
+            r'studies\.toy\.variants\.a\.dataset: unknown data set "scene"; did you mean "scenes"',
+        ),
+        (
+            {"a": {"kind": "toy", "dataset": "brown"}},
+            r'studies\.toy\.variants\.a: needs images, which data set "brown" .* is not; name scenes or names or swaps$',
         ),
         (
             {"a": {"kind": "toy", "benchmarks": ["scnes"]}},

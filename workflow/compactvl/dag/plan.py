@@ -13,7 +13,7 @@ from typing import Any
 
 from compactvl.config.base import did_you_mean, validate
 from compactvl.config.references import Reference, named, reference_problems, references
-from compactvl.dag.root import NOUNS, RootSettings, missing, validate_root
+from compactvl.dag.root import NOUNS, RootSettings, validate_root
 from compactvl.dag.stages import (
     curate_digest,
     evaluation_digest,
@@ -137,31 +137,20 @@ class Plan:
         return problems
 
     def _need_problems(self, study: str, variant: str, needs: Needs, place: str) -> list[str]:
-        found = [Reference(place, "datasets", (), name) for name in sorted(needs.datasets)]
-        for encoder, dataset in sorted(needs.tokens):
-            found.append(Reference(place, "encoders", (), encoder))
-            found.append(Reference(place, "datasets", ("images",), dataset))
-        for encoder, dataset in sorted(needs.texts):
-            found.append(Reference(place, "text_encoders", (), encoder))
-            found.append(Reference(place, "datasets", (), dataset))
-        found += [Reference(place, "weights", (), name) for name in sorted(needs.weights)]
-        found += [Reference(place, "encoders", (), name) for name in sorted(needs.encoders)]
-        problems = reference_problems(found, self.root.known, NOUNS)
+        """What is wrong with what a job reads, where everything that settings name is there."""
+        encoded = [Reference(place, "datasets", ("images",), dataset) for _, dataset in sorted(needs.tokens)]
+        problems = reference_problems(encoded, self.root.known, NOUNS)
         for file in sorted(needs.files):
             if not os.path.isfile(file):
                 problems.append(f"{place}: {file} is missing: put it there, or change the setting that names it")
         variants = self.studies[study].variants
         for peer in sorted(needs.variants):
+            lacking = set(self._seeds(variants[variant])) - set(self._seeds(variants[peer]))
             if peer == variant:
                 problems.append(f"{place}: builds on itself")
-                continue
-            unknown = missing(peer, variants, place, "variant")
-            problems += unknown
-            if not unknown:
-                lacking = set(self._seeds(variants[variant])) - set(self._seeds(variants[peer]))
-                if lacking:
-                    seeds = ", ".join(map(str, sorted(lacking)))
-                    problems.append(f'{place}: builds on variant "{peer}", which is not trained with seed {seeds}')
+            elif lacking:
+                seeds = ", ".join(map(str, sorted(lacking)))
+                problems.append(f'{place}: builds on variant "{peer}", which is not trained with seed {seeds}')
         return problems
 
     def _circles(self) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, SerializeAsAny
 
-from compactvl.config.base import Strict, did_you_mean, validate
+from compactvl.config.base import Strict, validate
 from compactvl.config.encoders import EncoderSettings
 from compactvl.config.kinds import BENCHMARK_KINDS, DATA_KINDS, find_kind, kind_names, validate_kinds
 from compactvl.config.overlay import without_null
@@ -98,11 +98,6 @@ def validate_root(config: Mapping[str, Any]) -> RootSettings:
     if problems:
         raise UserError("\n".join(problems))
     return root
-
-
-def missing(name: str, known: Mapping[str, Any], place: str, what: str) -> list[str]:
-    """Return one line if ``name`` is not in ``known``, with a suggestion; otherwise nothing."""
-    return [] if name in known else [f'{place}: unknown {what} "{name}"{did_you_mean(name, known)}']
 
 
 def _unexpanded(value: Any, place: str) -> list[str]:
