@@ -1,5 +1,7 @@
 """Bad input under Snakemake: the same line arrives, before any job starts or instead of the job's output."""
 
+import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
     """A working copy in which nothing has been made."""
-    return working_copy(tmp_path_factory.mktemp("bad") / "copy")
+    return working_copy(tmp_path_factory.mktemp("bad") / "a copy")
 
 
 def refused(copy: Path, *arguments: str) -> str:
@@ -54,3 +56,15 @@ def test_no_home_is_needed_that_can_be_written(copy, monkeypatch):
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     done = python(copy, "snakemake", "-n", "sources")
     assert done.returncode == 0, done.stderr
+
+
+def test_a_path_with_spaces_is_one_argument(copy, tmp_path):
+    folder = tmp_path / "else where"
+    folder.mkdir()
+    done = python(copy, "snakemake", "-n", "-p", "results/reports/edje.html", "--directory", str(folder))
+    assert done.returncode == 0, done.stderr
+    (command,) = re.findall(r"compactvl report (.*) > ", done.stdout)
+    arguments = shlex.split(command)
+    given = dict(zip(arguments[::2], arguments[1::2], strict=True))
+    assert (folder / given["--notebook"]).resolve() == copy / "reports" / "edje.py"
+    assert (folder / given["--style"]).resolve() == copy / "reports" / "paper.mplstyle"

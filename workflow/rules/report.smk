@@ -95,7 +95,7 @@ rule notebook:
     params:
         source=lambda wildcards: plan.report_digest(notebook_of(wildcards)),
     shell:
-        "compactvl report --notebook {input.notebook} --style {input.style} --study {wildcards.study} "
+        "compactvl report --notebook {input.notebook:q} --style {input.style:q} --study {wildcards.study} "
         "--inputs {input.inputs} --executed {log.notebook} --out {output.html} > {log.text} 2>&1"
 
 
