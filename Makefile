@@ -17,13 +17,14 @@ export OMP_NUM_THREADS ?= 1
 .PHONY: venv reproduce test test-all lint
 .NOTPARALLEL:
 
-# Set up again when a lock or the package's metadata changed, or the last set-up did not finish.
+# Set up again when a lock or the package's metadata changed, the folder was copied or moved (its programs name it), or
+# the last set-up did not finish.
 venv:
-	@wanted=$$(cat $(LOCKS) pyproject.toml | $(PYTHON) -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())') || exit 1; \
+	@wanted="$$(cat $(LOCKS) pyproject.toml | $(PYTHON) -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())') $(CURDIR)" || exit 1; \
 	if [ "$$(cat $(STAMP) 2>/dev/null)" = "$$wanted" ]; then exit 0; fi; \
 	set -e; \
 	rm -f $(STAMP); \
-	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv; \
+	grep -qsF -- " $(CURDIR)/.venv" .venv/pyvenv.cfg || { rm -rf .venv; $(PYTHON) -m venv .venv; }; \
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps -r envs/requirements-torch.lock; \
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps -r envs/requirements.lock -r envs/requirements-dev.lock; \
 	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps --no-build-isolation -e .; \
