@@ -159,10 +159,27 @@ def test_bad_queries_and_stores_are_errors(world, tmp_path):
     for query in ("  ", "?!", "\N{DOG FACE}"):
         with pytest.raises(UserError, match="has no words"):
             reranker.rank(query)
+    with pytest.raises(UserError, match="knows no word of the query '狗 狗'"):
+        reranker.rank("狗 狗")
+    for top in (0, -1):
+        with pytest.raises(UserError, match=f"top {top}: ask for 1 image or more"):
+            reranker.rank("a dog", top=top)
     with pytest.raises(UserError, match="nobody"):
         reranker.rank("a dog", image_ids=["nobody"])
     with pytest.raises(UserError, match=r"manifest\.json is missing"):
         Reranker.open(tmp_path, world.root / "tokens")
+
+
+def test_what_is_lost_of_a_query_is_told(world, caplog):
+    reranker = Reranker.open(world.run, world.root / "tokens")
+    reranker.rank("a dog", top=1)
+    assert caplog.messages == []
+    long = "a man with a red hat " * 16
+    assert reranker.rank(f"{long} and a dog") == reranker.rank(long)
+    assert caplog.messages == ["the query is longer than the 64 word pieces the model reads; its end is cut off"] * 2
+    caplog.clear()
+    reranker.rank("a 狗 here")
+    assert caplog.messages == ["the model does not know 1 of the query's words"]
 
 
 def test_a_run_is_used_wherever_it_is_copied_to(world, tmp_path):

@@ -11,7 +11,7 @@ from tokenizers import Tokenizer
 from compactvl.errors import UserError
 from compactvl.records.intact import check_recorded
 
-CLS, SEP, MASK, PAD = "[CLS]", "[SEP]", "[MASK]", "[PAD]"
+CLS, SEP, MASK, PAD, UNKNOWN = "[CLS]", "[SEP]", "[MASK]", "[PAD]", "[UNK]"
 
 
 def canonical_caption(text: str) -> str:
@@ -43,10 +43,10 @@ class WordPiece:
             raise UserError(f"{path} is not a tokenizer file: {error}") from error
         self._tokenizer.no_truncation()
         self._tokenizer.no_padding()
-        ids = {token: self._tokenizer.token_to_id(token) for token in (CLS, SEP, MASK, PAD)}
+        ids = {token: self._tokenizer.token_to_id(token) for token in (CLS, SEP, MASK, PAD, UNKNOWN)}
         if None in ids.values():
             raise UserError(f"{path} lacks BERT's special tokens {', '.join(k for k, v in ids.items() if v is None)}")
-        self.cls, self.sep, self.mask, self.pad = (ids[token] for token in (CLS, SEP, MASK, PAD))
+        self.cls, self.sep, self.mask, self.pad, self.unknown = ids.values()
 
     @classmethod
     def beside(cls, weights: Path) -> Self:

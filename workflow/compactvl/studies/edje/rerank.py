@@ -4,6 +4,8 @@ reranker = Reranker.open("runs/edje/edje/seed0", "cache/tokens/dinov2_s/scenes")
 reranker.rank("two dogs left of a cake", top=5)
 """
 
+import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece, canonical_caption
 from compactvl.vision.store import TokenStore
 
+log = logging.getLogger(__name__)
 BLOCK = 1024
 
 
@@ -54,9 +57,12 @@ class Reranker:
         return compress_all(self.model, self.store, image_ids, self.model.settings.precision)
 
     def score(self, query: str, image_ids: Sequence[str]) -> np.ndarray:
-        """Matching logits of one query with images, float32 (N,), in the order given."""
-        precision = self.model.settings.precision
-        captions = TokenBatch.of(self.tokenizer.encode([query], self.model.longest_caption))
+        """Matching logits of one query with images, float32 (N,), in the order given.
+
+        Raises:
+            UserError: the query has no words, or none that the model knows.
+        """
+        precision, captions = self.model.settings.precision, TokenBatch.of([self._read(query)])
         parts = []
         for start in range(0, len(image_ids), BLOCK):
             vision = self.tokens(image_ids[start : start + BLOCK])
@@ -64,6 +70,21 @@ class Reranker:
             text = np.zeros(len(vision), np.int64)
             parts.append(score_pairs(self.model, vision, captions, rows, text, self.tokenizer.sep, precision))
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
+
+    def _read(self, query: str) -> list[int]:
+        """Return a query's token ids; what is lost of it is told."""
+        if not canonical_caption(query):
+            raise UserError(f"the query {query!r} has no words; describe an image in words")
+        (ids,) = self.tokenizer.encode([query], sys.maxsize)
+        pieces, longest = ids[1:-1], self.model.longest_caption
+        unknown = pieces.count(self.tokenizer.unknown)
+        if unknown == len(pieces):
+            raise UserError(f"the model knows no word of the query {query!r}; describe the image in other words")
+        if unknown:
+            log.warning("the model does not know %d of the query's words", unknown)
+        if len(ids) > longest:
+            log.warning("the query is longer than the %d word pieces the model reads; its end is cut off", longest)
+        return self.tokenizer.encode([query], longest)[0]
 
     def rank(
         self, query: str, image_ids: Sequence[str] | None = None, top: int | None = None
@@ -76,10 +97,10 @@ class Reranker:
             top: how many to return; default: all.
 
         Raises:
-            UserError: the query has no words, or an image is not in the store.
+            UserError: see :meth:`score`; or ``top`` is below 1, or an image is not in the store.
         """
-        if not canonical_caption(query):
-            raise UserError(f"the query {query!r} has no words; describe an image in words")
+        if top is not None and top < 1:
+            raise UserError(f"top {top}: ask for 1 image or more, or for all (None)")
         ids = list(self.store.ids if image_ids is None else image_ids)
         scores = self.score(query, ids)
         order = np.argsort(-scores, kind="stable")[:top]
