@@ -22,6 +22,7 @@ from PIL import Image
 
 from compactvl.config.encoders import PackagedEncoder
 from compactvl.files import sha256_bytes
+from compactvl.records.record import Made
 from compactvl.vision.encode import batches, encode_batch
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.registry import PACKAGED_MODELS, load_encoder
@@ -67,7 +68,7 @@ def stage_rate(encoder: Encoder, settings: PackagedEncoder, images: dict[str, by
         with writer:
             for ids, pixels in batches(dataset, list(images), encoder.preprocess, settings):
                 writer.append(ids, *encode_batch(encoder, pixels), [hashes[image_id] for image_id in ids])
-        writer.finish()
+        writer.finish(Made("encode", ""))
         return len(images) / (time.perf_counter() - start)
 
 

@@ -22,6 +22,7 @@ from PIL import Image
 
 from compactvl.config.pixels import AspectFit, Augmentation, PixelSettings, RandAugment, RandomCrop, SquareFit
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
+from compactvl.records.record import Made
 from compactvl.training.memory import keep_freed_memory
 from compactvl.vision.pixels import pixel_batches
 from compactvl.vision.preprocessing import AspectPreprocessing
@@ -49,7 +50,7 @@ def draw_set(folder: Path, count: int, size: tuple[int, int]) -> CanonicalSet:
 
     ids = [f"p{number}" for number in range(count)]
     items = pd.DataFrame({"item_id": ids, "image_id": ids, "split": "train", "caption": "noise"})
-    write_set(folder, "noise", map(image, range(count)), items, settings={}, inputs={})
+    write_set(folder, "noise", map(image, range(count)), items, Made("curate", ""), settings={})
     return CanonicalSet.open(folder)
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from compactvl.records.record import Made
 from compactvl.vision.codec import PAYLOAD_DTYPES
 from compactvl.vision.inspect import bench
 from compactvl.vision.store import TokenWriter
@@ -29,7 +30,7 @@ def make_store(folder: Path, count: int, shape: tuple[int, int], storage: str) -
             ids = [f"image-{k}" for k in range(start, min(start + 64, count))]
             tokens = random.normal(0, 1, (len(ids), *shape)).astype(np.float32)
             writer.append(ids, tokens, tokens[:, 0], ["0" * 64] * len(ids))
-    writer.finish()
+    writer.finish(Made("encode", ""))
 
 
 def measure(folder: Path, options: argparse.Namespace) -> dict:

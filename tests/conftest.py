@@ -11,8 +11,7 @@ import yaml
 from compactvl.config.base import validate
 from compactvl.config.sources import SourceSettings
 from compactvl.data.sources import fetch_source
-from compactvl.files import sha256_file
-from compactvl.records.record import write_manifest
+from compactvl.records.record import MANIFEST, Made, write
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -50,7 +49,7 @@ def saved_run() -> Callable[[Any, Path], Path]:
 
     def save(model: Any, folder: Path) -> Path:
         path = save_model(model, folder)
-        write_manifest(folder, stage="train", files={path.name: sha256_file(path)})
+        write(folder / MANIFEST, Made("train", ""), [path])
         return folder
 
     return save

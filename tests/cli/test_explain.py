@@ -6,22 +6,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from compactvl.cli import main as program
-from compactvl.evaluation.results import Metric, collect, write_result
+from compactvl.evaluation.collect import collect, find_results
+from compactvl.evaluation.results import Metric, write_result
 from compactvl.files import sha256_file, write_json
 from compactvl.records.layout import Layout
-from compactvl.records.record import (
-    manifest_digest,
-    read_record,
-    write_file_record,
-    write_manifest,
-    write_provenance,
-    write_record,
-)
+from compactvl.records.record import MANIFEST, Made, hashes, read_record, write, write_record
 from compactvl.reporting.render import record_report
 
 LAYOUT = Layout()
@@ -29,11 +24,11 @@ VARIANTS = [f"v{number}" for number in range(10)]
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 
 
-def payload(path: Path, text: str = "x") -> dict[str, str]:
-    """Write a file and return its entry in a record of its folder."""
+def payload(path: Path, text: str = "x") -> Path:
+    """Write a file and return its path."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
-    return {path.name: sha256_file(path)}
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -52,58 +47,43 @@ def tree(made, tmp_path, monkeypatch):
 
 
 def make_tree() -> None:
-    archive = LAYOUT.source("noto.tgz")
-    payload(archive, "archive")
+    archive = payload(LAYOUT.source("noto.tgz"), "archive")
     source = {"package": "@iconify-json/noto", "version": "1.2.9", "file": "noto.tgz", "licence": "Apache-2.0"}
     write_json(LAYOUT.settings("sources", "noto"), source)
     Path(f"{archive}.dvc").write_text("outs:\n- md5: 0123abcd\n  path: noto.tgz\n")
-    pinned = {"noto": sha256_file(archive)}
 
-    dataset, weights = LAYOUT.dataset("scenes"), LAYOUT.weights("vit")
-    files = payload(dataset / "items.parquet", "items")
-    write_manifest(
-        dataset, stage="curate", name="scenes", settings={"kind": "scenes", "styles": ["noto"], "seed": 7},
-        files=files, inputs=pinned, images_sha256="1" * 64, started=0.0,
-    )  # fmt: skip
-    files = payload(weights, "weights")
-    record = weights.with_suffix(".json")
-    write_provenance(record, stage="weights")
-    write_record(record, {"stage": "weights", "name": "vit", "inputs": pinned, "files": files})
-    tokens = LAYOUT.tokens("vit", "scenes")
-    write_manifest(
-        tokens, stage="encode", encoder={"name": "vit", "precision": "bf16"}, dataset={"name": "scenes"},
-        files=payload(tokens / "shard-00000.npy", "tokens"), inputs={"images": "1" * 64, "weights": files[weights.name]},
-    )  # fmt: skip
+    def make(record: Path, stage: str, file: Path, *inputs: Path, **facts: Any) -> None:
+        write(record, Made(stage, "c0de", inputs=hashes(inputs)), [payload(file, stage)], **facts)
+
+    dataset, weights, tokens = LAYOUT.dataset("scenes"), LAYOUT.weights("vit"), LAYOUT.tokens("vit", "scenes")
+    settings = {"kind": "scenes", "styles": ["noto"], "seed": 7}
+    make(dataset / MANIFEST, "curate", dataset / "items.parquet", archive, name="scenes", settings=settings)
+    make(weights.with_suffix(".json"), "weights", weights, archive, name="vit")
+    encoder, name = {"name": "vit", "precision": "bf16"}, {"name": "scenes"}
+    read = dataset / "items.parquet", weights.with_suffix(".json")
+    make(tokens / MANIFEST, "encode", tokens / "shard-00000.npy", *read, encoder=encoder, dataset=name)
     for variant in VARIANTS:
         write_job(variant, tokens)
-    collect(LAYOUT.results)
-    collect(LAYOUT.results, study="toy")
-    notebook, style = Path("reports/toy.py"), Path("reports/paper.mplstyle")
-    payload(notebook, "import json\n")
-    payload(style)
-    page = LAYOUT.results / "reports" / "toy.html"
-    payload(page)
+    for study in (None, "toy"):
+        collect(LAYOUT.results, Made("collect", "c0de", inputs=hashes(find_results(LAYOUT.results, study))), study)
+    page = payload(LAYOUT.results / "reports" / "toy.html")
     payload(LAYOUT.results / "figures" / "toy" / "swaps.png")
-    read = [LAYOUT.results / "toy" / "metrics.csv", *sorted(LAYOUT.results.glob("toy/*/seed0/scenes.json"))]
-    record_report(notebook, style, page, "toy", read, started=0.0, begun=0.0)
+    read = [payload(Path("reports/toy.py"), "import json\n"), payload(Path("reports/paper.mplstyle"))]
+    read += [LAYOUT.results / "toy" / "metrics.csv", *sorted(LAYOUT.results.glob("toy/*/seed0/scenes.json"))]
+    record_report(page, "toy", Made("report", "c0de", inputs=hashes(read)), begun=0.0)
 
 
 def write_job(variant: str, tokens: Path) -> None:
     facts = {"study": "toy", "variant": variant, "seed": 0}
     run, result = LAYOUT.run("toy", variant, 0), LAYOUT.result("toy", variant, 0)
     write_json(run / "settings.json", {"kind": "toy", "width": 32, "nothing": None})
-    files = payload(run / "model.safetensors", variant) | {"settings.json": sha256_file(run / "settings.json")}
-    inputs = {"dataset scenes": manifest_digest(LAYOUT.dataset("scenes")), "tokens vit/scenes": manifest_digest(tokens)}
-    log = payload(run / "log.jsonl", "{}")
-    write_manifest(
-        run, stage="train", files=files, inputs=inputs, code="c0de", key="k", varying=log, started=0.0, **facts
-    )  # fmt: skip
+    files = [payload(run / "model.safetensors", variant), run / "settings.json"]
+    made = Made("train", "c0de", inputs=hashes([LAYOUT.dataset("scenes") / MANIFEST, tokens / MANIFEST]), seed=0)
+    write(run / MANIFEST, made, files, varying=[payload(run / "log.jsonl", "{}")], **facts)
     metric = Metric("t2i_r1@pool10", 0.5, 0.25, 0.75, n=40, chance=0.1, higher_is_better=True)
-    write_provenance(result / "scenes.json", stage="evaluate", code="c0de", key="k")
-    write_result(
-        result, "scenes", pd.DataFrame({"x": [1]}), [metric],
-        stage="evaluate", **facts, settings={"kind": "retrieval"}, inputs={"run": manifest_digest(run)},
-    )  # fmt: skip
+    made = Made("evaluate", "c0de", inputs=hashes([run / MANIFEST]), seed=0)
+    settings = {"kind": "retrieval"}
+    write_result(result, "scenes", pd.DataFrame({"x": [1]}), [metric], made, settings=settings, **facts)
 
 
 def explain(capsys, *arguments: str) -> tuple[int, str]:
@@ -132,39 +112,49 @@ WAYS = [
 @pytest.mark.parametrize(("path", "first"), WAYS)
 def test_every_thing_is_followed_to_its_pinned_package(tree, capsys, path, first):
     code, shown = explain(capsys, path)
-    lines = shown.splitlines()
+    lines = [line.lstrip(" │├└─") for line in shown.splitlines()]
     assert code == 0, shown
     assert lines[0] == path
     assert lines[1].startswith(f"{first}: ")
     pin = f"sha256 {sha256_file('data/sources/noto.tgz')} ok, data/sources/noto.tgz.dvc (md5 0123abcd)"
-    assert f"  noto: @iconify-json/noto 1.2.9, Apache-2.0, data/sources/noto.tgz {pin}" in lines
-    assert any(line.startswith("  packages: numpy ") for line in lines), "versions, once"
+    assert f"@iconify-json/noto 1.2.9, Apache-2.0: data/sources/noto.tgz {pin}" in lines
+    assert any(line.startswith("packages: numpy: ") for line in lines), "versions, once"
     assert lines[-1] == "the chain is whole: every file is as recorded"
 
 
-def test_a_chain_is_told_in_full_once(tree, capsys):
+def test_a_chain_is_told_once(tree, capsys):
     shown = explain(capsys, "results/toy/v3/seed0/scenes.json", "--metric", "t2i_r1@pool10")[1]
     assert "t2i_r1@pool10 = 0.5 [0.25, 0.75], n 40, chance 0.1" in shown
     assert shown.count("settings: kind=scenes, styles=[noto], seed=7") == 1
     assert "curate data set scenes: above" in shown
     assert "settings: kind=toy, width=32" in shown
     assert "code c0de" in shown
-    indents = [len(line) - len(line.lstrip()) for line in shown.splitlines() if "encode images" in line]
-    assert indents == [8], "evaluate → train → encode"
+    found = [shown.index(what) for what in ("evaluate toy/v3", "train toy/v3", "encode images", "convert weights")]
+    assert found == sorted(found)
 
 
 def test_a_figure_of_many_results_groups_them(tree, capsys):
     code, shown = explain(capsys, "results/figures/toy/swaps.png")
     assert code == 0
-    assert shown.count("10 results of 10 variants:") == 1
-    assert shown.count("10 runs of 10 variants:") == 1
-    assert "20 results and runs: above" in shown
-    assert "toy/v3: scenes, seed 0" in shown
+    assert shown.count("10 steps: evaluate toy/v0 seed 0 on scenes") == 1
+    assert shown.count("10 steps: train toy/v0 seed 0") == 1
     assert "convert weights vit" in shown, "what is behind the groups is told too"
-    assert len(shown.splitlines()) < 70
-    whole = explain(capsys, "results/figures/toy/swaps.png", "--depth", "9")[1]
-    assert "10 results of" not in whole
-    assert whole.count("train toy/v") == 10
+    assert len(shown.splitlines()) < 50
+    told = json.loads(explain(capsys, "results/figures/toy/swaps.png", "--json")[1])
+    assert [step["body"]["stage"] for step in told["steps"]].count("train") == 10
+
+
+def test_what_was_read_is_told_with_the_step_that_made_it(tree, capsys):
+    told = json.loads(explain(capsys, "runs/toy/v3/seed0", "--json")[1])
+    steps = {step["record"]: step for step in told["steps"]}
+    weights = "cache/weights/vit.json"
+    assert {item["path"]: item["step"] for item in steps["cache/tokens/vit/scenes/manifest.json"]["inputs"]} == {
+        "data/sets/scenes/items.parquet": "data/sets/scenes/manifest.json", weights: weights,
+    }  # fmt: skip
+    [archive] = steps[weights]["inputs"]
+    assert archive["status"] == "ok"
+    assert archive["source"]["version"] == "1.2.9"
+    assert steps[weights]["provenance"]["code"] == "c0de" != steps[weights]["code_now"]
 
 
 @pytest.mark.parametrize(
@@ -275,14 +265,14 @@ def test_a_figure_that_the_notebook_no_longer_draws_is_not_vouched_for(tree, cap
     old = LAYOUT.results / "figures" / "toy" / "old.png"
     payload(old)
     assert explain(capsys, old)[0] == 2
-    write_file_record("results/reports/other.json", stage="report", files=[old])
+    write("results/reports/other.json", Made("report", ""), [old])
     assert explain(capsys, old, "--json")[0] == 0
 
 
 def test_a_compressed_store_is_followed_to_its_run(tree, capsys):
     run, tokens, store = LAYOUT.run("toy", "v3", 0), LAYOUT.tokens("vit", "scenes"), Path("cache/compressed")
-    inputs = {"run": manifest_digest(run), "tokens": manifest_digest(tokens)}
-    write_manifest(store, stage="encode", files=payload(store / "shard-00000.npy"), inputs=inputs)
+    made = Made("encode", "c0de", inputs=hashes([run / MANIFEST, tokens / MANIFEST]))
+    write(store / MANIFEST, made, [payload(store / "shard-00000.npy")])
     code, shown = explain(capsys, store)
     assert code == 0
     assert "train toy/v3 seed 0: runs/toy/v3/seed0/manifest.json ok" in shown

@@ -36,9 +36,7 @@ def with_command(monkeypatch, function):
 def test_the_commands_of_the_pipeline_are_there():
     wanted = "fetch weights curate encode embed train evaluate collect report index params rerank verify"
     assert set(wanted.split()) <= set(NAMES)
-    assert {"tokens info", "tokens verify", "tokens bench", "config check", "config show", "config describe"} <= set(
-        NAMES
-    )
+    assert {"tokens info", "tokens bench", "config check", "config show", "config describe"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -240,11 +238,10 @@ def test_config_describe_suggests_a_place(capsys):
 
 def test_verify_tells_missing_and_changed_files(tmp_path):
     from compactvl.files import sha256_bytes
-    from compactvl.records.record import write_record
+    from compactvl.records.record import Made, write
 
     folder = tmp_path / "runs" / "a"
-    body = {"stage": "x", "files": {"a": sha256_bytes(b"1"), "b": sha256_bytes(b"1")}}
-    write_record(folder / "manifest.json", body)
+    write(folder / "manifest.json", Made("x", ""), {"a": sha256_bytes(b"1"), "b": sha256_bytes(b"1")})
     (folder / "a").write_bytes(b"1")
     (folder / "b").write_bytes(b"1")
     assert run("verify", cwd=tmp_path).returncode == 0

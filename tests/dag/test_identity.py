@@ -8,13 +8,21 @@ from pathlib import Path
 import pytest
 
 from compactvl.config.overlay import load_config
-from compactvl.dag.identity import evaluation_identity, inputs_of, training_identity
+from compactvl.dag.identity import (
+    evaluation_identity,
+    settings_digest,
+    texts_made,
+    tokens_made,
+    training_identity,
+    variant_body,
+)
 from compactvl.dag.plan import Plan
+from compactvl.dag.settings_files import write_settings_files
 from compactvl.dag.stages import evaluation_digest, training_digest
 from compactvl.evaluation.benchmarks.language import Settings as LanguageBenchmark
-from compactvl.files import write_json
+from compactvl.files import read_json, sha256_file, write_json
 from compactvl.records.layout import Layout
-from compactvl.records.record import manifest_digest, write_manifest
+from compactvl.records.record import MANIFEST, Made, hashes, write
 from compactvl.studies.base import Job, Needs
 from compactvl.studies.gating import STUDY
 
@@ -26,11 +34,15 @@ BENCHMARK = LanguageBenchmark(kind="language", tasks={"pairs": {"kind": "minimal
 WORKFLOW = Path(__file__).parents[2] / "workflow"
 
 
+def make(folder: Path, name: str) -> Path:
+    return write(folder / MANIFEST, Made("made", ""), [], name=name)
+
+
 @pytest.fixture
 def job(tmp_path):
     layout = Layout(tmp_path)
     for folder in (layout.dataset("pairs"), *(layout.run("gating", name, 0) for name in VARIANTS)):
-        write_manifest(folder, stage="made", name=folder.name)
+        make(folder, folder.name)
     peers = STUDY.revive(VARIANTS, "variants")
     return Job("gating", "random", 0, peers["random"], layout, layout.run("gating", "random", 0), peers)
 
@@ -38,7 +50,8 @@ def job(tmp_path):
 def test_a_key_is_over_code_settings_seed_and_inputs(job, monkeypatch):
     first = training_identity(job)
     assert first.code == training_digest(job.settings)
-    assert first.inputs == {"run bpe": manifest_digest(job.layout.run("gating", "bpe", 0))}
+    assert first.inputs == hashes([job.layout.run("gating", "bpe", 0) / MANIFEST])
+    assert list(first.settings) == [str(job.layout.settings("gating", "random"))]
     keys = {first.key}
 
     def another(changed: Job = job) -> None:
@@ -48,10 +61,10 @@ def test_a_key_is_over_code_settings_seed_and_inputs(job, monkeypatch):
     before = len(keys)
     another(replace(job, settings=job.settings.model_copy(update={"threads": 2})))
     before = len(keys)
-    write_manifest(job.layout.run("gating", "bpe", 1), stage="made", name="seed0")
+    make(job.layout.run("gating", "bpe", 1), "seed0")
     another(replace(job, seed=1))
     before = len(keys)
-    write_manifest(job.layout.run("gating", "bpe", 0), stage="made", name="other")
+    make(job.layout.run("gating", "bpe", 0), "other")
     another()
     before = len(keys)
     with monkeypatch.context() as patched:
@@ -62,7 +75,11 @@ def test_a_key_is_over_code_settings_seed_and_inputs(job, monkeypatch):
 
 def test_an_evaluation_is_also_of_its_benchmark(job):
     first = evaluation_identity(job, "language", BENCHMARK)
-    assert first.inputs.keys() == {"run", "dataset pairs", "run bpe"}
+    layout = job.layout
+    read = (layout.run("gating", "random", 0), layout.dataset("pairs"), layout.run("gating", "bpe", 0))
+    assert first.inputs.keys() == {str(folder / MANIFEST) for folder in read}
+    names = (("gating", "random"), ("benchmarks", "language"))
+    assert list(first.settings) == [str(layout.settings(*name)) for name in names]
     other = BENCHMARK.model_copy(update={"conditions": ("own",)})
     keys = {
         first.key,
@@ -73,16 +90,62 @@ def test_an_evaluation_is_also_of_its_benchmark(job):
     assert first.code == evaluation_digest(job.settings, BENCHMARK, job.peers) != training_digest(job.settings)
 
 
-def test_an_encoder_brings_its_weights_and_a_file_itself(tmp_path):
-    layout, norms = Layout(tmp_path), tmp_path / "norms.csv"
+def test_an_encoder_brings_its_settings_and_weights_and_a_users_file_itself(job, monkeypatch):
+    layout, norms = job.layout, job.layout.root / "norms.csv"
     norms.write_text("word")
-    write_json(layout.settings("encoders", "vit"), {"loader": "dinov2_s", "weights": "dinov2_s"})
-    write_json(layout.settings("encoders", "other"), {"loader": "timm"})
-    write_json(layout.weights("dinov2_s").with_suffix(".json"), {})
-    job = Job("edje", "v", 0, None, layout, tmp_path)
-    inputs = inputs_of(job, Needs(encoders=frozenset({"vit", "other"}), files=frozenset({str(norms)})))
-    names = ["weights dinov2_s", "encoder settings other", "encoder settings vit", f"file {norms}"]
-    assert list(inputs) == names
+    vit, other = (layout.settings("encoders", name) for name in ("vit", "other"))
+    write_json(vit, {"loader": "dinov2_s", "weights": "dinov2_s"})
+    write_json(other, {"loader": "timm"})
+    weights = layout.weights("dinov2_s").with_suffix(".json")
+    write_json(weights, {})
+    needs = Needs(encoders=frozenset({"vit", "other"}), files=frozenset({str(norms)}))
+    monkeypatch.setattr(type(STUDY), "training_needs", lambda *_: needs)
+    made = training_identity(job)
+    assert made.inputs == hashes([weights])
+    assert made.settings.items() >= hashes([vit, other]).items()
+    assert made.own_files == hashes([norms])
+
+
+def test_what_a_job_says_of_its_settings_is_the_hash_of_their_file(tmp_path):
+    plan = Plan(load_config([], WORKFLOW.parent / "config.yaml"), Layout(tmp_path))
+    write_settings_files(plan)
+    for name, resolved in plan.studies.items():
+        files = {variant: plan.layout.settings(name, variant) for variant in resolved.variants}
+        revived = resolved.study.revive({variant: read_json(path) for variant, path in files.items()}, "variants")
+        for variant, path in files.items():
+            assert settings_digest(variant_body(revived[variant])) == sha256_file(path), path
+
+
+def test_what_is_read_of_a_data_set_is_what_a_stage_uses(tmp_path, monkeypatch):
+    """Another caption encodes no image, another image embeds no caption."""
+    monkeypatch.chdir(tmp_path)
+    layout, settings = Layout(), Path("e.json")
+    write_json(settings, {"loader": "x", "weights": "w"})
+    record = write(layout.weights("w").with_suffix(".json"), Made("weights", ""), [])
+    files = {"items.parquet": "1" * 64, "images-00000.parquet": "2" * 64, "images-00001.parquet": "3" * 64}
+    folder = layout.dataset("d")
+    write(folder / MANIFEST, Made("curate", ""), files)
+    tokens, texts = (made(settings, folder, layout.weights("w")) for made in (tokens_made, texts_made))
+    images = {f"data/sets/d/images-0000{n}.parquet": str(n + 2) * 64 for n in (0, 1)}
+    assert tokens.inputs == images | hashes([record])
+    assert texts.inputs == {"data/sets/d/items.parquet": "1" * 64} | hashes([record])
+    assert tokens.settings == texts.settings == hashes([settings])
+
+
+def test_a_model_of_the_users_own_is_read(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "siglip"
+    folder.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (folder / name).write_text(name)
+    write(Layout().dataset("d") / MANIFEST, Made("curate", ""), {})
+    for setting, paths in (
+        ({"model": "siglip"}, list(folder.iterdir())),
+        ({"model": "vit_tiny", "checkpoint": "siglip/model.safetensors"}, [folder / "model.safetensors"]),
+        ({"model": "google/siglip", "checkpoint": None}, []),
+    ):
+        write_json("e.json", setting)
+        assert tokens_made(Path("e.json"), Layout().dataset("d"), None).own_files == hashes(paths)
 
 
 def test_the_rule_and_the_job_mean_the_same_code():

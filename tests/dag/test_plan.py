@@ -9,9 +9,7 @@ from compactvl.config.overlay import read_yaml
 from compactvl.dag.plan import Plan
 from compactvl.dag.settings_files import LONG_AGO, write_settings_files
 from compactvl.errors import UserError
-from compactvl.files import write_json
 from compactvl.records.layout import Layout
-from compactvl.records.record import write_record
 from compactvl.studies.base import Needs
 
 TOY = """
@@ -204,31 +202,3 @@ def test_settings_files_change_only_with_their_content(toy, tmp_path):
     assert student.stat().st_mtime == 1e9, "which benchmarks there are changes no training"
     assert teacher.stat().st_mtime > 1e9
     assert json.loads(teacher.read_text())["width"] == 64
-
-
-def test_a_new_settings_file_is_a_change_where_outputs_were_made_with_other_settings(toy, tmp_path):
-    layout = Layout(tmp_path / "work")
-    for variant, width in (("teacher", 32), ("student", 5)):
-        body = {"kind": "toy", "dataset": "scenes", "width": width, "teacher": None, "threads": 1, "benchmarks": ["x"]}
-        body |= {"teacher": "teacher"} if variant == "student" else {}
-        write_json(layout.run("toy", variant, 0) / "settings.json", body)
-    write_json(layout.dataset("scenes") / "manifest.json", {"stage": "curate", "settings": {"kind": "scenes"}})
-    write_settings_files(Plan(toy, layout))
-    assert layout.settings("toy", "teacher").stat().st_mtime == LONG_AGO
-    assert layout.settings("toy", "student").stat().st_mtime > LONG_AGO
-    assert layout.settings("datasets", "scenes").stat().st_mtime > LONG_AGO
-    assert layout.settings("datasets", "names").stat().st_mtime == LONG_AGO
-
-
-def test_where_a_users_files_are_is_no_other_setting(toy, tmp_path):
-    layout = Layout(tmp_path / "work")
-    toy["datasets"]["photos"] = {"kind": "folder", "path": "anywhere", "captions": "captions.csv"}
-    settings = Plan(toy, layout).root.datasets["photos"].model_dump(mode="json", exclude={"path"})
-    write_record(layout.dataset("photos") / "manifest.json", {"stage": "curate", "settings": settings})
-    write_settings_files(Plan(toy, layout))
-    file = layout.settings("datasets", "photos")
-    assert file.stat().st_mtime == LONG_AGO
-    file.unlink()
-    write_record(layout.dataset("photos") / "manifest.json", {"stage": "curate", "settings": {**settings, "seed": 9}})
-    write_settings_files(Plan(toy, layout))
-    assert file.stat().st_mtime > LONG_AGO

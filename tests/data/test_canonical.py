@@ -15,7 +15,10 @@ from PIL import Image
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.data.render import encode_png
 from compactvl.errors import UserError
-from compactvl.records.record import read_manifest, verify_files
+from compactvl.records.intact import check_made
+from compactvl.records.record import MANIFEST, Made, read_manifest
+
+MADE = Made("curate", "")
 
 
 def picture(seed: int) -> bytes:
@@ -37,7 +40,7 @@ def items(number: int) -> pd.DataFrame:
 
 
 def write(folder, number=150, **kwargs):
-    write_set(folder, "mine", rows(number), items(number), settings={"a": 1}, inputs={"s": "0"}, **kwargs)
+    write_set(folder, "mine", rows(number), items(number), made=MADE, settings={"a": 1}, **kwargs)
 
 
 def read_all(dataset: CanonicalSet) -> list[bytes]:
@@ -64,7 +67,7 @@ def test_round_trip_in_several_shards(tmp_path):
         assert list(pool.map(done.image_bytes, [f"i{n}" for n in order])) == [picture(n) for n in order]
     assert done.manifest["splits"] == {"test": 75, "train": 75}
     assert len(done.split("test")) == 75
-    assert verify_files(tmp_path / "mine") == []
+    check_made(tmp_path / "mine" / MANIFEST)
     with pytest.raises(UserError, match="has no image 'nope'"):
         done.image_bytes("nope")
 
@@ -93,7 +96,7 @@ def test_writing_again_is_the_same_and_drops_stale_shards(tmp_path):
 
 def test_a_shard_is_closed_by_the_image_that_fills_it(tmp_path):
     images = [ImageRow(f"i{n}", bytes(10), "train") for n in range(150)]
-    write_set(tmp_path, "mine", images, items(150), settings={}, inputs={}, shard_bytes=1000)
+    write_set(tmp_path, "mine", images, items(150), made=MADE, settings={}, shard_bytes=1000)
     shards = [pq.ParquetFile(path) for path in sorted(tmp_path.glob("images-*.parquet"))]
     groups = [[file.metadata.row_group(k).num_rows for k in range(file.num_row_groups)] for file in shards]
     assert groups == [[64, 36], [50]]
@@ -135,19 +138,19 @@ def test_a_failure_between_two_images_leaves_nothing_open(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_set(tmp_path, "mine", interrupted(), items(100), settings={}, inputs={})
+        write_set(tmp_path, "mine", interrupted(), items(100), made=MADE, settings={})
     assert list(tmp_path.iterdir()) == []
 
 
 def test_bad_rows_are_refused_and_leave_no_manifest(tmp_path):
     with pytest.raises(UserError, match="image id 'i0' occurs twice"):
-        write_set(tmp_path, "mine", rows(1) * 2, items(1), settings={}, inputs={})
+        write_set(tmp_path, "mine", rows(1) * 2, items(1), made=MADE, settings={})
     with pytest.raises(UserError, match=r"items name 1 unknown images, e\.g\. 'i1'"):
-        write_set(tmp_path, "mine", rows(1), items(2), settings={}, inputs={})
+        write_set(tmp_path, "mine", rows(1), items(2), made=MADE, settings={})
     with pytest.raises(UserError, match="item id '0' occurs twice"):
-        write_set(tmp_path, "mine", rows(1), pd.concat([items(1)] * 2), settings={}, inputs={})
+        write_set(tmp_path, "mine", rows(1), pd.concat([items(1)] * 2), made=MADE, settings={})
     with pytest.raises(UserError, match="has no images"):
-        write_set(tmp_path, "mine", [], items(1), settings={}, inputs={})
+        write_set(tmp_path, "mine", [], items(1), made=MADE, settings={})
     with pytest.raises(UserError, match=r"manifest\.json is missing"):
         read_manifest(tmp_path)
     assert not [p for p in tmp_path.iterdir() if p.name.startswith(".")]

@@ -64,7 +64,7 @@ def settings(**changes) -> str:
     """Write the data set's settings as snakemake does; return the file."""
     captions = {} if "karpathy" in changes else {"captions": "captions.csv"}
     body = {"kind": "folder", "path": "album", **captions, **changes}
-    Path("mine.json").write_text(json.dumps({"settings": body, "sources": {}}))
+    Path("mine.json").write_text(json.dumps({"settings": body}))
     return "mine.json"
 
 
@@ -163,7 +163,7 @@ def test_a_published_split_with_an_image_in_two_is_counted(album):
     """COCO and Flickr30k are taken as they are published; the manifest says what they share."""
     (album / "c.png").write_bytes((album / "a.png").read_bytes())
     body = {"kind": "karpathy", "images": "album", "annotations": "album/dataset.json", "how_to_get": "Ask."}
-    Path("coco.json").write_text(json.dumps({"settings": body, "sources": {}}))
+    Path("coco.json").write_text(json.dumps({"settings": body}))
     assert program.main(["curate", "--settings", "coco.json"]) == 0
     assert CanonicalSet.open("data/sets/coco").manifest["in_two_splits"] == {"c.png": "a.png"}
 

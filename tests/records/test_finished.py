@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from compactvl.files import sha256_file
 from compactvl.records.finished import discard, keep
-from compactvl.records.record import read_record, write_manifest, write_provenance
+from compactvl.records.record import Made, write
 
 WORKFLOW = Path(__file__).parents[2] / "workflow"
-KEY = "a" * 64
+MADE = Made("train", "c0de")
+KEY = MADE.key
 
 
 @pytest.fixture
@@ -21,14 +21,7 @@ def record(tmp_path):
     for name in ("model.bin", "log.jsonl"):
         (tmp_path / name).write_text(name)
         os.utime(tmp_path / name, (1e9, 1e9))
-    path = write_manifest(
-        tmp_path,
-        stage="train",
-        files={"model.bin": sha256_file(tmp_path / "model.bin")},
-        varying={"log.jsonl": sha256_file(tmp_path / "log.jsonl")},
-        key=KEY,
-    )
-    return path
+    return write(tmp_path / "manifest.json", MADE, [tmp_path / "model.bin"], varying=[tmp_path / "log.jsonl"])
 
 
 def test_an_equal_job_keeps_what_is_there(record):
@@ -65,11 +58,11 @@ def test_a_job_that_begins_anew_is_not_finished(record):
 
 def test_a_result_is_kept_by_its_own_provenance(tmp_path):
     (tmp_path / "scenes.parquet").write_text("x")
-    body = {"benchmark": "scenes", "files": {"scenes.parquet": sha256_file(tmp_path / "scenes.parquet")}}
-    record = tmp_path / "scenes.json"
-    write_provenance(record, stage="evaluate", key=KEY, body=body)
+    record = write(tmp_path / "scenes.json", MADE, [tmp_path / "scenes.parquet"], benchmark="scenes")
+    before = record.read_bytes()
+    record.unlink()
     assert keep(record, KEY), "killed between the two: the provenance suffices"
-    assert read_record(record).items() >= body.items()
+    assert record.read_bytes() == before
     assert not keep(tmp_path / "swaps.json", KEY)
 
 
@@ -92,12 +85,11 @@ rule upstream:
 """
 JOB = """
 from pathlib import Path
-from compactvl.files import sha256_file
-from compactvl.records.record import write_manifest
 from compactvl.records.finished import discard, keep
+from compactvl.records.record import Made, hashes, write
 
-record, key = Path("run/manifest.json"), sha256_file("upstream.txt")
-if keep(record, key):
+record, made = Path("run/manifest.json"), Made("train", "", inputs=hashes(["upstream.txt"]))
+if keep(record, made.key):
     print("kept")
 else:
     discard(record)
@@ -106,7 +98,7 @@ else:
     Path("run/model.bin").write_text(Path("upstream.txt").read_text())
     if Path("fail").exists():
         raise SystemExit(1)
-    write_manifest("run", stage="train", files={"model.bin": sha256_file("run/model.bin")}, key=key)
+    write(record, made, ["run/model.bin"])
 """
 
 

@@ -13,12 +13,13 @@ from PIL import Image, ImageDraw
 from compactvl.config.overlay import load_config
 from compactvl.dag.plan import Plan
 from compactvl.data.canonical import ImageRow, write_set
+from compactvl.evaluation.collect import collect, find_results
 from compactvl.evaluation.efficiency import Timing, efficiency_metrics, environment, timing_row
-from compactvl.evaluation.results import collect, write_result
+from compactvl.evaluation.results import write_result
 from compactvl.evaluation.retrieval import build_predictions, fill_scores, needed_pairs, retrieval_metrics
 from compactvl.evaluation.winoground import winoground_metrics
 from compactvl.files import write_json
-from compactvl.records.record import write_file_record, write_manifest
+from compactvl.records.record import MANIFEST, Made, hashes, write
 from compactvl.studies.base import Variant
 from compactvl.studies.edje.settings import EMBEDDINGS
 from compactvl.studies.jobs import parameter_table
@@ -34,6 +35,7 @@ SKILL = {
 }  # fmt: skip
 USUAL_SKILL = 3.1
 TRUNK_PAIRS = 38_400
+MADE = Made("evaluate", "")
 TWO_SEEDS = ("edje", "retriever")
 CONCEPTS = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen")
 
@@ -73,10 +75,15 @@ def tree(tmp_path_factory, plan) -> Path:
                     write_times(folder, name, settings, benchmark.batch_sizes, rng)
             write_run(root / "runs" / "edje" / name / f"seed{seed}", name, settings, skill, rng, items["scenes"])
     write_parameters(root / "results" / "edje" / "parameters.csv", plan)
-    write_manifest(root / "cache" / "tokens" / "dinov2_s" / "scenes", stage="encode", started=0.0, shape=[64, WIDTH])
-    collect(root / "results")
-    collect(root / "results", study="edje")
+    write(root / "cache" / "tokens" / "dinov2_s" / "scenes" / MANIFEST, Made("encode", ""), [], shape=[64, WIDTH])
+    collect_all(root / "results")
+    collect_all(root / "results", "edje")
     return root
+
+
+def collect_all(results: Path, study: str | None = None) -> None:
+    """Collect every result that is there."""
+    collect(results, Made("collect", "", inputs=hashes(find_results(results, study))), study)
 
 
 class Retrieval:
@@ -100,7 +107,7 @@ class Retrieval:
             pairs = needed_pairs(table)
             rows = matrix.index.get_indexer(pairs["image_id"]), matrix.columns.get_indexer(pairs["text_id"])
             table = fill_scores(table, pairs, matrix.to_numpy()[rows])
-        write_result(folder, benchmark, table, retrieval_metrics(table, pools), settings={"pools": list(pools)})
+        write_result(folder, benchmark, table, retrieval_metrics(table, pools), MADE, settings={"pools": list(pools)})
 
 
 def write_scenes(folder: Path, rng: np.random.Generator) -> pd.DataFrame:
@@ -121,7 +128,7 @@ def write_scenes(folder: Path, rng: np.random.Generator) -> pd.DataFrame:
         text = f"a {chosen[0]} square to the left of a {chosen[1]} circle"
         rows += [(f"s{number:04d}-{c}", f"scene-{number:04d}", split, text, "") for c in range(CAPTIONS)]
     items = pd.DataFrame(rows, columns=["item_id", "image_id", "split", "caption", "pos"])
-    write_set(folder, "scenes", images, items, settings={}, inputs={}, started=0.0)
+    write_set(folder, "scenes", images, items, Made("curate", ""), settings={})
     return items
 
 
@@ -135,7 +142,7 @@ def write_names(folder: Path) -> pd.DataFrame:
         images.append(ImageRow(image, buffer.getvalue(), "test"))
         rows += [(f"{image}-{c}", image, "test", f"{concept} {c}", "", concept) for c in range(2)]
     items = pd.DataFrame(rows, columns=["item_id", "image_id", "split", "caption", "pos", "concept"])
-    write_set(folder, "names", images, items, settings={}, inputs={}, started=0.0)
+    write_set(folder, "names", images, items, Made("curate", ""), settings={})
     return items
 
 
@@ -146,7 +153,7 @@ def write_swaps(folder: Path, skill: float, rng: np.random.Generator) -> None:
     table = pd.DataFrame(scores, columns=["s00", "s01", "s10", "s11"])
     table.insert(0, "item_id", [f"swap{i}" for i in range(n)])
     table.insert(1, "kind", kinds)
-    write_result(folder, "swaps", table, winoground_metrics(table))
+    write_result(folder, "swaps", table, winoground_metrics(table), MADE)
 
 
 def write_run(
@@ -173,14 +180,14 @@ def write_run(
         np.savez(folder / "analysis.npz", maps=maps / maps.sum((2, 3), keepdims=True), image_ids=ids)
     steps = settings.optimiser.steps if hasattr(settings, "optimiser") else 0
     before = TRUNK_PAIRS if getattr(getattr(settings, "start", None), "joint", None) else 0
-    write_manifest(folder, stage="train", started=0.0, seen=before + 96 * steps)
+    write(folder / MANIFEST, Made("train", ""), [], seen=before + 96 * steps)
 
 
 def write_parameters(path: Path, plan: Plan) -> None:
     resolved = plan.studies["edje"]
     text = parameter_table(resolved.variants).to_csv(index=False, lineterminator="\n")
     path.write_text(text, encoding="utf-8")
-    write_file_record(path.with_suffix(".json"), stage="parameters", files=[path])
+    write(path.with_suffix(".json"), Made("parameters", ""), [path])
 
 
 def write_times(
@@ -206,4 +213,4 @@ def write_times(
             }
             timed.append(timing_row(timing, source=source, batch=batch, pairs=batch, **facts))
     facts = environment(threads=1, precision="bf16")
-    write_result(folder, "efficiency", pd.DataFrame(timed), efficiency_metrics(timed), environment=facts)
+    write_result(folder, "efficiency", pd.DataFrame(timed), efficiency_metrics(timed), MADE, environment=facts)

@@ -9,11 +9,12 @@ import pytest
 
 from compactvl.config.overlay import load_config, merge
 from compactvl.errors import UserError
-from compactvl.evaluation.results import collect, write_result
+from compactvl.evaluation.collect import collect, find_results
+from compactvl.evaluation.results import write_result
 from compactvl.evaluation.retrieval import query_hits
 from compactvl.evaluation.winoground import winoground_metrics
 from compactvl.files import read_json, write_json
-from compactvl.records.record import DIGEST, MANIFEST, write_record
+from compactvl.records.record import DIGEST, MANIFEST, Made, hashes, write_record
 from compactvl.reporting import edje, figures, tables
 from compactvl.reporting.claims import FAILS, HOLDS, OPEN, Outcome, claims_table, greater, within
 from compactvl.reporting.labels import label
@@ -210,8 +211,9 @@ def test_swaps(tree, tmp_path):
     blind = copied(tree, tmp_path) / "results" / "edje" / "late_interaction" / "seed0"
     scores = pd.read_parquet(blind / "swaps.parquet")
     scores["s10"], scores["s11"] = scores["s00"], scores["s01"] * (1 + 1e-7)
-    write_result(blind, "swaps", scores, winoground_metrics(scores))
-    collect(tmp_path / "results", study="edje")
+    write_result(blind, "swaps", scores, winoground_metrics(scores), Made("evaluate", ""))
+    results = tmp_path / "results"
+    collect(results, Made("collect", "", inputs=hashes(find_results(results, "edje"))), "edje")
     study = studied(tmp_path)
     assert tables.caption_ties(study, "late_interaction")[""] == 1
     words = edje.swaps_findings(study, ["late_interaction", "edje"]).splitlines()

@@ -14,12 +14,13 @@ from PIL import Image, ImageDraw
 from scipy import stats
 
 from compactvl.data.canonical import ImageRow, write_set
+from compactvl.evaluation.collect import collect, find_results
 from compactvl.evaluation.gates import CONDITIONS, gates_metrics
 from compactvl.evaluation.language import CONTEXT_AND_TEXT, build_requests, language_metrics
 from compactvl.evaluation.language_tasks import LanguageTask
-from compactvl.evaluation.results import collect, write_result
+from compactvl.evaluation.results import write_result
 from compactvl.files import write_json
-from compactvl.records.record import write_file_record, write_manifest
+from compactvl.records.record import MANIFEST, Made, hashes, write
 from compactvl.reporting import gating
 from compactvl.reporting.claims import FAILS, HOLDS, OPEN, claims_table
 from compactvl.reporting.gating import figures, gate_claims, tables
@@ -42,6 +43,7 @@ from compactvl.reporting.study import NotRun, StudyResults
 REPORT = Path(__file__).parents[2] / "reports" / "gating.py"
 NGRAMS = ("unigram", "bigram")
 SCALES = [f"{arm}scale_{n}" for arm in ("", "no_gate_") for n in (8, 4, 2, 1)]
+MADE = Made("evaluate", "")
 UNGATED = ("no_gate", "text_trunk", "no_images", "text_only", "random", *NGRAMS)
 SKILL = {
     "random": 0.0,
@@ -172,22 +174,26 @@ def write_scenes(folder: Path) -> None:
     items = pd.DataFrame(
         {"item_id": image_ids(), "image_id": image_ids(), "split": "test", "caption": "a", "pos": "DET"}
     )
-    write_set(folder, "scenes", images, items, settings={}, inputs={}, started=0.0)
+    write_set(folder, "scenes", images, items, Made("curate", ""), settings={})
+
+
+def collect_all(results: Path) -> None:
+    collect(results, Made("collect", "", inputs=hashes(find_results(results, "gating"))), "gating")
 
 
 def write_variant(root: Path, variant: str, skill: float, *, tasks: dict = TASK_SETTINGS, norms: bool = False) -> None:
     rng = np.random.default_rng(sum(map(ord, variant)))
     folder, run = (root / kind / "gating" / variant / "seed0" for kind in ("results", "runs"))
     predictions = language(skill, rng, tasks)
-    write_result(folder, "language", predictions, language_metrics(predictions, tasks))
+    write_result(folder, "language", predictions, language_metrics(predictions, tasks), MADE)
     if variant not in UNGATED and not variant.startswith("no_gate"):
         gates = gate_table(skill / 1.6 if variant != "hard_token" else 0.0, rng, norms)
         if variant == "hard_token":
             gates[[f"gate_{n}" for n in range(LAYERS)]] = np.float32(0.7)
-        write_result(folder, "gates", gates, gates_metrics(gates))
+        write_result(folder, "gates", gates, gates_metrics(gates), MADE)
     start = "text_trunk" if variant in ("base", "clip") else None
     write_json(run / "settings.json", {"kind": "decoder", "start": start, "monitor": {"items": 50}})
-    write_manifest(run, stage="train", started=0.0, pairs=64_000)
+    write(run / MANIFEST, Made("train", ""), [], pairs=64_000)
     if variant.startswith("curriculum"):
         write_log(run, 0.08 if variant in ("curriculum_text_first", "curriculum_caption_first") else 0.005, rng)
 
@@ -203,8 +209,8 @@ def gating_tree(tmp_path_factory) -> Path:
     table = pd.DataFrame(parts, columns=["variant", "part", "parameters"])
     path = root / "results" / "gating" / "parameters.csv"
     table.to_csv(path, index=False)
-    write_file_record(path.with_suffix(".json"), stage="parameters", files=[path])
-    collect(root / "results", study="gating")
+    write(path.with_suffix(".json"), Made("parameters", ""), [path])
+    collect_all(root / "results")
     return root
 
 
@@ -350,8 +356,10 @@ def caption_words(contrast: float, *, spread: float = 0.05, noise: float = 0.0, 
 def gate_study(root: Path, **found: pd.DataFrame | list[pd.DataFrame]) -> StudyResults:
     for variant, seeds in found.items():
         for seed, table in enumerate([seeds] if isinstance(seeds, pd.DataFrame) else seeds):
-            write_result(root / "results" / "gating" / variant / f"seed{seed}", "gates", table, gates_metrics(table))
-    collect(root / "results", study="gating")
+            write_result(
+                root / "results" / "gating" / variant / f"seed{seed}", "gates", table, gates_metrics(table), MADE
+            )
+    collect_all(root / "results")
     return StudyResults("gating", root / "results", root / "runs")
 
 
@@ -499,7 +507,7 @@ def test_captions_need_their_images(study):
 def test_all_benchmarks_are_needed_to_improve_all(tmp_path):
     for variant, skill in (("base", 0.5), ("film_text", 3.0)):
         write_variant(tmp_path, variant, skill, tasks={"pairs": TASK_SETTINGS["pairs"]})
-    collect(tmp_path / "results", study="gating")
+    collect_all(tmp_path / "results")
     found = outcomes(StudyResults("gating", tmp_path / "results", tmp_path / "runs"), modulations=["film_text"])
     assert found["modulation"].verdict == OPEN
     assert "it takes all 4" in found["modulation"].evidence
@@ -515,8 +523,8 @@ def test_tasks_of_the_user_are_shown(tmp_path):
             columns=CONTEXT_AND_TEXT
         )
         folder = tmp_path / "results" / "gating" / variant / "seed0"
-        write_result(folder, "language", table, language_metrics(table, tasks))
-    collect(tmp_path / "results", study="gating")
+        write_result(folder, "language", table, language_metrics(table, tasks), MADE)
+    collect_all(tmp_path / "results")
     study = StudyResults("gating", tmp_path / "results", tmp_path / "runs")
     assert language_tasks(study, ["scale_8"]) == ["pairs", "blimp", "wiki"]
     table = tables.benchmark_table(study, ["scale_8"])
@@ -538,7 +546,7 @@ def test_the_whole_pool_is_scale_1(study, tmp_path):
     assert arms["No gate"][1] == "no_gate_scale_1"
     for variant in ("base", "film_text"):
         write_variant(tmp_path, variant, 1.0, tasks={"pairs": TASK_SETTINGS["pairs"]})
-    collect(tmp_path / "results", study="gating")
+    collect_all(tmp_path / "results")
     other = StudyResults("gating", tmp_path / "results", tmp_path / "runs")
     assert gating.scale_arms(other, main="film_text", no_gate="x")["Base"][1] == "film_text"
     assert gating.scale_arms(other, main="base", no_gate="x")["Base"][1] == "scale_1", "it starts from another run"
@@ -547,7 +555,7 @@ def test_the_whole_pool_is_scale_1(study, tmp_path):
 def test_oscillation_is_taken_in_each_seed(tmp_path):
     rng, curves = np.random.default_rng(0), {0: [0.5, 0.3, 0.5, 0.3], 1: [0.3, 0.5, 0.3, 0.5]}
     write_variant(tmp_path, "steady", 1.0, tasks={"pairs": TASK_SETTINGS["pairs"]})
-    collect(tmp_path / "results", study="gating")
+    collect_all(tmp_path / "results")
     for seed, values in curves.items():
         run = tmp_path / "runs" / "gating" / "swinging" / f"seed{seed}"
         lines = [json.dumps({"step": n, "epoch": n, "val_vqa": value}) for n, value in enumerate(values, 1)]
@@ -638,7 +646,7 @@ def test_what_was_not_run_is_said(study, gating_tree, tmp_path):
 
 def test_norms_are_used_where_there_are_some(tmp_path):
     write_variant(tmp_path, "base", 1.6, norms=True)
-    collect(tmp_path / "results", study="gating")
+    collect_all(tmp_path / "results")
     study = StudyResults("gating", tmp_path / "results", tmp_path / "runs")
     found = outcomes(study)
     words = gate_words(study, "base")
@@ -686,7 +694,7 @@ def test_a_report_of_one_variant_renders(gating_tree, style, tmp_path, monkeypat
     few = {name: TASK_SETTINGS[name] for name in ("pairs", "caption_perplexity")}
     write_variant(tmp_path, "text_trunk", 1.0, tasks=few)
     shutil.copytree(gating_tree / "results" / "gating" / "random", tmp_path / "results" / "gating" / "random")
-    collect(tmp_path / "results", study="gating")
+    collect_all(tmp_path / "results")
     monkeypatch.chdir(tmp_path)
     page = rendered(tmp_path, style)
     assert "Traceback" not in page

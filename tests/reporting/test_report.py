@@ -6,7 +6,8 @@ import shutil
 import pytest
 
 from compactvl.errors import UserError
-from compactvl.evaluation.results import collect
+from compactvl.evaluation.collect import collect, find_results
+from compactvl.records.record import Made, hashes
 from compactvl.reporting.index import write_index
 from compactvl.reporting.render import render
 
@@ -53,7 +54,8 @@ def test_full_report_and_index(tree, style, monkeypatch):
         assert all((folder / f"{name}.{suffix}").stat().st_size > 1000 for suffix in ("pdf", "svg", "png"))
     for words in ("holds here", "does not hold here", "cannot be tested here"):
         assert words in page
-    index = write_index("results", "results/reports/index.html").read_text(encoding="utf-8")
+    made = Made("index", "", inputs=hashes(["results/metrics.csv", "results/reports/edje.html"]))
+    index = write_index("results", "results/reports/index.html", made).read_text(encoding="utf-8")
     for link in ("edje.html", "../metrics.csv", "../figures/edje/gallery.png", "../figures/edje/gallery.pdf"):
         assert f'"{link}"' in index
         assert (tree / "results" / "reports" / link).resolve().is_file()
@@ -69,7 +71,8 @@ def test_a_tree_with_two_variants_renders(tree, style, tmp_path, monkeypatch):
         target.mkdir(parents=True)
         for suffix in ("json", "parquet"):
             shutil.copy(source / f"scenes.{suffix}", target)
-    collect(tmp_path / "results", study="edje")
+    results = tmp_path / "results"
+    collect(results, Made("collect", "", inputs=hashes(find_results(results, "edje"))), "edje")
     monkeypatch.chdir(tmp_path)
     page = rendered(tmp_path, style)
     assert page.count("Not run in this size") >= len(FIGURES)

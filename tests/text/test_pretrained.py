@@ -13,11 +13,13 @@ from compactvl.config.weights import TransformersBert
 from compactvl.dag.root import RootSettings
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file, write_json
+from compactvl.records.record import Made
 from compactvl.text.pretrained import import_bert
 from compactvl.text.sentences import load_bert
 from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.weights import read_weights
 
+MADE = Made("weights", "")
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "two", "dog", "##s", "left", "of", "a", "cake"]
 SIZES = {
     "vocab_size": len(WORDS),
@@ -53,7 +55,7 @@ def saved(tmp_path):
 def refused(settings, target):
     """The one line by which the weights are refused; nothing is left behind."""
     with pytest.raises(UserError) as caught:
-        import_bert("tiny", settings, target)
+        import_bert("tiny", settings, target, MADE)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("weights.tiny: ")
     assert list(target.parent.glob("tiny*")) == []
@@ -63,7 +65,7 @@ def refused(settings, target):
 def test_the_joint_encoder_computes_what_transformers_does(saved, tmp_path):
     folder, model = saved
     target = tmp_path / "tiny.safetensors"
-    import_bert("tiny", bert(folder), target)
+    import_bert("tiny", bert(folder), target, MADE)
     tokenizer = WordPiece(tmp_path / "tiny.tokenizer.json")
     rows = tokenizer.encode(CAPTIONS, 12)
     assert [tokenizer.words(row) for row in rows] == [
@@ -82,7 +84,7 @@ def test_the_joint_encoder_computes_what_transformers_does(saved, tmp_path):
 def test_record_and_files(saved, tmp_path):
     folder, model = saved
     target = tmp_path / "tiny.safetensors"
-    import_bert("tiny", bert(folder), target)
+    import_bert("tiny", bert(folder), target, MADE)
     state, record = read_weights(target)
     assert not any(key.startswith("pooler.") for key in state)
     assert record["parameters"] == sum(p.numel() for name, p in model.named_parameters() if "pooler" not in name)
@@ -92,28 +94,28 @@ def test_record_and_files(saved, tmp_path):
     assert str(tmp_path) not in json.dumps(record)
 
     before = {name: (tmp_path / name).read_bytes() for name in (*record["files"], "tiny.json")}
-    import_bert("tiny", bert(folder), target)
+    import_bert("tiny", bert(folder), target, MADE)
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
 def test_an_old_checkpoint_with_heads_gives_the_same_weights(saved, tmp_path):
     folder, model = saved
-    import_bert("tiny", bert(folder), tmp_path / "tiny.safetensors")
+    import_bert("tiny", bert(folder), tmp_path / "tiny.safetensors", MADE)
     state = {f"bert.{key}": value for key, value in model.state_dict().items()}
     state |= {"bert.embeddings.position_ids": torch.arange(24)[None], "cls.predictions.bias": torch.zeros(len(WORDS))}
     torch.save(state, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    import_bert("tiny", bert(folder), tmp_path / "old/tiny.safetensors")
+    import_bert("tiny", bert(folder), tmp_path / "old/tiny.safetensors", MADE)
     assert sha256_file(tmp_path / "old/tiny.safetensors") == sha256_file(tmp_path / "tiny.safetensors")
 
 
 def test_the_digest_pins_the_weights(saved, tmp_path):
     folder, _ = saved
-    import_bert("tiny", bert(folder), tmp_path / "tiny.safetensors")
-    digest = read_json(tmp_path / "tiny.json")["inputs"]["model"]
+    import_bert("tiny", bert(folder), tmp_path / "tiny.safetensors", MADE)
+    digest = read_json(tmp_path / "tiny.json")["sha256"]
     (tmp_path / "again").mkdir()
     assert digest in refused(bert(folder, sha256="0" * 64), tmp_path / "again/tiny.safetensors")
-    import_bert("tiny", bert(folder, sha256=digest), tmp_path / "again/tiny.safetensors")
+    import_bert("tiny", bert(folder, sha256=digest), tmp_path / "again/tiny.safetensors", MADE)
 
 
 @pytest.mark.parametrize("name", ["absent/model", "somebody/MiniLM-that-is-not-here"])

@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from compactvl.config.encoders import TimmEncoder, WeightsSettings
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
+from compactvl.records.record import Made
 from compactvl.vision.weights import convert_weights
 
 SMALL_MODEL = "test_vit"
@@ -34,7 +35,8 @@ def converted(source_archive, tmp_path_factory) -> Callable[[str], Path]:
         target = folder / f"{name}.safetensors"
         if not target.is_file():
             source, kind = kinds.get(name, (name, "efficientnet_lite"))
-            convert_weights(name, WeightsSettings(source=source, format=kind), source_archive(source), target)
+            settings = WeightsSettings(source=source, format=kind)
+            convert_weights(name, settings, source_archive(source), target, Made("weights", ""))
         return target
 
     return path
@@ -68,7 +70,7 @@ def make_set(tmp_path) -> Callable[..., CanonicalSet]:
     def make(seeds: dict[str, int]) -> CanonicalSet:
         rows = [ImageRow(image_id, picture(seed), "test") for image_id, seed in seeds.items()]
         items = pd.DataFrame({"item_id": list(seeds), "image_id": list(seeds), "split": "test", "caption": "a thing"})
-        write_set(tmp_path / "set", "drawn", rows, items, settings={}, inputs={})
+        write_set(tmp_path / "set", "drawn", rows, items, made=Made("curate", ""), settings={})
         return CanonicalSet.open(tmp_path / "set")
 
     return make

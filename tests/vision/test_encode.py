@@ -8,16 +8,18 @@ import torch
 
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
+from compactvl.records.record import Made
 from compactvl.vision import encode as stage
 from compactvl.vision.registry import load_encoder
 from compactvl.vision.store import TokenStore
 
+MADE = Made("encode", "")
 SEEDS = {f"p{k}": k for k in range(11)}
 
 
 def test_tokens_equal_the_encoder(make_set, small_encoder, tmp_path) -> None:
     dataset = make_set(SEEDS)
-    stage.encode("small", small_encoder, dataset, None, tmp_path / "tokens")
+    stage.encode("small", small_encoder, dataset, None, tmp_path / "tokens", MADE)
     encoder = load_encoder(small_encoder, device="cpu")
     store = TokenStore.open(tmp_path / "tokens", verify="full")
     assert store.ids == list(SEEDS)
@@ -32,16 +34,16 @@ def test_tokens_equal_the_encoder(make_set, small_encoder, tmp_path) -> None:
 
 def test_settings_reach_torch(make_set, small_encoder, tmp_path) -> None:
     torch.set_num_threads(2)
-    stage.encode("small", small_encoder, make_set({"a": 1}), None, tmp_path / "tokens")
+    stage.encode("small", small_encoder, make_set({"a": 1}), None, tmp_path / "tokens", MADE)
     assert torch.get_num_threads() == small_encoder.threads == 1
 
 
 @pytest.mark.parametrize(("batch_size", "decode_threads"), [(1, 1), (3, 2), (64, 3)])
 def test_batching_changes_nothing_but_rounding(batch_size, decode_threads, make_set, small_encoder, tmp_path) -> None:
     dataset = make_set(SEEDS)
-    stage.encode("small", small_encoder, dataset, None, tmp_path / "a")
+    stage.encode("small", small_encoder, dataset, None, tmp_path / "a", MADE)
     other = small_encoder.model_copy(update={"batch_size": batch_size, "decode_threads": decode_threads})
-    stage.encode("small", other, dataset, None, tmp_path / "b")
+    stage.encode("small", other, dataset, None, tmp_path / "b", MADE)
     a, b = TokenStore.open(tmp_path / "a"), TokenStore.open(tmp_path / "b")
     assert a.ids == b.ids
     np.testing.assert_allclose(a.read(a.ids), b.read(b.ids), atol=2e-3, rtol=2e-3)
@@ -50,17 +52,17 @@ def test_batching_changes_nothing_but_rounding(batch_size, decode_threads, make_
 def test_same_run_same_bytes_and_the_second_does_nothing(make_set, small_encoder, tmp_path, monkeypatch) -> None:
     dataset = make_set(SEEDS)
     for name in ("a", "b"):
-        stage.encode("small", small_encoder, dataset, None, tmp_path / name)
+        stage.encode("small", small_encoder, dataset, None, tmp_path / name, MADE)
     manifest = (tmp_path / "a/manifest.json").read_bytes()
     assert (tmp_path / "b/manifest.json").read_bytes() == manifest
     monkeypatch.setattr(stage, "encode_batch", lambda *_: pytest.fail("encoded again"))
-    stage.encode("small", small_encoder, dataset, None, tmp_path / "a")
+    stage.encode("small", small_encoder, dataset, None, tmp_path / "a", MADE)
     assert (tmp_path / "a/manifest.json").read_bytes() == manifest
 
 
 def test_interrupted_encoding_goes_on_with_the_same_batches(make_set, small_encoder, tmp_path, monkeypatch) -> None:
     dataset = make_set(SEEDS)
-    stage.encode("small", small_encoder, dataset, None, tmp_path / "whole")
+    stage.encode("small", small_encoder, dataset, None, tmp_path / "whole", MADE)
     real, calls = stage.encode_batch, []
 
     def fails_third(encoder, pixels):
@@ -71,8 +73,8 @@ def test_interrupted_encoding_goes_on_with_the_same_batches(make_set, small_enco
 
     monkeypatch.setattr(stage, "encode_batch", fails_third)
     with pytest.raises(KeyboardInterrupt):
-        stage.encode("small", small_encoder, dataset, None, tmp_path / "cut")
-    stage.encode("small", small_encoder, dataset, None, tmp_path / "cut")
+        stage.encode("small", small_encoder, dataset, None, tmp_path / "cut", MADE)
+    stage.encode("small", small_encoder, dataset, None, tmp_path / "cut", MADE)
     assert calls == [4, 4, 3, 3]
     whole, cut = (TokenStore.open(tmp_path / name, verify="full") for name in ("whole", "cut"))
     assert whole.ids == cut.ids
@@ -80,9 +82,9 @@ def test_interrupted_encoding_goes_on_with_the_same_batches(make_set, small_enco
 
 
 def test_added_images_are_appended(make_set, small_encoder, tmp_path) -> None:
-    stage.encode("small", small_encoder, make_set(SEEDS), None, tmp_path / "tokens")
+    stage.encode("small", small_encoder, make_set(SEEDS), None, tmp_path / "tokens", MADE)
     old = sha256_file(tmp_path / "tokens/shard-00000.npy")
-    stage.encode("small", small_encoder, make_set({"first": 99, **SEEDS, "last": 98}), None, tmp_path / "tokens")
+    stage.encode("small", small_encoder, make_set({"first": 99, **SEEDS, "last": 98}), None, tmp_path / "tokens", MADE)
     store = TokenStore.open(tmp_path / "tokens", verify="full")
     assert store.ids == [*SEEDS, "first", "last"]
     assert sha256_file(tmp_path / "tokens/shard-00000.npy") == old

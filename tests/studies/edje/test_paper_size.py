@@ -20,8 +20,9 @@ from compactvl.dag.plan import Plan
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.curate import Curation, curate
 from compactvl.files import read_json
+from compactvl.records.intact import check_made
 from compactvl.records.layout import Layout
-from compactvl.records.record import read_manifest, verify_files
+from compactvl.records.record import MANIFEST, Made, read_manifest
 from compactvl.studies.base import Job
 from compactvl.studies.edje.joint import open_joint
 from compactvl.studies.edje.settings import JointEncoder, Optimiser
@@ -200,7 +201,11 @@ def write_coco(folder: Path) -> None:
 def write_minilm_l12(folder: Path, archive: Path) -> None:
     """A folder of save_pretrained: MiniLM-L12-H384's architecture with random weights, and the real tokenizer."""
     convert_weights(
-        "minilm", WeightsSettings(source="minilm", format="minilm"), archive, folder / "x/minilm.safetensors"
+        "minilm",
+        WeightsSettings(source="minilm", format="minilm"),
+        archive,
+        folder / "x/minilm.safetensors",
+        Made("weights", ""),
     )
     numbers = read_json(folder / "x/minilm.json")["config"]
     torch.manual_seed(0)
@@ -224,7 +229,7 @@ def write_tokens(layout: Layout, dataset: CanonicalSet, encoder: str, width: int
     with writer:
         tokens, pooled = random.normal(size=(len(hashes), 576, width)), random.normal(size=(len(hashes), width))
         writer.append(list(hashes), tokens.astype(np.float32), pooled.astype(np.float32), list(hashes.values()))
-    writer.finish()
+    writer.finish(Made("encode", ""))
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +243,7 @@ def world(tmp_path_factory, source_archive):
     coco = CanonicalSet.open(layout.dataset("coco"))
     for encoder, width in (("siglip2_l16_384", 1024), ("siglip2_b16_384", 768)):
         write_tokens(layout, coco, encoder, width)
-        embed(RandomVectors(width), coco, layout.texts(encoder, "coco"), {"name": encoder})
+        embed(RandomVectors(width), coco, layout.texts(encoder, "coco"), {"name": encoder}, Made("embed", ""))
     write_minilm_l12(root / "minilm_l12", source_archive("minilm"))
     settings = plan.root.weights["minilm_l12"]
     assert isinstance(settings, TransformersBert)
@@ -246,6 +251,7 @@ def world(tmp_path_factory, source_archive):
         "minilm_l12",
         settings.model_copy(update={"model": str(root / "minilm_l12")}),
         layout.weights("minilm_l12"),
+        Made("weights", ""),
     )
     yield World(layout, plan)
     shutil.rmtree(root)
@@ -269,7 +275,7 @@ def test_one_step_and_its_evaluation(world, name, losses):
     manifest = read_manifest(run, "train")
     model = open_joint(run)
     assert (manifest["steps"], model.bert.shape.layers, model.settings.adapter.hidden) == (1, 12, 8192)
-    assert verify_files(run) == []
+    check_made(run / MANIFEST)
     line = json.loads((run / "log.jsonl").read_text().splitlines()[-1])
     assert losses <= line.keys()
     assert not ({"itm", "mlm", "recovery", "distillation"} - losses) & line.keys()

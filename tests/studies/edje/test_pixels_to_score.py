@@ -12,9 +12,9 @@ from PIL import Image, ImageDraw
 
 from compactvl.config.encoders import PackagedEncoder, WeightsSettings
 from compactvl.errors import UserError
-from compactvl.files import sha256_bytes, sha256_file, write_json
+from compactvl.files import sha256_bytes, write_json
 from compactvl.nn.bert import BertShape
-from compactvl.records.record import manifest_digest, read_manifest, write_manifest
+from compactvl.records.record import MANIFEST, Made, manifest_digest, read_manifest, write
 from compactvl.studies.edje.compress import compress_store
 from compactvl.studies.edje.joint import TOKENIZER
 from compactvl.studies.edje.model import JointModel
@@ -57,14 +57,14 @@ def world(tmp_path_factory, source_archive):
     weights = root / "cache" / "weights"
     for name, form, source in (("dinov2_s", "dinov2_onnx", "dinov2"), ("minilm", "minilm", "minilm")):
         settings = WeightsSettings(source=source, format=form)
-        convert_weights(name, settings, source_archive(source), weights / f"{name}.safetensors")
+        convert_weights(name, settings, source_archive(source), weights / f"{name}.safetensors", Made("weights", ""))
     images = {f"image{i}": draw(i) for i in range(COUNT)}
     table = pd.DataFrame({"image_id": list(images), "sha256": [sha256_bytes(data) for data in images.values()]})
     dataset = SimpleNamespace(name="drawn", images=table, image_bytes=images.__getitem__)
     settings = PackagedEncoder(
         loader="dinov2_s", weights="dinov2_s", image_size=112, precision="fp32", batch_size=4, threads=1
     )
-    encode("dinov2_s", settings, dataset, weights / "dinov2_s.safetensors", root / "tokens")
+    encode("dinov2_s", settings, dataset, weights / "dinov2_s.safetensors", root / "tokens", Made("encode", ""))
     encoder = load_encoder(settings, weights / "dinov2_s.safetensors")
     pixels = torch.from_numpy(np.stack([encoder.preprocess(data) for data in images.values()]))
     patches = torch.from_numpy(np.concatenate([np.asarray(encoder(p[None])[0]) for p in pixels]))
@@ -89,8 +89,7 @@ def world(tmp_path_factory, source_archive):
     write_json(run / "settings.json", settings.model_dump(mode="json"))
     shutil.copyfile(weights / "minilm.tokenizer.json", run / TOKENIZER)
     facts = encoder_of(TokenStore.open(root / "tokens"))
-    files = {path.name: sha256_file(path) for path in run.iterdir()}
-    write_manifest(run, stage="train", files=files, encoder=facts)
+    write(run / MANIFEST, Made("train", ""), list(run.iterdir()), encoder=facts)
     tokenizer = WordPiece(weights / "minilm.tokenizer.json")
     return SimpleNamespace(root=root, run=run, model=model, patches=patches, tokenizer=tokenizer, ids=list(images))
 
@@ -199,7 +198,7 @@ def write_store(folder, *, shape=(64, 384), **facts):
         writer.append(
             list(images), np.ones((2, *shape), np.float32), np.ones((2, 3), np.float32), list(images.values())
         )
-    writer.finish()
+    writer.finish(Made("encode", ""))
     return folder
 
 

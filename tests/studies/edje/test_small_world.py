@@ -22,10 +22,11 @@ from compactvl.data.pairs import Pairs
 from compactvl.errors import UserError
 from compactvl.evaluation.benchmarks.efficiency import Settings as EfficiencyBenchmark
 from compactvl.evaluation.benchmarks.retrieval import Settings as RetrievalBenchmark
-from compactvl.files import read_json, sha256_file, write_json
+from compactvl.files import read_json, write_json
 from compactvl.nn import compute
+from compactvl.records.intact import check_made
 from compactvl.records.layout import Layout
-from compactvl.records.record import read_manifest, verify_files, write_record
+from compactvl.records.record import MANIFEST, Made, read_manifest, write
 from compactvl.reporting.study import EFFICIENCY_COLUMNS
 from compactvl.studies.base import Job
 from compactvl.studies.edje import STUDY, train_joint
@@ -117,8 +118,7 @@ def write_tiny_bert(target):
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     companion = target.with_suffix(".tokenizer.json")
     tokenizer.save(str(companion))
-    files = {path.name: sha256_file(path) for path in (target, companion)}
-    write_record(target.with_suffix(".json"), {"model": "tiny", "files": files})
+    write(target.with_suffix(".json"), Made("weights", ""), [target, companion], model="tiny")
 
 
 def write_cam(folder, dataset, pooled, name="cam", weights="0" * 64):
@@ -128,7 +128,7 @@ def write_cam(folder, dataset, pooled, name="cam", weights="0" * 64):
     tokens = np.random.default_rng(5).normal(size=(len(hashes), 4, 24)).astype(np.float32)
     with writer:
         writer.append(list(hashes), tokens, np.stack([pooled[i] for i in hashes]), list(hashes.values()))
-    writer.finish()
+    writer.finish(Made("encode", ""))
 
 
 @dataclass
@@ -160,13 +160,13 @@ def world(tmp_path_factory):
     captions = [f"{a} {b}" for a in FIRST for b in SECOND]
     items = pd.DataFrame({"item_id": ids, "image_id": ids, "split": splits, "caption": captions, "pos": ""})
     images = (ImageRow(i, png(n), s) for n, (i, s) in enumerate(zip(ids, splits, strict=True)))
-    write_set(layout.dataset("drawn"), "drawn", images, items, settings={}, inputs={})
+    write_set(layout.dataset("drawn"), "drawn", images, items, Made("curate", ""), settings={})
     dataset = CanonicalSet.open(layout.dataset("drawn"))
     vectors = np.random.default_rng(1).normal(size=(len(ids), DIM)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     pooled = dict(zip(ids, vectors, strict=True))
     write_cam(layout.tokens("cam", "drawn"), dataset, pooled)
-    embed(Aligned(pooled, items), dataset, layout.texts("cam", "drawn"), {"name": "cam"})
+    embed(Aligned(pooled, items), dataset, layout.texts("cam", "drawn"), {"name": "cam"}, Made("embed", ""))
     write_tiny_bert(layout.weights("tiny"))
 
     checkpoint = layout.root / "vit.safetensors"
@@ -174,7 +174,7 @@ def world(tmp_path_factory):
     model = timm.create_model("test_vit", num_classes=0)
     save_file({key: value.contiguous() for key, value in model.state_dict().items()}, checkpoint)
     settings = VIT.model_copy(update={"checkpoint": str(checkpoint)})
-    encode("vit", settings, dataset, None, layout.tokens("vit", "drawn"))
+    encode("vit", settings, dataset, None, layout.tokens("vit", "drawn"), Made("encode", ""))
     write_json(layout.settings("encoders", "vit"), settings.model_dump(mode="json"))
     made = World(layout, dataset, pooled)
     made.trained("clip")
@@ -189,7 +189,7 @@ def test_a_joint_run_is_whole(world):
     manifest = read_manifest(folder, "train")
     assert manifest["encoder"]["name"] == "cam"
     assert {"model.safetensors", "settings.json", "tokenizer.json"} <= manifest["files"].keys()
-    assert verify_files(folder) == []
+    check_made(folder / MANIFEST)
     source = world.layout.weights("tiny").with_suffix(".tokenizer.json")
     assert (folder / "tokenizer.json").read_bytes() == source.read_bytes()
     assert not world.layout.resume("edje", "edje", 0).exists()

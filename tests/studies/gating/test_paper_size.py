@@ -23,8 +23,9 @@ from compactvl.data.canonical import CanonicalSet
 from compactvl.data.curate import Curation, curate
 from compactvl.errors import UserError
 from compactvl.files import read_json
+from compactvl.records.intact import check_made
 from compactvl.records.layout import Layout
-from compactvl.records.record import read_manifest, verify_files
+from compactvl.records.record import MANIFEST, read_manifest
 from compactvl.studies.base import Job
 from compactvl.studies.gating.curriculum import build_schedule
 from compactvl.studies.gating.images import open_images
@@ -322,7 +323,7 @@ def test_a_decoder_from_files_to_metrics(world):
     run = world.train("base")
     manifest = read_manifest(run, "train")
     assert (manifest["steps"], manifest["seen"], manifest["vocabulary"]) == (10, 80, world.tokenizer.size)
-    assert verify_files(run) == []
+    check_made(run / MANIFEST)
     logged = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in logged if "epoch" in line] == [1, 2, 3, 4]
     assert {"text_loss", "caption_loss"} <= set().union(*logged)

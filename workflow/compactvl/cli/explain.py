@@ -1,6 +1,7 @@
 """``compactvl explain``: where a figure, a table, a number or any other file of the tree comes from."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
 
 PER_ROW = ("metrics.csv", "metrics.json", "summary.csv")
 """Tables of which one row can be asked for."""
+LONG_LINE = 1000
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,17 +29,19 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         metavar="STUDY/VARIANT/BENCHMARK/METRIC[@SEED]",
         help="of metrics.csv, metrics.json or summary.csv: one number; without a seed, of all seeds",
     )
-    parser.add_argument("--depth", type=int, metavar="N", help="levels to print, nothing grouped (default: all levels)")
-    parser.add_argument("--full", action="store_true", help="every setting, every file, whole hashes")
     parser.add_argument("--quick", action="store_true", help="look whether files are there, but do not hash them")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--json", action="store_true", help="print JSON: every setting, every file, whole hashes")
 
 
 def _explain(args: argparse.Namespace) -> int:
     import json
 
-    from compactvl.records.explain_text import chain_text
+    from rich.console import Console
 
+    from compactvl.records.explain_text import chain_tree, summary
+
+    # Where nobody looks at a terminal, lines are whole.
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else LONG_LINE)
     told = [_tell(path, args) for path in args.paths]
     if args.json:
         chains = [_as_json(chain, numbers) for chain, numbers in told]
@@ -45,12 +49,11 @@ def _explain(args: argparse.Namespace) -> int:
     for chain, numbers in told:
         problems = chain.problems()
         if not args.json:
-            print(chain.target)
             for number in numbers:
-                print(f"  {_number_line(number)}")
-            print(chain_text(chain, full=args.full, depth=args.depth))
-            for problem in problems:
-                print(problem)
+                print(_number_line(number))
+            console.print(chain_tree(chain))
+            for line in (*summary(chain), *problems):
+                print(line)
             state = "present, not hashed" if args.quick else "as recorded"
             print(f"{len(problems)} problem(s)" if problems else f"the chain is whole: every file is {state}")
     return 1 if any(chain.problems() for chain, _ in told) else 0
@@ -58,11 +61,12 @@ def _explain(args: argparse.Namespace) -> int:
 
 def _tell(path: Path, args: argparse.Namespace) -> "tuple[Chain, list[dict[str, Any]]]":
     """Return the chain of a path, and the numbers that were asked for."""
+    from compactvl.dag.stages import code_now
     from compactvl.errors import UserError
     from compactvl.records.explain import Chain
 
     if args.metric is None and args.row is None:
-        return Chain(path, hashing=not args.quick), []
+        return Chain(path, code_now, hashing=not args.quick), []
     if args.row is not None:
         if path.name not in PER_ROW:
             raise UserError(
@@ -71,8 +75,8 @@ def _tell(path: Path, args: argparse.Namespace) -> "tuple[Chain, list[dict[str, 
         results = _results_of(path, args.row)
         metric = _parts(args.row)[3]
         numbers = [_number(result, metric) for result in results]
-        return Chain(path, hashing=not args.quick, only={str(result) for result in results}), numbers
-    chain = Chain(path, hashing=not args.quick)
+        return Chain(path, code_now, hashing=not args.quick, only={str(result) for result in results}), numbers
+    chain = Chain(path, code_now, hashing=not args.quick)
     return chain, [_number(Path(chain.first), args.metric)]
 
 
@@ -101,7 +105,7 @@ def _results_of(table: Path, row: str) -> list[Path]:
 
     study, variant, benchmark, _, seed = _parts(row)
     inputs = read_record(table.with_name(MANIFEST))["inputs"]
-    paths = [Path(name.removeprefix("file ")) for name in inputs]
+    paths = [Path(name) for name in inputs]
     known = {"/".join((*path.parts[-4:-2], path.stem)): None for path in paths}
     wanted = f"{study}/{variant}/{benchmark}"
     found = [path for path in paths if "/".join((*path.parts[-4:-2], path.stem)) == wanted]
@@ -136,7 +140,9 @@ def _number_line(number: dict[str, Any]) -> str:
 def _as_json(chain: "Chain", numbers: list[dict[str, Any]]) -> dict[str, Any]:
     from dataclasses import asdict
 
-    steps = [{"title": _title(step), **asdict(step)} for step in chain.steps.values()]
+    from compactvl.records.explain_text import title
+
+    steps = [{"title": title(step), **asdict(step)} for step in chain.steps.values()]
     return {
         "target": str(chain.target),
         "record": chain.first,
@@ -144,12 +150,6 @@ def _as_json(chain: "Chain", numbers: list[dict[str, Any]]) -> dict[str, Any]:
         "steps": steps,
         "problems": chain.problems(),
     }
-
-
-def _title(step: Any) -> str:
-    from compactvl.records.explain_text import title
-
-    return title(step)
 
 
 COMMANDS = [

@@ -21,11 +21,12 @@ def _collect_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _collect(args: argparse.Namespace) -> None:
-    from compactvl.evaluation.results import collect
+    from compactvl.dag.identity import table_made
+    from compactvl.evaluation.collect import collect, find_results
     from compactvl.files import read_json
 
-    only = None if args.only is None else [Path(path) for path in read_json(args.only)]
-    collect(args.results, only, args.study)
+    results = find_results(args.results, args.study) if args.only is None else read_json(args.only)
+    collect(args.results, table_made(args.only, results), args.study)
 
 
 def _params_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,15 +41,14 @@ def _params_arguments(parser: argparse.ArgumentParser) -> None:
 def _params(args: argparse.Namespace) -> None:
     from compactvl.config.base import did_you_mean
     from compactvl.config.overlay import DEFAULT_CONFIG, load_config
+    from compactvl.dag.identity import parameters_made
     from compactvl.dag.plan import Plan
-    from compactvl.dag.stages import parameters_digest
     from compactvl.errors import UserError
     from compactvl.files import atomic_path, read_json
-    from compactvl.records.record import write_file_record
+    from compactvl.records.record import write
     from compactvl.studies.jobs import parameter_table
     from compactvl.studies.study import find_study
 
-    started = time.monotonic()
     if args.settings:
         study = find_study(args.study, "study")
         variants = study.revive({path.stem: read_json(path) for path in args.settings}, "--settings")
@@ -57,21 +57,14 @@ def _params(args: argparse.Namespace) -> None:
         if args.study not in plan.studies:
             raise UserError(f'study "{args.study}" is not in the config{did_you_mean(args.study, plan.studies)}')
         study, variants = plan.studies[args.study].study, plan.studies[args.study].variants
+    made = parameters_made(variants.values(), args.settings or [DEFAULT_CONFIG, *args.configfile])
     text = parameter_table(variants).to_csv(index=False, lineterminator="\n")
     if args.out is None:
         sys.stdout.write(text)
         return
     with atomic_path(args.out) as temporary:
         temporary.write_text(text, encoding="utf-8")
-    write_file_record(
-        args.out.with_suffix(".json"),
-        stage="parameters",
-        files=[args.out],
-        inputs=args.settings or [DEFAULT_CONFIG, *args.configfile],
-        started=started,
-        code=parameters_digest(variants.values()),
-        study=study.name,
-    )
+    write(args.out.with_suffix(".json"), made, [args.out], study=study.name)
 
 
 def _report_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,20 +86,20 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(args: argparse.Namespace) -> None:
-    started, begun = time.monotonic(), time.time()
-    from compactvl.files import read_json
+    begun = time.time()
+    from compactvl.dag.identity import report_made
     from compactvl.records.intact import check_made
     from compactvl.reporting.render import record_report, render
 
-    inputs = [] if args.inputs is None else read_json(args.inputs)
-    for path in map(Path, inputs):
+    made = report_made(args.notebook, args.style, args.inputs)
+    for path in map(Path, made.inputs):
         # Data sets and token stores are checked where the notebook opens them, metrics.csv too.
         if path.parts[0] in ("runs", "results") and path.suffix == ".json":
             check_made(path)
         elif path.name == "parameters.csv":
             check_made(path.with_suffix(".json"))
     render(args.notebook, args.executed, args.out, parameters={"study": args.study, "style": str(args.style)})
-    record_report(args.notebook, args.style, args.out, args.study, inputs, started=started, begun=begun)
+    record_report(args.out, args.study, made, begun)
 
 
 def _index_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,9 +108,10 @@ def _index_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _index(args: argparse.Namespace) -> None:
+    from compactvl.dag.identity import index_made
     from compactvl.reporting.index import write_index
 
-    write_index(args.results, args.out)
+    write_index(args.results, args.out, index_made(args.results, args.out))
 
 
 COMMANDS = [

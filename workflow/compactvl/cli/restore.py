@@ -45,22 +45,13 @@ def _restore(args: argparse.Namespace) -> int:
 
 def _damage(plan) -> list[str]:
     """Return what is wrong with any record, or with the code and settings behind it."""
-    from pathlib import Path
-
-    from compactvl.cli.verify import DEFAULT
     from compactvl.dag.restore import made_otherwise
     from compactvl.dag.settings_files import write_settings_files
-    from compactvl.progress import track
-    from compactvl.records.verify import find_records, problems_of, unrecorded
+    from compactvl.records.verify import verify
 
-    # First of all: some records name a settings file as their input.
+    # First of all: provenance names settings files.
     write_settings_files(plan)
-    folders = [Path(name) for name in DEFAULT]
-    records = find_records(folders)
-    problems = unrecorded(folders, records)
-    for record in track(records, unit="record", label="verify"):
-        problems += problems_of(record)
-    return problems or made_otherwise(plan)
+    return verify(plan.layout.made, plan.layout)[0] or made_otherwise(plan)
 
 
 def _snakemake(args: argparse.Namespace, *arguments: str) -> None:

@@ -1,4 +1,4 @@
-"""``compactvl encode | embed`` and ``compactvl tokens info | verify | bench``: the token store."""
+"""``compactvl encode | embed`` and ``compactvl tokens info | bench``: the token store."""
 
 import argparse
 from pathlib import Path
@@ -15,12 +15,11 @@ def _encode_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _encode(args: argparse.Namespace) -> None:
-    from compactvl.dag.stages import stage_digest
-
-    stage_digest("encode")  # read now what runs now, for the provenance: it may be edited meanwhile
     from compactvl.config.encoders import EncoderSettings
+    from compactvl.dag.identity import tokens_made
 
     settings = read_settings(args.settings, EncoderSettings)
+    made = tokens_made(args.settings, args.dataset, args.weights)
     from compactvl.files import only_writer
     from compactvl.training.device import lease
 
@@ -33,7 +32,7 @@ def _encode(args: argparse.Namespace) -> None:
         from compactvl.data.canonical import CanonicalSet
         from compactvl.vision.encode import encode
 
-        encode(args.settings.stem, settings, CanonicalSet.open(args.dataset), args.weights, args.out)
+        encode(args.settings.stem, settings, CanonicalSet.open(args.dataset), args.weights, args.out, made)
 
 
 def _embed_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,12 +45,11 @@ def _embed_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _embed(args: argparse.Namespace) -> None:
-    from compactvl.dag.stages import stage_digest
-
-    stage_digest("embed")  # read now what runs now, for the provenance: it may be edited meanwhile
     from compactvl.config.texts import TextEncoderSettings
+    from compactvl.dag.identity import texts_made
 
     settings = read_settings(args.settings, TextEncoderSettings)
+    made = texts_made(args.settings, args.dataset, args.weights)
     from compactvl.files import only_writer
     from compactvl.training.device import lease
 
@@ -66,7 +64,7 @@ def _embed(args: argparse.Namespace) -> None:
         from compactvl.text.vectors import embed
 
         encoder, facts = load_text_encoder(args.settings.stem, settings, args.weights)
-        embed(encoder, CanonicalSet.open(args.dataset), args.out, facts)
+        embed(encoder, CanonicalSet.open(args.dataset), args.out, facts, made)
 
 
 def _store_argument(parser: argparse.ArgumentParser) -> None:
@@ -77,16 +75,6 @@ def _info(args: argparse.Namespace) -> None:
     from compactvl.vision.inspect import info
 
     print(info(args.store))
-
-
-def _verify(args: argparse.Namespace) -> int:
-    from compactvl.vision.inspect import verify
-
-    problems = verify(args.store)
-    for problem in problems:
-        print(problem)
-    print(f"{args.store}: {f'{len(problems)} problem(s)' if problems else 'all files are as the manifest says'}")
-    return 1 if problems else 0
 
 
 def _bench_arguments(parser: argparse.ArgumentParser) -> None:
@@ -126,13 +114,6 @@ COMMANDS = [
         "compactvl tokens info cache/tokens/dinov2_s/scenes",
         _store_argument,
         _info,
-    ),
-    Command(
-        "tokens verify",
-        "check every file of a token store against its manifest",
-        "compactvl tokens verify cache/tokens/dinov2_s/scenes",
-        _store_argument,
-        _verify,
     ),
     Command(
         "tokens bench",

@@ -17,7 +17,7 @@ class TransformersBert(Strict):
     )
     revision: str | None = Field(None, description="Commit of the Hub repository the weights are pinned to.")
     sha256: Sha256 | None = Field(
-        None, description="Digest the loaded weights must have: `inputs` in the weights' .json record gives it."
+        None, description="Digest the loaded weights must have: `sha256` in the weights' .json record gives it."
     )
 
 

@@ -1,59 +1,170 @@
-"""What identifies a training or evaluation job: its code, settings, seed and inputs. Nothing here imports torch."""
+"""What each job is made from, as its record and provenance will say it: one description, made by the command that does
+the job and by the plan that asks whether what is here was made so. Nothing here imports torch.
+"""
 
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from compactvl import __version__
-from compactvl.dag.stages import evaluation_digest, training_digest
-from compactvl.files import digest_of, read_json, sha256_file
+from pydantic import BaseModel
+
+from compactvl.config.sources import SourceSettings
+from compactvl.dag.stages import (
+    curate_digest,
+    evaluation_digest,
+    parameters_digest,
+    report_digest,
+    stage_digest,
+    training_digest,
+)
+from compactvl.data.kind import DataKind
+from compactvl.data.sources import source_hash
+from compactvl.errors import UserError
+from compactvl.evaluation.kind import BenchmarkKind
+from compactvl.files import json_text, read_json, sha256_bytes
 from compactvl.records.layout import Layout
-from compactvl.records.record import manifest_digest
-from compactvl.studies.base import Identity, Job, Needs
+from compactvl.records.record import MANIFEST, Made, hashes, here, read_manifest
+from compactvl.studies.base import Job, Needs, Variant
 from compactvl.studies.study import find_study
 
-
-def training_identity(job: Job) -> Identity:
-    """Identify a training job.
-
-    Raises:
-        UserError: something it reads is missing.
-    """
-    study = find_study(job.study, "study")
-    inputs = inputs_of(job, study.training_needs(job.settings, job.peers))
-    return _identity(training_digest(job.settings), inputs, job, [])
+RUN_FIELDS = frozenset({"benchmarks", "seeds"})
+"""Fields of a variant that say which jobs there are; no job's outcome depends on them."""
 
 
-def evaluation_identity(job: Job, name: str, benchmark: Any) -> Identity:
-    """Identify the evaluation of a trained variant on a benchmark.
+def set_made(settings: Path, kind: DataKind, layout: Layout, sources: Mapping[Path, SourceSettings]) -> Made:
+    """Describe the curation of a data set.
+
+    Args:
+        settings: settings file of the data set. kind: its settings. layout: where archives and sets are.
+        sources: the sources it is made from, by their settings files.
 
     Raises:
-        UserError: something it reads is missing.
+        UserError: a file is missing, or an archive is not the pinned one.
     """
-    study = find_study(job.study, "study")
-    inputs = {"run": manifest_digest(job.run)}
-    inputs |= inputs_of(job, study.evaluation_needs(job.settings, benchmark, job.peers))
+    if problems := kind.missing(f"datasets.{settings.stem}"):
+        raise UserError("\n".join(problems))
+    archives = {here(path): source_hash(path, pin) for pin in sources.values() if (path := layout.source(pin.file))}
+    sets = hashes(layout.dataset(name) / MANIFEST for name in kind.sets)
+    own = hashes(path for _, path in kind.own_files())
+    return Made("curate", curate_digest(kind.kind), hashes([settings, *sources]), archives | sets, own)
+
+
+def weights_made(settings: Path, source: Path | None, archive: Path | None) -> Made:
+    """Describe a conversion of weights.
+
+    Args:
+        settings: settings file of the weights. source: that of their source; ``None`` for those of the Hub or a folder.
+        archive: the source's archive.
+
+    Raises:
+        UserError: a file is missing, here as everywhere below.
+    """
+    code = stage_digest("pretrained" if archive is None else "weights")
+    read, own = [settings, *_some(source)], _own_model(settings)
+    return Made("weights", code, hashes(read), hashes(_some(archive)), hashes(own))
+
+
+def tokens_made(settings: Path, dataset: Path, weights: Path | None) -> Made:
+    """Describe the encoding of a data set's images; ``weights``: the converted weights, for encoders that use them."""
+    inputs = _recorded(dataset, "images-") | _record_of(weights)
+    return Made("encode", stage_digest("encode"), hashes([settings]), inputs, hashes(_own_model(settings)))
+
+
+def texts_made(settings: Path, dataset: Path, weights: Path | None) -> Made:
+    """Describe the embedding of a data set's captions; see :func:`tokens_made`."""
+    inputs = _recorded(dataset, "items") | _record_of(weights)
+    return Made("embed", stage_digest("embed"), hashes([settings]), inputs, hashes(_own_model(settings)))
+
+
+def table_made(listed: Path | None, results: Iterable[str | Path]) -> Made:
+    """Describe a table of metrics; ``listed``: the settings file that lists its results, where there is one."""
+    return Made("collect", stage_digest("collect"), hashes(_some(listed)), hashes(results))
+
+
+def parameters_made(variants: Iterable[Variant], settings: Iterable[str | Path]) -> Made:
+    """Describe a study's table of parameters, which is made from its variants' settings alone."""
+    return Made("parameters", parameters_digest(variants), hashes(settings))
+
+
+def report_made(notebook: Path, style: Path, listed: Path | None) -> Made:
+    """Describe a report; ``listed``: the settings file that lists what it may read."""
+    read = [] if listed is None else read_json(listed)
+    return Made("report", report_digest(notebook), hashes(_some(listed)), hashes([notebook, style, *read]))
+
+
+def index_made(results: Path, page: Path) -> Made:
+    """Describe the page that links the table of metrics and the reports that are there."""
+    reports = sorted(path for path in (results / "reports").glob("*.html") if path.resolve() != page.resolve())
+    return Made("index", stage_digest("index"), inputs=hashes([results / "metrics.csv", *reports]))
+
+
+def training_identity(job: Job) -> Made:
+    """Describe a training job."""
+    needs = find_study(job.study, "study").training_needs(job.settings, job.peers)
+    return _job_made("train", training_digest(job.settings), job, needs, {})
+
+
+def evaluation_identity(job: Job, name: str, benchmark: BenchmarkKind) -> Made:
+    """Describe the evaluation of a trained variant on a benchmark."""
+    needs = find_study(job.study, "study").evaluation_needs(job.settings, benchmark, job.peers)
+    settings = {here(job.layout.settings("benchmarks", name)): settings_digest(benchmark.model_dump(mode="json"))}
     code = evaluation_digest(job.settings, benchmark, job.peers)
-    return _identity(code, inputs, job, [name, benchmark.model_dump(mode="json")])
+    return _job_made("evaluate", code, job, needs | Needs.of(variants=[job.variant]), settings)
 
 
-def inputs_of(job: Job, needs: Needs) -> dict[str, str]:
-    """Return name → SHA-256 of the record (or settings file, or user's own file) of everything in ``needs``."""
+def variant_body(variant: BaseModel) -> dict[str, Any]:
+    """Return a variant's settings as its settings file holds them."""
+    return variant.model_dump(mode="json", exclude=set(RUN_FIELDS))
+
+
+def settings_digest(body: Any) -> str:
+    """Return the SHA-256 of the settings file of this content."""
+    return sha256_bytes(json_text(body).encode())
+
+
+def _job_made(stage: str, code: str, job: Job, needs: Needs, settings: Mapping[str, str]) -> Made:
+    own = {here(job.layout.settings(job.study, job.variant)): settings_digest(variant_body(job.settings))}
+    encoders = hashes(job.layout.settings("encoders", name) for name in sorted(needs.encoders))
+    inputs = hashes(_records(job, needs))
+    started = time.monotonic() if job.started is None else job.started
+    return Made(stage, code, own | settings | encoders, inputs, hashes(sorted(needs.files)), job.seed, started)
+
+
+def _records(job: Job, needs: Needs) -> Iterator[Path]:
+    """Yield the record of everything of the pipeline's own in ``needs``."""
     layout = job.layout
-    inputs = {f"dataset {name}": manifest_digest(layout.dataset(name)) for name in sorted(needs.datasets)}
-    inputs |= {f"tokens {e}/{d}": manifest_digest(layout.tokens(e, d)) for e, d in sorted(needs.tokens)}
-    inputs |= {f"texts {e}/{d}": manifest_digest(layout.texts(e, d)) for e, d in sorted(needs.texts)}
-    weights = sorted(needs.weights | _weights_of(layout, needs.encoders))
-    inputs |= {f"weights {name}": sha256_file(layout.weights(name).with_suffix(".json")) for name in weights}
-    inputs |= {f"run {name}": manifest_digest(layout.run(job.study, name, job.seed)) for name in sorted(needs.variants)}
-    inputs |= {f"encoder settings {e}": sha256_file(layout.settings("encoders", e)) for e in sorted(needs.encoders)}
-    return inputs | {f"file {path}": sha256_file(path) for path in sorted(needs.files)}
+    folders = [layout.dataset(name) for name in sorted(needs.datasets)]
+    folders += [layout.tokens(*pair) for pair in sorted(needs.tokens)]
+    folders += [layout.texts(*pair) for pair in sorted(needs.texts)]
+    folders += [layout.run(job.study, name, job.seed) for name in sorted(needs.variants)]
+    yield from (folder / MANIFEST for folder in folders)
+    of_encoders = {read_json(layout.settings("encoders", name)).get("weights") for name in needs.encoders} - {None}
+    yield from (layout.weights(name).with_suffix(".json") for name in sorted(needs.weights | of_encoders))
 
 
-def _weights_of(layout: Layout, encoders: frozenset[str]) -> set[str]:
-    """Return the converted weights that vision encoders load, by their settings files."""
-    return {read_json(layout.settings("encoders", name)).get("weights") for name in encoders} - {None}
+def _recorded(folder: Path, beginning: str) -> dict[str, str]:
+    """Return the files of a folder whose names begin so, as its manifest has them: path → SHA-256."""
+    files = read_manifest(folder)["files"]
+    return {here(folder / name): files[name] for name in sorted(files) if name.startswith(beginning)}
 
 
-def _identity(code: str, inputs: Mapping[str, str], job: Job, more: list[Any]) -> Identity:
-    key = digest_of([__version__, code, job.settings.model_dump(mode="json"), job.seed, inputs, *more])
-    return Identity(code, inputs, key)
+def _record_of(weights: Path | None) -> dict[str, str]:
+    return {} if weights is None else hashes([weights.with_suffix(".json")])
+
+
+def _own_model(settings: Path) -> list[str]:
+    """Return the files of a user's own model: a checkpoint, or a folder as ``save_pretrained`` writes it."""
+    body = read_json(settings)
+    found = []
+    for place in filter(None, (body.get("model"), body.get("checkpoint"))):
+        if os.path.isdir(place):
+            found += sorted(entry.path for entry in os.scandir(place) if entry.is_file())
+        elif os.path.isfile(place):
+            found.append(place)
+    return found
+
+
+def _some(path: Path | None) -> list[Path]:
+    return [] if path is None else [path]

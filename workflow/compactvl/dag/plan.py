@@ -218,6 +218,10 @@ class Plan:
         """Return the archives of sources."""
         return [str(self.layout.source(self.root.sources[name].file)) for name in sources]
 
+    def source_files(self, sources: Iterable[str]) -> list[str]:
+        """Return the settings files of sources."""
+        return [str(self.layout.settings("sources", name)) for name in sources]
+
     def pins(self, sources: Iterable[str]) -> list[str]:
         """Return the ``.dvc`` files of sources, where there are any: new data under DVC is a new input."""
         return [path for archive in self.archives(sources) if os.path.exists(path := f"{archive}.dvc")]

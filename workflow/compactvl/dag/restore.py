@@ -8,27 +8,34 @@ file, and the code and settings it was made with), the pipeline's (every hash of
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel
 
-from compactvl.dag.identity import evaluation_identity, training_identity
-from compactvl.dag.plan import Plan
-from compactvl.dag.settings_files import variant_body
-from compactvl.dag.stages import report_digest, stage_digest
+from compactvl.config.references import named
+from compactvl.dag.identity import (
+    evaluation_identity,
+    index_made,
+    parameters_made,
+    report_made,
+    set_made,
+    table_made,
+    texts_made,
+    tokens_made,
+    training_identity,
+    weights_made,
+)
+from compactvl.dag.plan import Plan, Training
 from compactvl.errors import UserError
-from compactvl.files import read_json
-from compactvl.records.record import MANIFEST, PROVENANCE, provenance_path
+from compactvl.records.record import MANIFEST, Made, provenance_path, read_record
 from compactvl.studies.base import Job
 
 LOCK = Path("dvc.lock")
 UNCACHED = "not in cache"
 """The state of an output that is right, though DVC's cache has no copy of it."""
-ENCODER_FIELDS = ("loader", "precision", "storage", "image_size", "resize")
-"""Settings of an encoder that its manifests name as the config does."""
 
 
 def tracked_changes() -> tuple[list[str], list[str]]:
@@ -101,87 +108,66 @@ def unknown_overlays(overlays: Iterable[Path]) -> list[str]:
 
 
 def made_otherwise(plan: Plan) -> list[str]:
-    """Return one line for each thing here that was made by other code or settings than the plan's."""
-    layout, root = plan.layout, plan.root
+    """Return one line for each thing here that was made by other code, settings or inputs than the plan's."""
     problems = []
-    for name, settings in root.datasets.items():
-        problems += _settings_problems(layout.dataset(name), settings, None)
-    for encoder, dataset in plan.tokens:
-        problems += _settings_problems(layout.tokens(encoder, dataset), root.encoders[encoder], "encoder")
-    for encoder, dataset in plan.texts:
-        problems += _settings_problems(layout.texts(encoder, dataset), root.text_encoders[encoder], "encoder")
-    for provenance, code in _codes(plan):
-        if provenance.is_file() and read_json(provenance).get("code") != code:
-            problems.append(f"{provenance}: made by other code than what is here; run snakemake")
-    for record, key in _keys(plan):
-        provenance = provenance_path(record)
-        if not provenance.is_file() or read_json(provenance).get("key") != key:
-            problems.append(f"{record}: made with other code, settings or inputs than what is here; run snakemake")
+    for record, describe in descriptions(plan):
+        if not record.is_file():
+            continue
+        try:
+            same = read_record(provenance_path(record))["key"] == describe().key
+        except UserError as error:
+            problems.append(str(error))
+        else:
+            if not same:
+                problems.append(f"{record}: made with other code, settings or inputs than what is here; run snakemake")
     return problems
 
 
-def _settings_problems(folder: Path, settings: BaseModel, part: str | None) -> list[str]:
-    """Return whether a folder's manifest disagrees with the config, in the settings that it names as the config does.
-
-    Args:
-        folder: of a data set, token store or caption vectors.
-        settings: what the config says.
-        part: the manifest's entry with the settings; ``None`` for ``settings``, which has all that matter.
-    """
-    if not (folder / MANIFEST).is_file():
-        return []
-    manifest = read_json(folder / MANIFEST)
-    wanted = settings.model_dump(mode="json")
-    if part is None:
-        # A path is left out there: where the user's files are does not matter.
-        differs = any(wanted.get(key) != value for key, value in manifest.get("settings", {}).items())
-    else:
-        facts = {**manifest, **manifest.get(part, {}), **manifest.get(part, {}).get("preprocessing", {})}
-        named = [key for key in ENCODER_FIELDS if key in facts and wanted.get(key) is not None]
-        differs = any(facts[key] != wanted[key] for key in named)
-    return [f"{folder}: made with other settings than the config's; run snakemake"] if differs else []
-
-
-def _codes(plan: Plan) -> Iterator[tuple[Path, str]]:
-    """Yield the provenance of everything that has no key, with the digest of the present code."""
-    layout = plan.layout
-    for name in plan.root.datasets:
-        yield layout.dataset(name) / PROVENANCE, plan.curate_digest(name)
-    folders = [(layout.tokens(*pair), "encode") for pair in plan.tokens]
-    folders += [(layout.texts(*pair), "embed") for pair in plan.texts]
-    folders += [(folder, "collect") for folder in (layout.results, *(layout.results / name for name in plan.studies))]
-    for folder, stage in folders:
-        yield folder / PROVENANCE, stage_digest(stage)
-    for name in plan.root.weights:
-        stage = "weights" if plan.weights_sources(name) else "pretrained"
-        yield provenance_path(layout.weights(name)), stage_digest(stage)
-    for name, resolved in plan.studies.items():
-        yield provenance_path(layout.results / name / "parameters.json"), plan.parameters_digest(name)
-        if resolved.report:
+def descriptions(plan: Plan) -> Iterator[tuple[Path, Callable[[], Made]]]:
+    """Yield every record that a plan's jobs make, and what describes how it would be made now."""
+    layout, root, settings = plan.layout, plan.root, plan.layout.settings
+    for name in root.weights:
+        read = [None, None]
+        for source in plan.weights_sources(name):
+            read = [settings("sources", source), layout.source(root.sources[source].file)]
+        yield layout.weights(name).with_suffix(".json"), partial(weights_made, settings("weights", name), *read)
+    for name, kind in root.datasets.items():
+        sources = {settings("sources", source): root.sources[source] for source in plan.dataset_sources(name)}
+        yield layout.dataset(name) / MANIFEST, partial(set_made, settings("datasets", name), kind, layout, sources)
+    for section, pairs, folder, made in (
+        ("encoders", plan.tokens, layout.tokens, tokens_made),
+        ("text_encoders", plan.texts, layout.texts, texts_made),
+    ):
+        for encoder, dataset in pairs:
+            weights = next(map(layout.weights, named(getattr(root, section)[encoder], "weights")), None)
+            read = settings(section, encoder), layout.dataset(dataset), weights
+            yield folder(encoder, dataset) / MANIFEST, partial(made, *read)
+    for name, study in plan.studies.items():
+        jobs = {(job.variant, job.seed): _job(plan, job) for job in plan.trainings if job.study == name}
+        for job in jobs.values():
+            yield job.output / MANIFEST, partial(training_identity, job)
+        for of in plan.evaluations:
+            if of.study == name:
+                record = layout.result(name, of.variant, of.seed) / f"{of.benchmark}.json"
+                benchmark = root.benchmarks[of.benchmark]
+                yield record, partial(evaluation_identity, jobs[of.variant, of.seed], of.benchmark, benchmark)
+        results = layout.results / name
+        yield results / MANIFEST, partial(table_made, settings("results", name), plan.results(name))
+        variants = [settings(name, variant) for variant in study.variants]
+        yield results / "parameters.json", partial(parameters_made, study.variants.values(), variants)
+        if study.report:
             notebook = layout.root / "reports" / f"{name}.py"
-            yield provenance_path(layout.results / "reports" / f"{name}.json"), report_digest(notebook)
-    yield provenance_path(layout.results / "reports" / "index.json"), stage_digest("index")
+            read = notebook, notebook.with_name("paper.mplstyle"), settings("reports", name)
+            yield layout.results / "reports" / f"{name}.json", partial(report_made, *read)
+    yield layout.results / MANIFEST, partial(table_made, settings("", "results"), plan.results())
+    page = layout.results / "reports" / "index.html"
+    yield page.with_suffix(".json"), partial(index_made, layout.results, page)
 
 
-def _keys(plan: Plan) -> Iterator[tuple[Path, str]]:
-    """Yield the record of every run and result that is here, with the key it would have now."""
-    jobs = {}
-    for study, resolved in plan.studies.items():
-        bodies = {name: variant_body(variant) for name, variant in resolved.variants.items()}
-        settings = resolved.study.revive(bodies, f"studies.{study}.variants")
-        for training in plan.trainings:
-            if training.study == study:
-                name, seed = training.variant, training.seed
-                folder = plan.layout.run(study, name, seed)
-                jobs[study, name, seed] = Job(study, name, seed, settings[name], plan.layout, folder, settings)
-    for job in jobs.values():
-        if (record := job.output / MANIFEST).is_file():
-            yield record, training_identity(job).key
-    for of in plan.evaluations:
-        job, benchmark = jobs[of.study, of.variant, of.seed], of.benchmark
-        record = plan.layout.result(of.study, of.variant, of.seed) / f"{benchmark}.json"
-        if record.is_file():
-            yield record, evaluation_identity(job, benchmark, plan.root.benchmarks[benchmark]).key
+def _job(plan: Plan, training: Training) -> Job:
+    study, variant, seed = training.study, training.variant, training.seed
+    peers = plan.studies[study].variants
+    return Job(study, variant, seed, peers[variant], plan.layout, plan.layout.run(study, variant, seed), peers)
 
 
 def made_here(plan: Plan) -> list[str]:

@@ -18,7 +18,7 @@ STAGE_MODULES = {
     "pretrained": ["compactvl.text.pretrained"],
     "encode": ["compactvl.vision.encode"],
     "embed": ["compactvl.text.vectors", "compactvl.text.registry"],
-    "collect": ["compactvl.evaluation.results"],
+    "collect": ["compactvl.evaluation.collect"],
     "index": ["compactvl.reporting.index"],
 }
 
@@ -54,22 +54,23 @@ def report_digest(notebook: str | Path) -> str:
     return source_digest(["compactvl.reporting.render", Path(notebook).absolute()])
 
 
-def code_now(record: Path, body: Mapping[str, Any]) -> str | None:
+def code_now(body: Mapping[str, Any]) -> str | None:
     """Return the digest that the code which made a record has now; ``None`` where that cannot be said.
 
     Args:
-        record: its path. body: its content.
+        body: its content.
     """
-    stage, study = str(body.get("stage")), body.get("study")
+    stage, study, inputs = str(body.get("stage")), body.get("study"), body.get("inputs", {})
+    if stage == "encode" and any(Path(path).parts[0] == "runs" for path in inputs):
+        return None  # compressed tokens: a study's own command
     if stage in STAGE_MODULES:
-        return stage_digest(stage)
+        return stage_digest(stage if inputs or stage != "weights" else "pretrained")
     if stage == "curate":
         kind = body.get("settings", {}).get("kind")
         return curate_digest(kind) if kind in kind_names(DATA_KINDS) else None
     if stage == "report":
-        notebooks = [name for name in body.get("inputs", {}) if name.endswith(".py")]
-        paths = [Path(name.removeprefix("file ")) for name in notebooks]
-        return report_digest(paths[0]) if paths and paths[0].is_file() else None
+        notebook = next((path for path in inputs if path.endswith(".py")), "")
+        return report_digest(notebook) if Path(notebook).is_file() else None
     if study not in study_names():
         return None
     try:

@@ -57,7 +57,6 @@ class BabylmTask(DataKind):
         import pandas as pd
 
         from compactvl.data.vector_file import vector_facts, vector_id
-        from compactvl.files import sha256_file
 
         paths = [Path(path) for field, path in self.own_files() if field == "path"]
         rows = []
@@ -66,7 +65,6 @@ class BabylmTask(DataKind):
                 row = {"item_id": f"{path.stem}-{number}", "split": "test", "image_id": ""}
                 rows.append(row | self.columns(record, where, path.stem))
         items = pd.DataFrame(rows)
-        job.inputs.update({path.name: sha256_file(path) for path in paths})
         facts: dict[str, Any] = {}
         if self.vectors is not None:
             facts["vectors"] = vector_facts([self.vectors], self.dim)
@@ -77,7 +75,6 @@ class BabylmTask(DataKind):
                     "they must match row by row"
                 )
             items["image_id"] = [vector_id(fact["stem"], row) for row in range(len(items))]
-            job.inputs[Path(self.vectors).name] = fact["sha256"]
         job.write(self, items, text_only=True, **facts)
 
 

@@ -11,7 +11,6 @@ Image shards load in Hugging Face ``datasets`` with an Image column.
 import itertools
 import json
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -25,7 +24,7 @@ import pyarrow.parquet as pq
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, digest_of, sha256_bytes, sha256_file
 from compactvl.records.intact import check_file, check_files
-from compactvl.records.record import MANIFEST, write_manifest
+from compactvl.records.record import MANIFEST, Made, write
 
 STAGE = "curate"
 SHARD_BYTES = 256 << 20
@@ -66,10 +65,9 @@ def write_set(
     name: str,
     images: Iterable[ImageRow],
     items: pd.DataFrame,
+    made: Made,
     *,
     settings: Mapping[str, Any],
-    inputs: Mapping[str, str],
-    started: float | None = None,
     shard_bytes: int = SHARD_BYTES,
     text_only: bool = False,
     images_of: str | None = None,
@@ -82,9 +80,8 @@ def write_set(
         name: the data set's name.
         images: rows in storage order; taken one at a time.
         items: the items table; an ``image_id`` column must name only images of the set.
+        made: what it is made from.
         settings: the settings that made it, JSON-serialisable.
-        inputs: name → SHA-256 of what it was made from.
-        started: ``time.monotonic()`` at the start.
         shard_bytes: image bytes after which a new shard begins.
         text_only: a set without images of its own: its one image shard has no rows.
         images_of: name of the data set whose images the items name (or of where they are); they are not looked up here.
@@ -96,7 +93,6 @@ def write_set(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
-    started = time.monotonic() if started is None else started
     paths, table = _write_shards(folder, images, shard_bytes)
     hashes = {image_id: digest for image_id, digest, _, _ in table}
     if text_only:
@@ -115,12 +111,10 @@ def write_set(
         stale.unlink()
     files = {path.name: sha256_file(path) for path in [*paths, folder / "items.parquet"]}
     splits = items["split"].tolist() if text_only else [split for _, _, split, _ in table]
-    write_manifest(
-        folder,
-        stage=STAGE,
-        files=files,
-        inputs=inputs,
-        started=started,
+    write(
+        folder / MANIFEST,
+        made,
+        files,
         name=name,
         settings=dict(settings),
         images=len(hashes),

@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +12,7 @@ from compactvl.config.sources import SourceSettings
 from compactvl.data.sources import source_hash
 from compactvl.errors import UserError
 from compactvl.records.layout import Layout
-from compactvl.records.record import MANIFEST, manifest_digest
+from compactvl.records.record import MANIFEST, Made
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,23 +23,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Curation:
-    """The making of one data set; what it reads is checked and noted.
+    """The making of one data set; what it reads is checked.
 
     Attributes:
         name: the data set's name.
         layout: where sources and sets are.
         sources: the sources it is made from: file names and pinned hashes.
-        code: digest of the code that makes it, for the record.
-        inputs: name → SHA-256 of what was read.
-        started: ``time.monotonic()`` at the start.
+        made: what it is made from, for the record.
     """
 
     name: str
     layout: Layout
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
-    code: str | None = None
-    inputs: dict[str, str] = field(default_factory=dict)
-    started: float = field(default_factory=time.monotonic)
+    made: Made = field(default_factory=lambda: Made("curate", ""))
 
     @property
     def place(self) -> str:
@@ -58,8 +53,7 @@ class Curation:
                 f"{self.place}: there is no source {source!r} in the config{did_you_mean(source, self.sources)}"
             )
         path = self.layout.source(self.sources[source].file)
-        if source not in self.inputs:
-            self.inputs[source] = source_hash(path, self.sources[source])
+        source_hash(path, self.sources[source])
         return path
 
     def open_set(self, name: str, setting: str, kind: str) -> "CanonicalSet":
@@ -76,7 +70,6 @@ class Curation:
         base = CanonicalSet.open(self.layout.dataset(name))
         if base.manifest["settings"].get("kind") != kind:
             raise UserError(f"{self.place}.{setting}: {base.name!r} is not a data set of kind {kind}; name one that is")
-        self.inputs[f"set {name}"] = manifest_digest(self.layout.dataset(name))
         return base
 
     def write(
@@ -91,10 +84,7 @@ class Curation:
         from compactvl.data.canonical import write_set
 
         recorded = settings.model_dump(mode="json", exclude=set(settings.unrecorded))
-        write_set(
-            self.layout.dataset(self.name), self.name, images, items, settings=recorded, inputs=self.inputs,
-            started=self.started, code=self.code, **facts,
-        )  # fmt: skip
+        write_set(self.layout.dataset(self.name), self.name, images, items, self.made, settings=recorded, **facts)
 
     def audit(self, **compared: Any) -> None:
         """Check that the splits of the set that was written share nothing; see :func:`compactvl.data.audit.audit_splits`.

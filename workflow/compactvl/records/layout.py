@@ -15,6 +15,14 @@ class Layout:
     root: Path = Path()
 
     @property
+    def made(self) -> list[Path]:
+        """The folders in which every file has a record."""
+        return [
+            self.root / name
+            for name in ("data/sets", "cache/weights", "cache/tokens", "cache/texts", "runs", "results")
+        ]
+
+    @property
     def sources(self) -> Path:
         """Archives as fetched from the package registries, and their ``.dvc`` files."""
         return self.root / "data" / "sources"
@@ -39,9 +47,9 @@ class Layout:
         """Folder of a data set's caption vectors."""
         return self.root / "cache" / "texts" / encoder / dataset
 
-    def settings(self, study: str, variant: str) -> Path:
-        """Resolved settings of a variant: rewritten only when their content changes."""
-        return self.root / "state" / "settings" / study / f"{variant}.json"
+    def settings(self, section: str, name: str) -> Path:
+        """Resolved settings of a thing, or of a study's variant: rewritten only when their content changes."""
+        return self.root / "state" / "settings" / section / f"{name}.json"
 
     def run(self, study: str, variant: str, seed: int) -> Path:
         """Folder of a trained variant."""

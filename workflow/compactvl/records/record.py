@@ -11,17 +11,51 @@ import os
 import platform
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compactvl.dag.stages import STAGE_MODULES, stage_digest
+from compactvl import __version__
 from compactvl.errors import UserError
-from compactvl.files import digest_of, read_json, sha256_file, write_json
+from compactvl.files import digest_of, read_json, sha256_file, sha256_once, write_json
 from compactvl.records.machine import determinism, package_versions, processor
 
 MANIFEST = "manifest.json"
 PROVENANCE = "provenance.json"
 DIGEST = "digest"
+
+
+@dataclass(frozen=True)
+class Made:
+    """How files are made. Two jobs of one key have one outcome.
+
+    Paths are relative to the working folder where they are in it.
+
+    Attributes:
+        stage: name of the stage, e.g. ``curate``.
+        code: digest of the source code that runs.
+        settings: settings file → SHA-256. They are in the provenance only: a setting that changes no outcome leaves
+            the record's bytes alone.
+        inputs: what is read, a record, a file that a record vouches for or an archive → SHA-256.
+        own_files: the user's own files that are read → SHA-256; in the provenance only, for where they are changes nothing.
+        seed: of a training or an evaluation.
+        started: ``time.monotonic()`` at the start, for the seconds.
+    """
+
+    stage: str
+    code: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    own_files: Mapping[str, str] = field(default_factory=dict)
+    seed: int | None = None
+    started: float = field(default_factory=time.monotonic, compare=False)
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over the version of the package and all that decides the outcome."""
+        own = sorted([Path(path).name, sha256] for path, sha256 in self.own_files.items())
+        what = [self.stage, self.code, dict(self.settings), dict(self.inputs), own, self.seed]
+        return digest_of([__version__, *what])
 
 
 def write_record(path: str | Path, body: Mapping[str, Any]) -> Path:
@@ -60,121 +94,81 @@ def provenance_path(record: str | Path) -> Path:
     return record.with_name(PROVENANCE if record.name == MANIFEST else f"{record.stem}.{PROVENANCE}")
 
 
+def record_path(provenance: Path) -> Path:
+    """Return the record that a provenance is beside."""
+    name = provenance.name.removesuffix(PROVENANCE).rstrip(".")
+    return provenance.with_name(f"{name}.json" if name else MANIFEST)
+
+
 def is_provenance(path: Path) -> bool:
     """Whether a file is a provenance by its name."""
     return path.name == PROVENANCE or path.name.endswith(f".{PROVENANCE}")
 
 
-def write_provenance(
-    record: str | Path,
-    *,
-    stage: str,
-    started: float | None = None,
-    device: str = "cpu",
-    code: str | None = None,
-    key: str | None = None,
-    body: Mapping[str, Any] | None = None,
-    files: Mapping[str, str] | None = None,
-) -> Path:
-    """Write how the files of ``record`` were made.
+def here(path: str | Path) -> str:
+    """Return a path as records name it: without detours, relative to the working folder where it is in it."""
+    path = Path(os.path.normpath(path))
+    return str(path.relative_to(Path.cwd()) if path.is_absolute() and path.is_relative_to(Path.cwd()) else path)
 
-    Args:
-        record: path of the record.
-        stage: name of the stage.
-        started: ``time.monotonic()`` at the stage's start, for the seconds.
-        device: ``cpu`` or ``cuda:<n>`` name.
-        code: digest of the source code; default: that of the stage, where it is the same for every study.
-        key: what identifies the job (see :mod:`compactvl.dag.identity`).
-        body: the record's content, if it is to be kept here too (see :mod:`compactvl.records.finished`).
-        files: files that differ from run to run (a log with times): name → SHA-256.
 
-    Returns:
-        The provenance's path.
+def hashes(paths: Iterable[str | Path]) -> dict[str, str]:
+    """Return path → SHA-256 of files, as :class:`Made` wants them.
+
+    Raises:
+        UserError: one is missing.
     """
-    if code is None and stage in STAGE_MODULES:
-        code = stage_digest(stage)
-    body = {
-        "stage": stage,
-        "key": key,
-        "code": code,
-        "seconds": None if started is None else round(time.monotonic() - started, 3),
-        "device": device,
-        "threads": os.environ.get("OMP_NUM_THREADS"),
-        "hardware": processor(),
-        "deterministic": determinism(),
-        "python": platform.python_version(),
-        "packages": package_versions(),
-        **({"files": dict(files)} if files else {}),
-        **({"record": dict(body)} if body else {}),
-    }
-    return write_record(provenance_path(record), body)
+    return {here(path): sha256_once(path) for path in paths}
 
 
-def write_manifest(
-    folder: str | Path,
+def write(
+    record: str | Path,
+    made: Made,
+    files: Mapping[str, str] | Iterable[str | Path],
     *,
-    stage: str,
-    files: Mapping[str, str] | None = None,
-    inputs: Mapping[str, str] | None = None,
-    started: float | None = None,
     device: str = "cpu",
-    code: str | None = None,
-    key: str | None = None,
-    varying: Mapping[str, str] | None = None,
+    varying: Iterable[str | Path] = (),
     **facts: Any,
 ) -> Path:
-    """Write ``provenance.json`` and, last of a stage's files, ``manifest.json`` into ``folder``.
+    """Write the provenance and then, last of a stage's files, the record; return the record's path.
 
     Args:
-        folder: where the stage's files are.
-        stage: name of the stage, e.g. ``curate``.
-        files: file name relative to ``folder`` → SHA-256; ``None`` hashes nothing.
-        inputs: name → SHA-256 of each input (see :func:`manifest_digest`).
-        started: ``time.monotonic()`` at the stage's start, for the seconds in the provenance.
+        record: where: ``manifest.json`` of a folder, or ``<name>.json`` beside its files.
+        made: how the files were made.
+        files: the files that are a function of (data, settings, seed): paths, or name relative to the record's folder →
+            SHA-256.
         device: ``cpu`` or ``cuda:<n>`` name.
-        code: digest of the source code that ran; see :func:`write_provenance`.
-        key: what identifies the job; the provenance then holds the manifest's content too.
-        varying: files that differ from run to run: name → SHA-256; the provenance vouches for them.
+        varying: paths of files that differ from run to run (a log with times); the provenance vouches for them.
         facts: further deterministic facts (settings, counts, shapes), JSON-serialisable.
-
-    Returns:
-        The manifest's path.
     """
-    record = Path(folder) / MANIFEST
-    body = {"stage": stage, **facts, "inputs": dict(inputs or {}), "files": dict(files or {})}
-    kept = None if key is None else body
-    write_provenance(record, stage=stage, started=started, device=device, code=code, key=key, body=kept, files=varying)
+    record = Path(record)
+    body = {"stage": made.stage, **facts, "inputs": dict(made.inputs), "files": _beside(record, files)}
+    write_record(
+        provenance_path(record),
+        {
+            "stage": made.stage,
+            "key": made.key,
+            "code": made.code,
+            "settings": dict(made.settings),
+            "own_files": dict(made.own_files),
+            "seconds": round(time.monotonic() - made.started, 3),
+            "device": device,
+            "threads": os.environ.get("OMP_NUM_THREADS"),
+            "hardware": processor(),
+            "deterministic": determinism(),
+            "python": platform.python_version(),
+            "packages": package_versions(),
+            "files": _beside(record, varying),
+            "record": body,
+        },
+    )
     return write_record(record, body)
 
 
-def write_file_record(
-    record: str | Path,
-    *,
-    stage: str,
-    files: Iterable[str | Path],
-    inputs: Iterable[str | Path] = (),
-    started: float | None = None,
-    code: str | None = None,
-    **facts: Any,
-) -> Path:
-    """Write the record, and its provenance, of files that were made from other files.
-
-    Args:
-        record: path of the record.
-        stage: name of the stage.
-        files: what was made; recorded relative to the record's folder.
-        inputs: what was read; recorded as ``file <path>``, as given.
-        started, code: see :func:`write_provenance`.
-        facts: further deterministic facts, JSON-serialisable.
-
-    Returns:
-        The record's path.
-    """
-    record = Path(record)
-    write_provenance(record, stage=stage, started=started, code=code)
-    read = {f"file {path}": sha256_file(path) for path in sorted(map(str, inputs))}
-    made = {os.path.relpath(path, record.parent): sha256_file(path) for path in sorted(map(str, files))}
-    return write_record(record, {"stage": stage, **facts, "inputs": read, "files": made})
+def _beside(record: Path, files: Mapping[str, str] | Iterable[str | Path]) -> dict[str, str]:
+    """Return name, relative to the record's folder → SHA-256."""
+    if isinstance(files, Mapping):
+        return dict(files)
+    return {os.path.relpath(path, record.parent): sha256_file(path) for path in sorted(map(str, files))}
 
 
 def read_manifest(folder: str | Path, stage: str | None = None) -> dict[str, Any]:
@@ -197,16 +191,3 @@ def read_manifest(folder: str | Path, stage: str | None = None) -> dict[str, Any
 def manifest_digest(folder: str | Path) -> str:
     """Return the SHA-256 of a folder's manifest: what a later stage records as its input."""
     return sha256_file(Path(folder) / MANIFEST)
-
-
-def verify_files(folder: str | Path) -> list[str]:
-    """Return one line for each file of ``folder`` that is missing or differs from the manifest's hash."""
-    folder = Path(folder)
-    problems = []
-    for name, expected in read_manifest(folder).get("files", {}).items():
-        path = folder / name
-        if not path.is_file():
-            problems.append(f"{path}: missing")
-        elif sha256_file(path) != expected:
-            problems.append(f"{path}: content differs from its manifest")
-    return problems

@@ -1,7 +1,7 @@
 """Checking the tree: every record and every file it vouches for, and every step against what it was made from.
 
-Three kinds of problem: a record or a file is missing or damaged; a step is stale, made from another input than the one
-that is there now; a file is there that no record vouches for.
+Four kinds of problem: a record or a file is missing or damaged; a step is stale, made from another input, setting or
+file of the user's than the one that is there now; a file is there that no record vouches for.
 """
 
 import os
@@ -11,123 +11,94 @@ from typing import Any
 
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file
+from compactvl.progress import track
 from compactvl.records.layout import Layout
-from compactvl.records.record import MANIFEST, digest_holds
-
-DEPTH = {"curate": 4, "weights": 3, "encode": 5, "embed": 5, "train": 5, "evaluate": 5, "report": 3, "index": 3}
-"""How far below the working folder a stage's record is."""
-PAYLOADS = (".npy", ".npz", ".parquet", ".safetensors")
-"""Suffixes of files that are never without a record."""
+from compactvl.records.record import MANIFEST, digest_holds, is_provenance, provenance_path
 
 
-def find_records(folders: Iterable[Path]) -> list[Path]:
-    """Return every JSON file below ``folders`` that is a record of files, or cannot be read; sorted."""
-    candidates = sorted({path for folder in folders for path in folder.rglob("*.json") if path.is_file()})
-    return [path for path in candidates if path.name == MANIFEST or _is_record(path)]
+def verify(folders: Iterable[Path], layout: Layout) -> tuple[list[str], int, int]:
+    """Verify all that is below ``folders`` of the tree.
+
+    Returns:
+        One line for each thing that is wrong; the number of records and of files that were hashed.
+
+    Raises:
+        UserError: there is no record.
+    """
+    folders, hashed = list(folders), {}
+    records = find_records(folders)
+    if not records:
+        raise UserError("nothing to verify: no manifest found; run snakemake first")
+    problems = []
+    for record, body in track(records.items(), unit="record", label="verify"):
+        problems += problems_of(record, body, hashed)
+    # The record of a figure is in another folder.
+    problems += unrecorded(folders, find_records(layout.made) | records)
+    return problems, len(records), len(hashed)
 
 
-def problems_of(record: Path, hashed: dict[Path, str] | None = None) -> list[str]:
-    """Return one line for each thing that is wrong with a record, its files or its inputs.
+def find_records(folders: Iterable[Path]) -> dict[Path, Any]:
+    """Return every JSON file below ``folders`` that is a record of files, with its content; ``None`` for what is no JSON.
+
+    The provenance beside a record is one too. Sorted by path.
+    """
+    found = {}
+    for path in sorted({path for folder in folders for path in folder.rglob("*.json") if path.is_file()}):
+        try:
+            body = read_json(path)
+        except UserError:
+            body = None
+        if body is None or _has_files(body) or path.name == MANIFEST:
+            found[path] = body
+    return found
+
+
+def problems_of(record: Path, body: Any, hashed: dict[Path, str]) -> list[str]:
+    """Return one line for each thing that is wrong with a record, its files or what they were made from.
 
     Args:
-        record: the record.
-        hashed: hashes computed so far, so that a file of two records is read once; this record's are added.
+        record: the record. body: its content.
+        hashed: hashes computed so far, so that a file of many records is read once; this record's are added.
     """
-    hashed = {} if hashed is None else hashed
-    try:
-        body = read_json(record)
-    except UserError as error:
-        return [str(error)]
     if not _has_files(body):
-        return [f"{record}: vouches for no files"]
-    problems = []
-    if not digest_holds(body):
-        problems.append(f"{record}: edited or damaged")
-    for name, expected in body["files"].items():
-        path = _beside(record, name)
+        return [f"{record}: damaged, or vouches for no files"]
+    problems = [] if digest_holds(body) else [f"{record}: edited or damaged"]
+    if "stage" in body and not is_provenance(record) and not provenance_path(record).is_file():
+        problems.append(f"{provenance_path(record)}: missing")
+    for path, expected in _files(record, body).items():
         if not path.is_file():
             problems.append(f"{path}: missing, recorded in {record.name}")
-            continue
-        if path not in hashed:
-            hashed[path] = sha256_file(path)
-        if hashed[path] != expected:
+        elif _hash(path, hashed) != expected:
             problems.append(f"{path}: content differs from {record.name}")
-    return problems + _stale(record, body)
+    for path, expected in made_from(record, body).items():
+        if path.is_file() and _hash(path, hashed) != expected:
+            problems.append(f"{record}: stale, made from another {path}")
+    return problems
 
 
-def unrecorded(folders: Iterable[Path], records: Iterable[Path]) -> list[str]:
-    """Return one line for each file below ``folders`` that should have a record and is in none of ``records``."""
-    known = {_beside(record, name) for record in records for name in _files_of(record)}
-    found = {path for folder in folders for path in folder.rglob("*") if path.suffix in PAYLOADS}
-    return [f"{path}: no record vouches for it" for path in sorted(found - known) if not path.name.startswith(".")]
+def made_from(record: Path, body: Mapping[str, Any]) -> dict[Path, str]:
+    """Return what a record, or a provenance, says its files were made from: path → SHA-256."""
+    fields = ("settings", "own_files") if is_provenance(record) else ("inputs",)
+    return {Path(path): sha256 for field in fields for path, sha256 in body.get(field, {}).items()}
 
 
-def _beside(record: Path, name: str) -> Path:
-    return Path(os.path.normpath(record.parent / name))
+def unrecorded(folders: Iterable[Path], records: Mapping[Path, Any]) -> list[str]:
+    """Return one line for each file below ``folders`` that is in none of ``records`` and is no record itself."""
+    known = {path for record, body in records.items() if _has_files(body) for path in _files(record, body)}
+    found = {path for folder in folders for path in folder.rglob("*") if path.is_file() and path.name[0] != "."}
+    return [f"{path}: no record vouches for it" for path in sorted(found - known - records.keys())]
 
 
-def _is_record(path: Path) -> bool:
-    try:
-        return _has_files(read_json(path))
-    except UserError:
-        return True
+def _files(record: Path, body: Mapping[str, Any]) -> dict[Path, str]:
+    return {Path(os.path.normpath(record.parent / name)): sha256 for name, sha256 in body["files"].items()}
 
 
-def _files_of(record: Path) -> list[str]:
-    try:
-        body = read_json(record)
-    except UserError:
-        return []
-    return list(body["files"]) if _has_files(body) else []
+def _hash(path: Path, hashed: dict[Path, str]) -> str:
+    if path not in hashed:
+        hashed[path] = sha256_file(path)
+    return hashed[path]
 
 
 def _has_files(body: Any) -> bool:
     files = body.get("files") if isinstance(body, dict) else None
     return isinstance(files, dict) and all(isinstance(value, str) for value in files.values())
-
-
-def _stale(record: Path, body: Mapping[str, Any]) -> list[str]:
-    """Return one line for each input that is there with another content than the step was made from."""
-    stage, inputs = body.get("stage"), body.get("inputs")
-    depth = (3 if body.get("study") else 2) if stage == "collect" else DEPTH.get(stage)
-    if depth is None or not isinstance(inputs, dict):
-        return []
-    root = record.absolute().parents[depth - 1]
-    layout = Layout(root.relative_to(Path.cwd()) if root.is_relative_to(Path.cwd()) else root)
-    changed = [
-        path
-        for name, expected in inputs.items()
-        if (path := input_path(name, layout, record, body)) and path.is_file() and sha256_file(path) != expected
-    ]
-    if stage == "encode" and (path := _changed_images(layout, body)):
-        changed.append(path)
-    return [f"{record}: stale, made from another {path}" for path in changed]
-
-
-def input_path(name: str, layout: Layout, record: Path, body: Mapping[str, Any]) -> Path | None:
-    """Return the file whose SHA-256 an input is; ``None`` for what is no file of the tree."""
-    kind, _, value = name.partition(" ")
-    if kind in ("dataset", "set"):
-        return layout.dataset(value or record.parent.name) / MANIFEST
-    if kind in ("tokens", "texts") and "/" in value:
-        return getattr(layout, kind)(*value.split("/", 1)) / MANIFEST
-    if kind == "weights" and value:
-        return layout.weights(value).with_suffix(".json")
-    if kind == "run" and "study" in body:
-        return layout.run(body["study"], value or body["variant"], body["seed"]) / MANIFEST
-    if name.startswith("encoder settings "):
-        return layout.settings("encoders", name.removeprefix("encoder settings "))
-    return layout.root / value if kind == "file" else None
-
-
-def _changed_images(layout: Layout, body: Mapping[str, Any]) -> Path | None:
-    """Return a data set's manifest if a token store was made of other images than it lists."""
-    path = layout.dataset(str(body.get("dataset", {}).get("name"))) / MANIFEST
-    if "images" not in body["inputs"] or not path.is_file():
-        return None
-    try:
-        listed = read_json(path).get("images_sha256")
-    except (UserError, AttributeError):
-        # Not a manifest: that is said where it is.
-        return None
-    return path if listed not in (None, body["inputs"]["images"]) else None

@@ -2,14 +2,13 @@
 
 import html
 import os
-import time
 from pathlib import Path
 
 import pandas as pd
 
-from compactvl.evaluation.results import TABLE, read_metrics
+from compactvl.evaluation.results import read_metrics
 from compactvl.files import atomic_path
-from compactvl.records.record import PROVENANCE, read_record, write_file_record
+from compactvl.records.record import PROVENANCE, Made, read_record, write
 from compactvl.reporting.tables import table_html
 
 PAGE = """<!doctype html>
@@ -28,23 +27,23 @@ figcaption{{font-size:.85em}}
 
 
 def write_index(
-    results: str | Path = "results",
-    out: str | Path | None = None,
+    results: str | Path,
+    out: str | Path,
+    made: Made,
     *,
     sets: str | Path = "data/sets",
     tokens: str | Path = "cache/tokens",
     runs: str | Path = "runs",
 ) -> Path:
-    """Write ``out`` (default ``<results>/reports/index.html``) from what is on disk and return its path.
+    """Write ``out`` from what is on disk, and its record; return its path.
 
-    Links are relative, so the results folder can be moved or served as it is. Sections: reports, metrics, figures
-    with thumbnails, data, times of every stage, versions. Its record is beside it.
+    Links are relative, so the results folder can be moved or served as it is. Sections: reports (the HTML files that
+    ``made`` names), metrics, figures with thumbnails, data, times of every stage, versions.
     """
-    started, results = time.monotonic(), Path(results)
-    target = results / "reports" / "index.html" if out is None else Path(out)
+    results, target = Path(results), Path(out)
     stages = _stages({"data set": (Path(sets), 1), "tokens": (Path(tokens), 2), "run": (Path(runs), 3)})
     parts = [
-        _reports(results, target),
+        _reports([Path(path) for path in made.inputs if path.endswith(".html")], target),
         _metrics(results, target),
         _figures(results, target),
         _data(Path(sets)),
@@ -53,8 +52,7 @@ def write_index(
     ]
     with atomic_path(target) as temporary:
         temporary.write_text(PAGE.format(body="\n".join(parts)), encoding="utf-8")
-    read = [results / TABLE, *_reports_of(results, target)]
-    write_file_record(target.with_suffix(".json"), stage="index", files=[target], inputs=read, started=started)
+    write(target.with_suffix(".json"), made, [target])
     return target
 
 
@@ -62,12 +60,7 @@ def _link(path: Path, page: Path, text: str) -> str:
     return f'<a href="{html.escape(os.path.relpath(path, page.parent))}">{html.escape(text)}</a>'
 
 
-def _reports_of(results: Path, page: Path) -> list[Path]:
-    return sorted(path for path in (results / "reports").glob("*.html") if path.resolve() != page.resolve())
-
-
-def _reports(results: Path, page: Path) -> str:
-    found = _reports_of(results, page)
+def _reports(found: list[Path], page: Path) -> str:
     items = "".join(f"<li>{_link(path, page, path.stem)}</li>" for path in found)
     return f"<h2>Reports</h2><ul>{items}</ul>" if found else "<h2>Reports</h2><p>None yet.</p>"
 

@@ -4,17 +4,16 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 import compactvl
-from compactvl.dag.stages import report_digest
 from compactvl.errors import UserError
 from compactvl.files import atomic_path
-from compactvl.records.record import write_file_record
+from compactvl.records.record import Made, write
 
 KERNEL, LANGUAGE = "python3", "python"
 START_TIMEOUT = 300
@@ -75,16 +74,12 @@ def render(report: str | Path, executed: str | Path, html: str | Path, parameter
             )
 
 
-def record_report(
-    report: Path, style: Path, html: Path, study: str, inputs: Iterable[str | Path], *, started: float, begun: float
-) -> Path:
+def record_report(html: Path, study: str, made: Made, begun: float) -> Path:
     """Write ``<html's name>.json``: the HTML, and every figure and table its notebook wrote, with what it read.
 
     Args:
-        report, style, html: the notebook, its style sheet and the page.
-        study: its name; figures and tables are in ``figures/<study>`` beside the page's folder.
-        inputs: the files of the pipeline it may have read.
-        started: ``time.monotonic()`` at the start, for the seconds.
+        html: the page; figures and tables are in ``figures/<study>`` beside its folder.
+        study: the study's name. made: what they were made from.
         begun: ``time.time()`` at the start: an older figure is not of this notebook.
 
     Returns:
@@ -92,15 +87,7 @@ def record_report(
     """
     figures = (html.parent.parent / "figures" / study).glob("*.*")
     written = [path for path in figures if path.stat().st_mtime >= begun - CLOCK_STEP]
-    return write_file_record(
-        html.with_suffix(".json"),
-        stage="report",
-        files=[html, *written],
-        inputs=[report, style, *inputs],
-        started=started,
-        code=report_digest(report),
-        study=study,
-    )
+    return write(html.with_suffix(".json"), made, [html, *written], study=study)
 
 
 def _run(arguments: list[Any], problem: str, scratch: str) -> None:

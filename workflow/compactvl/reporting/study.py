@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from compactvl.evaluation.results import read_metrics, read_predictions, read_result
+from compactvl.evaluation.results import read_metrics, read_predictions, read_result, read_table
 from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
 from compactvl.evaluation.statistics import Interval, paired_bootstrap
 from compactvl.files import read_json
@@ -195,7 +195,7 @@ class StudyResults:
         if not path.is_file():
             return pd.DataFrame(columns=["variant", "part", "parameters"])
         check_recorded(path, path.with_suffix(".json"))
-        return pd.read_csv(path)
+        return read_table(path)
 
     @functools.cached_property
     def efficiency(self) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from compactvl.config.base import Strict
 from compactvl.config.references import Ref
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.records.layout import Layout
+from compactvl.records.record import Made
 
 if TYPE_CHECKING:
     from compactvl.data.canonical import CanonicalSet
@@ -98,21 +99,6 @@ class Variant(Strict):
 
 
 @dataclass(frozen=True)
-class Identity:
-    """What a job computes with, and the key over all of it.
-
-    Attributes:
-        code: digest of the source code.
-        inputs: name → SHA-256 of the record of everything the job reads.
-        key: SHA-256 over version, code, settings, seed and inputs; two jobs of one key have one outcome.
-    """
-
-    code: str
-    inputs: Mapping[str, str]
-    key: str
-
-
-@dataclass(frozen=True)
 class Job:
     """One training or evaluation job.
 
@@ -123,7 +109,7 @@ class Job:
         output: folder the job writes to.
         peers: resolved settings of the variants it builds on, and its own.
         scratch: folder for resume state (training), or ``None``.
-        identity: what identifies it, where that is known already.
+        identity: what it is made from, where that is known already (see :mod:`compactvl.dag.identity`).
         started: ``time.monotonic()`` at its start, or ``None``.
     """
 
@@ -135,7 +121,7 @@ class Job:
     output: Path
     peers: Peers = field(default_factory=dict)
     scratch: Path | None = None
-    identity: Identity | None = None
+    identity: Made | None = None
     started: float | None = None
 
     @property

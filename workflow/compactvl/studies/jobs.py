@@ -10,7 +10,6 @@ from compactvl.dag.identity import evaluation_identity
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.evaluation.results import write_result
 from compactvl.nn.compute import compute_device
-from compactvl.records.record import DIGEST, read_record, write_provenance
 from compactvl.studies.base import Job, Peers
 
 
@@ -31,29 +30,18 @@ def open_model(job: Job, benchmark: BenchmarkKind) -> Any:
 def evaluate(job: Job, name: str, benchmark: BenchmarkKind) -> None:
     """Evaluate a trained variant on a benchmark and write ``<name>.parquet`` and ``<name>.json``."""
     measured = benchmark.measure(open_model(job, benchmark), job.layout, job.seed)
-    identity = job.identity or evaluation_identity(job, name, benchmark)
-    record = write_result(
+    write_result(
         job.output,
         name,
         measured.predictions,
         measured.metrics,
-        stage="evaluate",
+        job.identity or evaluation_identity(job, name, benchmark),
+        device=str(compute_device()),
         study=job.study,
         variant=job.variant,
         seed=job.seed,
         settings=benchmark.model_dump(mode="json"),
-        inputs=dict(identity.inputs),
         **measured.facts,
-    )
-    body = {key: value for key, value in read_record(record).items() if key != DIGEST}
-    write_provenance(
-        record,
-        stage="evaluate",
-        started=job.started,
-        device=str(compute_device()),
-        code=identity.code,
-        key=identity.key,
-        body=body,
     )
 
 

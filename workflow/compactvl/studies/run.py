@@ -12,10 +12,10 @@ from torch import nn
 from compactvl.config.base import validate
 from compactvl.dag.identity import training_identity
 from compactvl.errors import UserError
-from compactvl.files import atomic_path, read_json, sha256_file, write_json
+from compactvl.files import atomic_path, read_json, write_json
 from compactvl.nn.compute import warn_of_idle_gpu
 from compactvl.records.intact import check_files
-from compactvl.records.record import read_manifest, write_manifest
+from compactvl.records.record import MANIFEST, read_manifest, write
 from compactvl.studies.base import Job, Variant
 from compactvl.training.checkpoint import MODEL, discard_resume, save_model
 from compactvl.training.loop import Hooks, Loss, State, train_loop
@@ -102,23 +102,17 @@ def finish_run(
     state = state or State()
     # A variant without weights of its own gets a file without tensors, and one without steps an empty log.
     model = model or nn.Module()
-    hashes = {MODEL: sha256_file(save_model(model, job.output))}
+    save_model(model, job.output)
     write_json(job.output / SETTINGS, job.settings.model_dump(mode="json"))
-    hashes |= {name: sha256_file(job.output / name) for name in (SETTINGS, *files)}
     with atomic_path(job.output / LOG) as temporary:
         temporary.write_text("".join(json.dumps(line) + "\n" for line in state.lines), encoding="utf-8")
-    identity = job.identity or training_identity(job)
-    write_manifest(
-        job.output,
-        stage="train",
-        files=hashes,
-        inputs=identity.inputs,
-        started=job.started,
+    write(
+        job.output / MANIFEST,
+        job.identity or training_identity(job),
+        [job.output / name for name in (MODEL, SETTINGS, *files)],
         device=str(device or model_device(model)),
-        code=identity.code,
-        key=identity.key,
         # It has each step's seconds.
-        varying={LOG: sha256_file(job.output / LOG)},
+        varying=[job.output / LOG],
         study=job.study,
         variant=job.variant,
         seed=job.seed,

@@ -6,7 +6,6 @@ tensors under the names of ``transformers.BertModel``, ``<name>.tokenizer.json``
 """
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +13,8 @@ import torch
 
 from compactvl.config.weights import TransformersBert
 from compactvl.errors import UserError
-from compactvl.files import atomic_path, sha256_bytes, sha256_file
-from compactvl.records.record import write_provenance, write_record
+from compactvl.files import atomic_path
+from compactvl.records.record import Made, write
 from compactvl.vision.registry import state_digest
 from compactvl.vision.transformers_models import first_line
 
@@ -36,20 +35,21 @@ UNUSED = ("pooler.", "cls.", "embeddings.position_ids")
 HEAD_WIDTH = 32
 
 
-def import_bert(name: str, settings: TransformersBert, target: str | Path) -> None:
+def import_bert(name: str, settings: TransformersBert, target: str | Path, made: Made) -> None:
     """Take a BERT encoder and its tokenizer from transformers and write them as converted weights.
 
     Args:
         name: name of the weights in the configuration.
         settings: Hub name or folder, and its pins.
         target: ``.safetensors`` file to write; tokenizer and ``.json`` go beside it.
+        made: what they are made from, for the record.
 
     Raises:
         UserError: not found, of another architecture, incomplete, without a fast tokenizer, or not the pinned weights.
     """
     from safetensors.torch import save_file
 
-    started, target, place = time.monotonic(), Path(target), f"weights.{name}: {settings.model}"
+    target, place = Path(target), f"weights.{name}: {settings.model}"
     config, state, tokenizer = _load(place, name, settings)
     digest = state_digest(state)
     if settings.sha256 not in (None, digest):
@@ -59,24 +59,20 @@ def import_bert(name: str, settings: TransformersBert, target: str | Path) -> No
     companion = target.with_name(f"{target.stem}.tokenizer.json")
     with atomic_path(companion) as temporary:
         temporary.write_bytes(tokenizer)
-    record = target.with_suffix(".json")
-    write_provenance(record, stage="pretrained", started=started)
-    write_record(
-        record,
-        {
-            "stage": "weights",
-            "name": name,
-            "format": settings.format,
-            "model": "bert",
-            "config": config,
-            "parameters": sum(value.numel() for value in state.values()),
-            "tensors": len(state),
-            "left_out": list(UNUSED),
-            "remark": "language model as published; heads are trained from fresh weights",
-            "revision": settings.revision,
-            "inputs": {Path(settings.model).name: digest},
-            "files": {target.name: sha256_file(target), companion.name: sha256_bytes(tokenizer)},
-        },
+    write(
+        target.with_suffix(".json"),
+        made,
+        [target, companion],
+        name=name,
+        format=settings.format,
+        model="bert",
+        config=config,
+        parameters=sum(value.numel() for value in state.values()),
+        tensors=len(state),
+        left_out=list(UNUSED),
+        remark="language model as published; heads are trained from fresh weights",
+        revision=settings.revision,
+        sha256=digest,
     )
 
 

@@ -1,6 +1,5 @@
 """Text vectors on disk: one row a distinct caption of a data set, made once and read by every model that needs them."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,9 +8,9 @@ import pandas as pd
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.errors import UserError
-from compactvl.files import atomic_path, sha256_file
+from compactvl.files import atomic_path
 from compactvl.records.intact import check_files
-from compactvl.records.record import MANIFEST, manifest_digest, write_manifest
+from compactvl.records.record import MANIFEST, Made, write
 
 VECTORS, INDEX = "vectors.npy", "texts.parquet"
 
@@ -55,7 +54,7 @@ class TextVectors:
             ) from None
 
 
-def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, str]) -> None:
+def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, str], made: Made) -> None:
     """Embed every distinct caption of ``dataset`` with ``encoder.encode(texts) -> float32 (N, D)`` and store the vectors.
 
     Args:
@@ -63,8 +62,9 @@ def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, s
         dataset: canonical data set.
         folder: output folder.
         facts: what identifies the encoder (name, weights' SHA-256, precision), for the manifest.
+        made: what the vectors are made from.
     """
-    started, folder = time.monotonic(), Path(folder)
+    folder = Path(folder)
     texts = captions_of(dataset.items)
     vectors = encoder.encode(texts, label=f"embed {dataset.name}")
     (folder / MANIFEST).unlink(missing_ok=True)
@@ -72,13 +72,5 @@ def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, s
         np.save(temporary, vectors)
     with atomic_path(folder / INDEX) as temporary:
         pd.DataFrame({"text": texts}).to_parquet(temporary, index=False)
-    write_manifest(
-        folder,
-        stage="embed",
-        files={name: sha256_file(folder / name) for name in (VECTORS, INDEX)},
-        inputs={"dataset": manifest_digest(dataset.folder)},
-        started=started,
-        encoder=facts,
-        count=len(texts),
-        dim=int(vectors.shape[1]),
-    )
+    files = [folder / name for name in (VECTORS, INDEX)]
+    write(folder / MANIFEST, made, files, encoder=facts, count=len(texts), dim=int(vectors.shape[1]))

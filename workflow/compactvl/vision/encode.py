@@ -4,7 +4,6 @@ Images are read, decoded and resized by background threads while the model works
 image do not depend on its batch beyond rounding (1e-5 in fp32, a few bfloat16 steps in bf16).
 """
 
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -15,8 +14,8 @@ import torch
 
 from compactvl.config.encoders import EncoderSettings
 from compactvl.errors import UserError
-from compactvl.files import digest_of
 from compactvl.progress import Progress
+from compactvl.records.record import Made
 from compactvl.vision.ahead import made_ahead
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.preprocessing import Preprocessing
@@ -40,6 +39,7 @@ def encode(
     dataset: ImageSet,
     weights_path: str | Path | None,
     out_dir: str | Path,
+    made: Made,
 ) -> None:
     """Encode a data set's images, those already stored excepted.
 
@@ -49,11 +49,11 @@ def encode(
         dataset: the canonical data set.
         weights_path: converted weights of packaged encoders.
         out_dir: the token store.
+        made: what it is made from, for its record.
 
     Raises:
         UserError: an image cannot be read or decoded, weights or disk fail.
     """
-    started = time.monotonic()
     torch.set_num_threads(encoder_settings.threads)
     encoder = load_encoder(encoder_settings, weights_path)
     images = dict(zip(dataset.images["image_id"], dataset.images["sha256"], strict=True))
@@ -72,8 +72,7 @@ def encode(
             tokens, pooled = encode_batch(encoder, pixels)
             writer.append(ids, tokens, pooled, [images[image_id] for image_id in ids])
             progress.update(len(ids))
-    inputs = {"images": digest_of(images), "weights": encoder.facts["weights_sha256"]}
-    writer.finish(inputs=inputs, started=started, device=str(encoder.device))
+    writer.finish(made, str(encoder.device))
 
 
 def encode_batch(encoder: Encoder, pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What ``compactvl tokens info|verify|bench`` shows about a token store."""
+"""What ``compactvl tokens info|bench`` shows about a token store."""
 
 import os
 import statistics
@@ -9,8 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from compactvl.errors import UserError
-from compactvl.records.record import verify_files
 from compactvl.vision.shards import shard_name
 from compactvl.vision.store import TokenStore
 
@@ -43,28 +41,6 @@ def info(folder: str | Path) -> str:
             rows["remark"] = encoder["remark"]
     wide = max(map(len, rows))
     return "\n".join(f"{key.ljust(wide)}  {value}" for key, value in rows.items())
-
-
-def verify(folder: str | Path) -> list[str]:
-    """Check a store in full: sizes, headers, index, the hash of every file, finite numbers.
-
-    Returns:
-        One line a problem; empty if there is none.
-    """
-    try:
-        problems = verify_files(folder)
-        if problems:
-            return problems
-        store = TokenStore.open(folder)
-    except UserError as error:
-        return [str(error)]
-    with store:
-        if not np.isfinite(store.pooled()).all():
-            problems.append(f"{folder}: pooled vectors that are not finite")
-        bad = [ids[int(where)] for ids, block in store.blocks(256) for where in _not_finite(block)]
-    if bad:
-        problems.append(f"{folder}: {len(bad)} images with tokens that are not finite, e.g. {bad[0]!r}")
-    return problems
 
 
 @dataclass(frozen=True)
@@ -165,7 +141,3 @@ def _measure(way: str, run: Callable[[], int], before: Callable[[], None], per_i
 
 def _kinds(store: TokenStore) -> tuple[str, ...]:
     return ("",) if store.storage == "fp16" else ("", ".scales")
-
-
-def _not_finite(block: np.ndarray) -> np.ndarray:
-    return np.flatnonzero(~np.isfinite(block).all(axis=(1, 2)))

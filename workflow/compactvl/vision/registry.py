@@ -82,7 +82,6 @@ def _packaged(settings: PackagedEncoder, weights_path: str | Path | None, fused:
     facts = {
         "model": name,
         "weights_sha256": record["files"][Path(weights_path).name],
-        "weights_from": record["inputs"],
         "remark": record["remark"],
     }
     return _timm_loaded(settings, state, name, facts, str(weights_path), fused, crop_fraction=1.0)

@@ -21,7 +21,7 @@ import pandas as pd
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, digest_of, sha256_file, write_error
 from compactvl.records.intact import check_file
-from compactvl.records.record import MANIFEST, read_manifest, write_manifest
+from compactvl.records.record import MANIFEST, Made, read_manifest, write
 from compactvl.vision import codec
 from compactvl.vision.shards import (
     AGAIN,
@@ -155,15 +155,11 @@ class TokenWriter:
             for file in opened:
                 file.discard()
 
-    def finish(
-        self, *, inputs: Mapping[str, str] | None = None, started: float | None = None, device: str = "cpu"
-    ) -> Path:
+    def finish(self, made: Made, device: str = "cpu") -> Path:
         """Write pooled vectors, index and manifest; return the manifest's path.
 
         Args:
-            inputs: name → SHA-256 of what the tokens were made from.
-            started: ``time.monotonic()`` at the start, for the provenance.
-            device: device name, for the provenance.
+            made: what the tokens were made from. device: on what.
 
         Raises:
             UserError: images of ``images`` were never appended, or the store is empty.
@@ -195,12 +191,10 @@ class TokenWriter:
         files = {name: digest for number in numbers for name, digest in self._records[number]["files"].items()}
         for name in ("pooled.npy", "index.parquet", *(f"{shard_name(number)}.json" for number in numbers)):
             files[name] = sha256_file(self.folder / name)
-        return write_manifest(
-            self.folder,
-            stage="encode",
-            files=dict(sorted(files.items())),
-            inputs=inputs,
-            started=started,
+        return write(
+            self.folder / MANIFEST,
+            made,
+            dict(sorted(files.items())),
             device=device,
             encoder=self.encoder_facts,
             encoder_digest=self._digest,

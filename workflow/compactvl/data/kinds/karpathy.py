@@ -40,7 +40,6 @@ class Settings(DataKind):
         """
         from compactvl.data.captioned import write_captioned
         from compactvl.data.karpathy import read_karpathy
-        from compactvl.files import sha256_file
 
         annotations, images = Path(self.annotations), Path(self.images)
         records = read_karpathy(annotations, images)
@@ -52,5 +51,4 @@ class Settings(DataKind):
                 f"{len(missing)} of {len(records)} images are missing below {images} ({job.place}.images), "
                 f"the first is {missing[0]}. {self.how_to_get}"
             )
-        job.inputs[annotations.name] = sha256_file(annotations)
         write_captioned(job, self, records, max_side=self.max_side, quality=self.jpeg_quality, refuse_leaks=False)

@@ -57,7 +57,6 @@ class Settings(DataKind):
         from compactvl.data.tagger import load_tagger
         from compactvl.data.user_lines import read_lines
         from compactvl.errors import UserError
-        from compactvl.files import sha256_file
 
         tag = load_tagger(self.tagger, f"{job.place}.tagger") if self.tagger is not None else lambda text: ""
         paths = [Path(path) for _, path in self.own_files()]
@@ -77,6 +76,5 @@ class Settings(DataKind):
         items = pd.DataFrame(columns)
         if items.empty:
             raise UserError(f"the files {self.pattern} of {self.path} have no text ({job.place}); check them")
-        job.inputs.update({path.name: sha256_file(path) for path in paths})
         audit = audit_texts(job.name, items, ("text",))
         job.write(self, items, text_only=True, lines=lines, empty=empty, audit=audit)

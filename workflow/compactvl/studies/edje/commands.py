@@ -40,11 +40,13 @@ def _compress_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _compress(args: argparse.Namespace) -> int | None:
+    from compactvl.dag.digest import source_digest
     from compactvl.files import only_writer
     from compactvl.studies.edje.compress import compress_store
 
+    code = source_digest([compress_store.__module__])
     with only_writer(args.out):
-        compress_store(args.run, args.tokens, args.out, args.storage)
+        compress_store(args.run, args.tokens, args.out, args.storage, code=code)
 
 
 COMMANDS = [

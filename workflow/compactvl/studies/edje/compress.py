@@ -1,13 +1,12 @@
 """Store a run's compressed tokens: the offline end of EDJE."""
 
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from compactvl.errors import UserError
 from compactvl.files import read_json
 from compactvl.progress import Progress
-from compactvl.records.record import MANIFEST, manifest_digest
+from compactvl.records.record import MANIFEST, Made, hashes, manifest_digest
 from compactvl.studies.edje.joint import open_joint
 from compactvl.studies.edje.scoring import compress_all
 from compactvl.studies.edje.stores import COMPRESSED, check_store, is_compressed
@@ -22,6 +21,7 @@ def compress_store(
     folder: str | Path,
     storage: str = "fp16",
     image_ids: Sequence[str] | None = None,
+    code: str = "",
 ) -> None:
     """Write the compressed tokens of a store's images: m × width numbers an image.
 
@@ -31,25 +31,27 @@ def compress_store(
         folder: the new store; a folder that holds anything but such a store is left alone.
         storage: ``fp16``, ``int8`` or ``fp8``.
         image_ids: which images; default: all.
+        code: digest of the source code, for the record of a store that is kept.
 
     Raises:
         UserError: run or store are missing or corrupt or do not belong together, or ``folder`` holds something else.
     """
     _check_target(Path(folder), Path(tokens))
-    started, model, store = time.monotonic(), open_joint(run), TokenStore.open(tokens)
+    made = Made("encode", code, inputs=hashes(Path(folder) / MANIFEST for folder in (run, tokens)))
+    model, store = open_joint(run), TokenStore.open(tokens)
     if is_compressed(store):
         raise UserError(f"{tokens} holds compressed tokens already; give the store of the encoder's patch tokens")
     check_store(store, run, model)
-    digest = manifest_digest(run)
     images = dict(zip(store.index["image_id"], store.index["image_sha256"], strict=True))
     if image_ids is not None:
         images = {image_id: images[image_id] for image_id in image_ids}
+    facts = {"name": "edje", "loader": COMPRESSED, "run": manifest_digest(run), "precision": model.settings.precision}
     writer = TokenWriter(
         folder,
         shape=(model.tokens, model.bert.shape.width),
         pooled_dim=store.pooled_dim,
         storage=storage,
-        encoder_facts={"name": "edje", "loader": COMPRESSED, "run": digest, "precision": model.settings.precision},
+        encoder_facts=facts,
         images=images,
         dataset=store.manifest["dataset"],
     )
@@ -59,7 +61,7 @@ def compress_store(
             vision = compress_all(model, store, ids, model.settings.precision)
             writer.append(ids, vision.numpy(), store.pooled(ids), [images[image_id] for image_id in ids])
             progress.update(len(ids))
-    writer.finish(inputs={"run": digest, "tokens": manifest_digest(tokens)}, started=started, device=str(model.device))
+    writer.finish(made, str(model.device))
 
 
 def _check_target(folder: Path, tokens: Path) -> None:
