@@ -107,7 +107,6 @@ def test_weights_of_the_hub_have_no_source(toy):
     assert plan.weights_sources("hub") == []
     assert plan.archives(plan.weights_sources("hub")) == plan.pins(plan.weights_sources("hub")) == []
     assert plan.weights_sources("minilm") == ["minilm"]
-    assert plan.weights_without_source() == ["hub"]
 
 
 def test_tokens_can_be_asked_for_besides_the_studies(toy):

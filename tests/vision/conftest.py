@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from compactvl.config.encoders import TimmEncoder, WeightsSettings
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.records.record import Made
-from compactvl.vision.weights import convert_weights
+from compactvl.vision.convert import convert_weights
 
 SMALL_MODEL = "test_vit"
 

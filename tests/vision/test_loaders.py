@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 from compactvl.config.encoders import EncoderSettings, OpenClipEncoder, TimmEncoder, TransformersEncoder
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
-from compactvl.vision.registry import load_encoder, state_digest
+from compactvl.vision.registry import load_encoder
 from compactvl.vision.transformers_models import preprocessing_choices
+from compactvl.vision.weights import state_digest
 
 VISION = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
 VISION |= {"image_size": 32, "patch_size": 8}

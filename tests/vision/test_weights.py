@@ -15,11 +15,12 @@ from compactvl.data.members import read_member
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
 from compactvl.records.record import Made
+from compactvl.vision.convert import convert_weights
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.formats import BERT_ABSENT, DINOV2_ABSENT
 from compactvl.vision.registry import load_encoder
 from compactvl.vision.timm_models import TimmTokens, load_timm
-from compactvl.vision.weights import convert_weights, read_weights
+from compactvl.vision.weights import read_weights
 
 DINOV2 = "vit_small_patch14_dinov2"
 

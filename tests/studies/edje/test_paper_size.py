@@ -27,10 +27,9 @@ from compactvl.studies.base import Job
 from compactvl.studies.edje.joint import open_joint
 from compactvl.studies.edje.settings import JointEncoder, Optimiser
 from compactvl.studies.jobs import evaluate, parameter_table, train
-from compactvl.text.pretrained import import_bert
 from compactvl.text.vectors import embed
+from compactvl.vision.convert import convert_weights
 from compactvl.vision.store import TokenWriter
-from compactvl.vision.weights import convert_weights
 
 REPOSITORY = Path(__file__).parents[3]
 SPLITS = ["train", "train", "train", "train", "restval", "val", "test", "test"]
@@ -247,9 +246,10 @@ def world(tmp_path_factory, source_archive):
     write_minilm_l12(root / "minilm_l12", source_archive("minilm"))
     settings = plan.root.weights["minilm_l12"]
     assert isinstance(settings, TransformersBert)
-    import_bert(
+    convert_weights(
         "minilm_l12",
         settings.model_copy(update={"model": str(root / "minilm_l12")}),
+        None,
         layout.weights("minilm_l12"),
         Made("weights", ""),
     )

@@ -26,10 +26,10 @@ from compactvl.studies.edje.stores import encoder_of
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import save_model
+from compactvl.vision.convert import convert_weights
 from compactvl.vision.encode import encode
 from compactvl.vision.registry import load_encoder
 from compactvl.vision.store import TokenStore, TokenWriter
-from compactvl.vision.weights import convert_weights
 
 COUNT, TOKENS = 6, 5
 CAPTIONS = [

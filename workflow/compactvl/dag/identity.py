@@ -45,25 +45,24 @@ def set_made(settings: Path, kind: DataKind, layout: Layout, sources: Mapping[Pa
     """
     if problems := kind.missing(f"datasets.{settings.stem}"):
         raise UserError("\n".join(problems))
-    archives = {here(path): source_hash(path, pin) for pin in sources.values() if (path := layout.source(pin.file))}
+    archives = _archives(layout, sources)
     sets = hashes(layout.dataset(name) / MANIFEST for name in kind.sets)
     own = hashes(path for _, path in kind.own_files())
     return Made("curate", curate_digest(kind.kind), hashes([settings, *sources]), archives | sets, own)
 
 
-def weights_made(settings: Path, source: Path | None, archive: Path | None) -> Made:
+def weights_made(settings: Path, layout: Layout, sources: Mapping[Path, SourceSettings]) -> Made:
     """Describe a conversion of weights.
 
     Args:
-        settings: settings file of the weights. source: that of their source; ``None`` for those of the Hub or a folder.
-        archive: the source's archive.
+        settings: settings file of the weights. layout: where archives are.
+        sources: the source they are in, by its settings file; none for weights of the Hub or a folder.
 
     Raises:
-        UserError: a file is missing, here as everywhere below.
+        UserError: a file is missing, here as everywhere below, or an archive is not the pinned one.
     """
-    code = stage_digest("pretrained" if archive is None else "weights")
-    read, own = [settings, *_some(source)], _own_model(settings)
-    return Made("weights", code, hashes(read), hashes(_some(archive)), hashes(own))
+    read, own = hashes([settings, *sources]), hashes(_own_model(settings))
+    return Made("weights", stage_digest("weights"), read, _archives(layout, sources), own)
 
 
 def tokens_made(settings: Path, dataset: Path, weights: Path | None) -> Made:
@@ -152,6 +151,10 @@ def _recorded(folder: Path, beginning: str) -> dict[str, str]:
 
 def _record_of(weights: Path | None) -> dict[str, str]:
     return {} if weights is None else hashes([weights.with_suffix(".json")])
+
+
+def _archives(layout: Layout, sources: Mapping[Path, SourceSettings]) -> dict[str, str]:
+    return {here(path): source_hash(path, pin) for pin in sources.values() if (path := layout.source(pin.file))}
 
 
 def _own_model(settings: Path) -> list[str]:

@@ -237,10 +237,6 @@ class Plan:
         """Return the sources of converted weights: one, or none for those of the Hub or a folder."""
         return named(self.root.weights[weights], "sources")
 
-    def weights_without_source(self) -> list[str]:
-        """Return the names of the weights that come from the Hub or a folder."""
-        return [name for name in self.root.weights if not self.weights_sources(name)]
-
     def dataset_sources(self, dataset: str) -> list[str]:
         """Return the sources of a data set."""
         settings = self.root.datasets[dataset]

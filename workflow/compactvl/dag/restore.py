@@ -127,10 +127,9 @@ def descriptions(plan: Plan) -> Iterator[tuple[Path, Callable[[], Made]]]:
     """Yield every record that a plan's jobs make, and what describes how it would be made now."""
     layout, root, settings = plan.layout, plan.root, plan.layout.settings
     for name in root.weights:
-        read = [None, None]
-        for source in plan.weights_sources(name):
-            read = [settings("sources", source), layout.source(root.sources[source].file)]
-        yield layout.weights(name).with_suffix(".json"), partial(weights_made, settings("weights", name), *read)
+        sources = {settings("sources", source): root.sources[source] for source in plan.weights_sources(name)}
+        made = partial(weights_made, settings("weights", name), layout, sources)
+        yield layout.weights(name).with_suffix(".json"), made
     for name, kind in root.datasets.items():
         sources = {settings("sources", source): root.sources[source] for source in plan.dataset_sources(name)}
         yield layout.dataset(name) / MANIFEST, partial(set_made, settings("datasets", name), kind, layout, sources)

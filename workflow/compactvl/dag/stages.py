@@ -14,8 +14,7 @@ from compactvl.studies.base import Peers, Variant
 from compactvl.studies.study import Study, find_study, study_names
 
 STAGE_MODULES = {
-    "weights": ["compactvl.vision.weights"],
-    "pretrained": ["compactvl.text.pretrained"],
+    "weights": ["compactvl.vision.convert"],
     "encode": ["compactvl.vision.encode"],
     "embed": ["compactvl.text.vectors", "compactvl.text.registry"],
     "collect": ["compactvl.evaluation.collect"],
@@ -64,7 +63,7 @@ def code_now(body: Mapping[str, Any]) -> str | None:
     if stage == "encode" and any(Path(path).parts[0] == "runs" for path in inputs):
         return None  # compressed tokens: a study's own command
     if stage in STAGE_MODULES:
-        return stage_digest(stage if inputs or stage != "weights" else "pretrained")
+        return stage_digest(stage)
     if stage == "curate":
         kind = body.get("settings", {}).get("kind")
         return curate_digest(kind) if kind in kind_names(DATA_KINDS) else None

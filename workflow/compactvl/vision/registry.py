@@ -26,11 +26,10 @@ from compactvl.config.encoders import (
     TransformersEncoder,
 )
 from compactvl.errors import UserError
-from compactvl.files import sha256_bytes
 from compactvl.nn.compute import compute_device
 from compactvl.vision.encoder import Encoder
 from compactvl.vision.preprocessing import INTERPOLATIONS, Preprocessing
-from compactvl.vision.weights import check_pin, read_weights
+from compactvl.vision.weights import check_pin, read_weights, state_digest
 
 Loaded = tuple[nn.Module, Preprocessing, dict[str, Any]]
 PACKAGED_MODELS = {
@@ -59,17 +58,6 @@ def load_encoder(
     fused = device != "cpu" or settings.precision == "fp32"
     model, preprocessing, facts = LOADERS[settings.loader](settings, weights_path, fused)
     return Encoder(model, preprocessing, settings.precision, {"loader": settings.loader, **facts}, device)
-
-
-def state_digest(state: Mapping[str, torch.Tensor]) -> str:
-    """Return the SHA-256 over a state dictionary's names, shapes and float32 bytes, in name order."""
-    lines = []
-    for name in sorted(state):
-        value = state[name].detach().cpu()
-        value = value.float() if value.is_floating_point() else value
-        content = sha256_bytes(memoryview(value.contiguous().reshape(-1).numpy()).cast("B")) if value.numel() else ""
-        lines.append(f"{name} {tuple(value.shape)} {content}")
-    return sha256_bytes("\n".join(lines).encode())
 
 
 def _packaged(settings: PackagedEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:

