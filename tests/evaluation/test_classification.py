@@ -186,8 +186,9 @@ def test_order_and_blocks_change_nothing(form, monkeypatch):
     monkeypatch.setattr(classification, "LOGITS_A_BLOCK", 50 * len(answers))
     model = Fixed(items, logits)
     again = classify(model, "set", shuffled, answers, "test")
-    assert model.asked[:-1] == [50] * (len(model.asked) - 1)
-    assert len(model.asked) > 5
+    assert max(model.asked) - min(model.asked) <= 1
+    assert max(model.asked) <= 50
+    assert sum(model.asked) == len(whole)
     pd.testing.assert_frame_equal(
         again.sort_values("item_id", ignore_index=True), whole.sort_values("item_id", ignore_index=True)
     )

@@ -5,6 +5,7 @@ them. So a model that gives all answers the same logit is measured at chance, wh
 """
 
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +21,7 @@ from compactvl.evaluation.results import Metric
 from compactvl.evaluation.statistics import bootstrap_means, stratified_bootstrap
 
 LOGITS_A_BLOCK = 1 << 26
-"""A model is asked for so many logits at a time: 256 MiB of them."""
+"""A model is asked for about so many logits at a time: 256 MiB of them."""
 CLUSTERS = ("image_id", "sentence_id", "image_0")
 """Items that share the first of these that they have depend on each other, and are resampled together."""
 
@@ -101,10 +102,10 @@ def classify(model: Classifier, name: str, items: pd.DataFrame, answers: Sequenc
         UserError: no items, or see :func:`answer_scores`. ValueError: a logit is NaN, or there are too many or few.
     """
     asked = items_of(name, items, split)
-    scores, block = answer_scores(name, asked, answers), max(1, LOGITS_A_BLOCK // len(answers))
+    scores, blocks = answer_scores(name, asked, answers), math.ceil(len(asked) * len(answers) / LOGITS_A_BLOCK)
     parts = [
-        choose(model.logits(asked.iloc[start : start + block]), scores[start : start + block].toarray())
-        for start in range(0, len(asked), block)
+        choose(model.logits(asked.iloc[rows]), scores[rows].toarray())
+        for rows in np.array_split(np.arange(len(asked)), blocks)
     ]
     best, ties, score = (np.concatenate(part) for part in zip(*parts, strict=True))
     named = np.array(answers, dtype=object)
