@@ -276,7 +276,7 @@ def test_from_a_data_set_to_a_result(tmp_path):
     model = Fixed(items, rng.normal(size=(120, 6)).astype(np.float32))
     found = benchmark.measure(model, layout, seed=0)
     folder = tmp_path / "results" / "study" / "variant" / "seed0"
-    write_result(folder, "tasks", found.predictions, found.metrics, **found.facts)
+    write_result(folder, "tasks", found.predictions, found.metrics, Made("evaluate", ""), **found.facts)
     assert classification_metrics(read_predictions(folder, "tasks")) == list(found.metrics)
     assert found.metrics[0].name == "vqa_score"
 
