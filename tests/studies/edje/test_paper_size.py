@@ -16,6 +16,7 @@ from transformers import BertConfig, BertModel, BertTokenizerFast
 from compactvl.config.encoders import WeightsSettings
 from compactvl.config.overlay import load_config
 from compactvl.config.weights import TransformersBert
+from compactvl.dag.identity import identified
 from compactvl.dag.plan import Plan
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.curate import Curation, curate
@@ -176,7 +177,7 @@ class World:
         if name not in self.trained:
             for peer in sorted(self.plan.needs("edje", name).variants):
                 self.train(peer)
-            train(self.job(name, run))
+            train(identified(self.job(name, run)))
             self.trained.add(name)
         return run
 
@@ -281,7 +282,11 @@ def test_one_step_and_its_evaluation(world, name, losses):
     assert not ({"itm", "mlm", "recovery", "distillation"} - losses) & line.keys()
 
     output = world.layout.result("edje", name, 0)
-    evaluate(world.job(name, output), "coco", world.plan.root.benchmarks["coco"])
+    evaluate(
+        identified(world.job(name, output), "coco", world.plan.root.benchmarks["coco"]),
+        "coco",
+        world.plan.root.benchmarks["coco"],
+    )
     metrics = {metric["name"]: metric["value"] for metric in read_json(output / "coco.json")["metrics"]}
     tokens = world.plan.variant("edje", name).adapter.tokens or 576
     assert metrics["kb_per_image"] == pytest.approx(tokens * 384 * 2 / 1000)

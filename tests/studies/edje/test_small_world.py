@@ -17,6 +17,7 @@ from transformers import BertConfig, BertModel
 
 from compactvl.config.encoders import TimmEncoder
 from compactvl.dag.digest import modules_of
+from compactvl.dag.identity import identified, training_identity
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.data.pairs import Pairs
 from compactvl.errors import UserError
@@ -34,7 +35,6 @@ from compactvl.studies.edje.efficiency import Online
 from compactvl.studies.edje.embedding import EmbeddingModel
 from compactvl.studies.edje.similarity import image_features, open_similarity
 from compactvl.studies.jobs import evaluate, open_model, train
-from compactvl.studies.run import run_digest
 from compactvl.text.vectors import TextVectors, embed
 from compactvl.training.checkpoint import RESUME, load_model
 from compactvl.vision.encode import encode
@@ -148,7 +148,7 @@ class World:
     def trained(self, name):
         folder = self.layout.run("edje", name, 0)
         if not (folder / "manifest.json").is_file():
-            train(self.job(name))
+            train(identified(self.job(name)))
         return folder
 
 
@@ -206,11 +206,11 @@ def test_what_fails_after_training_is_finished_without_training_again(world, tmp
     with monkeypatch.context() as patched:
         patched.setattr(train_joint, "write_attention_maps", fail)
         with pytest.raises(OSError, match="disk full"):
-            train(job)
+            train(identified(job))
     assert (job.scratch / RESUME).is_file()
     assert not (job.output / "manifest.json").exists()
     monkeypatch.setattr(train_joint.Trainer, "loss", fail)
-    train(job)
+    train(identified(job))
     assert not job.scratch.exists()
     again = read_manifest(job.output, "train")["files"]
     assert again["model.safetensors"] == read_manifest(world.trained("edje"), "train")["files"]["model.safetensors"]
@@ -218,12 +218,12 @@ def test_what_fails_after_training_is_finished_without_training_again(world, tmp
 
 def test_resume_state_is_of_one_code_and_one_input(world, monkeypatch):
     world.trained("edje")
-    digest = run_digest(world.job("edje"))
-    assert digest == run_digest(world.job("edje"))
+    digest = training_identity(world.job("edje")).key
+    assert digest == training_identity(world.job("edje")).key
     other = VARIANTS | {"edje": VARIANTS["edje"] | {"precision": "bf16"}}
-    assert run_digest(world.job("edje", other)) != digest
+    assert training_identity(world.job("edje", other)).key != digest
     monkeypatch.setattr("compactvl.dag.identity.training_digest", lambda settings: "changed")
-    assert run_digest(world.job("edje")) != digest
+    assert training_identity(world.job("edje")).key != digest
     code = {
         f"compactvl.{name}" for name in ("studies.edje.train_joint", "studies.edje.model", "training.loop", "nn.bert")
     }
@@ -269,7 +269,7 @@ def test_tokens_of_another_encoder_are_refused_wherever_a_run_is_used(world, tmp
     for name in ("edje", "retriever"):
         job = world.job(name, output=tmp_path / "results", layout=layout)
         with pytest.raises(UserError, match=r"holds tokens of encoder webcam \(\w{8}\), .* of cam \(\w{8}\)"):
-            evaluate(job, "drawn", benchmark)
+            evaluate(identified(job, "drawn", benchmark), "drawn", benchmark)
 
 
 # Score fusion and controls.
@@ -318,7 +318,7 @@ def timed(world, name, tmp_path):
         kind="efficiency", dataset="drawn", pairs=4, batch_sizes=[2, 40], warmup=0, repeats=3, seconds=0.01
     )
     job = world.job(name, output=tmp_path / "results")
-    evaluate(job, "efficiency", benchmark)
+    evaluate(identified(job, "efficiency", benchmark), "efficiency", benchmark)
     return pd.read_parquet(job.output / "efficiency.parquet"), read_json(job.output / "efficiency.json")
 
 
@@ -351,7 +351,7 @@ def test_an_encoder_without_settings_is_an_error(world, tmp_path):
     settings = world.layout.settings("encoders", "vit")
     kept = settings.rename(tmp_path / "vit.json")
     try:
-        with pytest.raises(UserError, match=r"encoders/vit\.json is missing: vision features are computed online"):
+        with pytest.raises(UserError, match=r"cannot read .*encoders/vit\.json: .* run snakemake"):
             timed(world, "online", tmp_path)
         write_json(settings, {"loader": "timn"})
         with pytest.raises(UserError, match=r"vit\.json\.encoder.*'timn'"):

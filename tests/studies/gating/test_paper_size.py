@@ -18,6 +18,7 @@ from tokenizers import Tokenizer as RawTokenizer
 from tokenizers import models, pre_tokenizers, trainers
 
 from compactvl.config.overlay import load_config, merge
+from compactvl.dag.identity import identified
 from compactvl.dag.plan import Plan
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.curate import Curation, curate
@@ -285,13 +286,17 @@ class World:
         if not (job.output / "manifest.json").is_file():
             for peer in self.plan.peers("gating", name):
                 self.train(peer)
-            train(job)
+            train(identified(job))
         return job.output
 
     def evaluate(self, name: str, benchmark: str) -> tuple[dict[str, dict[str, Any]], pd.DataFrame]:
         self.train(name)
         job = self.job(name, self.layout.result("gating", name, 0))
-        evaluate(job, benchmark, self.plan.root.benchmarks[benchmark])
+        evaluate(
+            identified(job, benchmark, self.plan.root.benchmarks[benchmark]),
+            benchmark,
+            self.plan.root.benchmarks[benchmark],
+        )
         metrics = {metric["name"]: metric for metric in read_json(job.output / f"{benchmark}.json")["metrics"]}
         return metrics, pd.read_parquet(job.output / f"{benchmark}.parquet")
 
@@ -396,7 +401,7 @@ def like_gpt2(world, tmp_path) -> TextTokenizer:
     raw.save(str(tmp_path / "published/tokenizer.json"))
     own = Tokenizer(kind="tokenizer", pretrained=str(tmp_path / "published"))
     job = world.job("gpt2", tmp_path / "run")
-    train(Job(**{**vars(job), "settings": own}))
+    train(identified(Job(**{**vars(job), "settings": own})))
     return TextTokenizer(tmp_path / "run/tokenizer.json")
 
 
@@ -427,7 +432,7 @@ def test_without_the_hub_the_tokenizer_is_asked_for_in_one_line(tmp_path, monkey
     with pytest.raises(
         UserError, match=r"tokenizer 'openai-community/gpt2' cannot be loaded .*give a folder"
     ) as caught:
-        train(Job(**{**vars(job), "settings": variants()["gpt2"]}))
+        train(identified(Job(**{**vars(job), "settings": variants()["gpt2"]})))
     assert "\n" not in str(caught.value)
 
 

@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from compactvl.config.overlay import load_config, merge
+from compactvl.dag.identity import identified
 from compactvl.dag.plan import Plan
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.errors import UserError
@@ -114,14 +115,14 @@ class World:
         settings = VARIANTS[name]
         for needed in (settings.get("tokenizer"), settings.get("start"), name):
             if needed and not (self.layout.run("gating", needed, 0) / "manifest.json").is_file():
-                train(self.job(needed))
+                train(identified(self.job(needed)))
         return self.layout.run("gating", name, 0)
 
     def evaluated(self, name: str, benchmark, key: str) -> tuple[dict[str, float], pd.DataFrame]:
         self.trained(name)
         folder = self.layout.result("gating", name, 0)
         if not (folder / f"{key}.json").is_file():
-            evaluate(self.job(name, output=folder), key, benchmark)
+            evaluate(identified(self.job(name, output=folder), key, benchmark), key, benchmark)
         metrics = {m["name"]: m["value"] for m in read_json(folder / f"{key}.json")["metrics"]}
         return metrics, read_predictions(folder, key)
 
@@ -319,12 +320,12 @@ def test_collapsed_gates_are_warned_of(world, tmp_path, caplog, monkeypatch):
 
     monkeypatch.setattr(gating_open, "open_decoder", constant)
     with caplog.at_level(logging.WARNING):
-        evaluate(world.job("base", output=tmp_path), "gates", GATES)
+        evaluate(identified(world.job("base", output=tmp_path), "gates", GATES), "gates", GATES)
     assert "the gates have collapsed" in caplog.text
     caplog.clear()
     monkeypatch.setattr(gating_open, "open_decoder", original)
     with caplog.at_level(logging.WARNING):
-        evaluate(world.job("base", output=tmp_path), "gates", GATES)
+        evaluate(identified(world.job("base", output=tmp_path), "gates", GATES), "gates", GATES)
     assert "collapsed" not in caplog.text
 
 
@@ -358,9 +359,9 @@ def test_an_interrupted_training_ends_as_an_undisturbed_one(world, tmp_path, mon
 
     monkeypatch.setattr(loop, "save_resume", stop)
     with pytest.raises(KeyboardInterrupt):
-        train(job)
+        train(identified(job))
     monkeypatch.setattr(loop, "save_resume", original)
-    train(job)
+    train(identified(job))
     assert sha256_file(tmp_path / "run" / MODEL) == sha256_file(whole / MODEL)
 
 
@@ -428,7 +429,11 @@ def test_captions_without_parts_of_speech_have_gates_too(world, tmp_path, monkey
     monkeypatch.setattr(
         CanonicalSet, "split", lambda self, name: original(self, name).drop(columns="pos", errors="ignore")
     )
-    evaluate(world.job("base", output=tmp_path), "gates", GatesBenchmark(kind="gates", dataset="drawn"))
+    evaluate(
+        identified(world.job("base", output=tmp_path), "gates", GatesBenchmark(kind="gates", dataset="drawn")),
+        "gates",
+        GatesBenchmark(kind="gates", dataset="drawn"),
+    )
     assert set(read_predictions(tmp_path, "gates")["pos"]) == {""}
 
 

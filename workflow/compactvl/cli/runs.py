@@ -5,7 +5,6 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -81,11 +80,11 @@ def _job(args: argparse.Namespace, scratch: bool) -> "Job":
 
 def _train(args: argparse.Namespace) -> None:
     job = _job(args, scratch=True)
-    from compactvl.dag.identity import training_identity
+    from compactvl.dag.identity import identified
     from compactvl.files import only_writer
     from compactvl.records.record import MANIFEST
 
-    job = replace(job, identity=training_identity(job))
+    job = identified(job)
     with only_writer(job.output), _unless_finished(job, job.output / MANIFEST, args.force) as needed:
         if needed:
             if args.force:
@@ -101,14 +100,14 @@ def _evaluate(args: argparse.Namespace) -> None:
     job = _job(args, scratch=False)
     from compactvl.cli.arguments import read_kind
     from compactvl.config.kinds import BENCHMARK_KINDS
-    from compactvl.dag.identity import evaluation_identity
+    from compactvl.dag.identity import identified
     from compactvl.errors import UserError
 
     name, benchmark = args.benchmark.stem, read_kind(args.benchmark, BENCHMARK_KINDS)
     able, reason = job.settings.supports(benchmark, job.peers)
     if not able:
         raise UserError(f"--benchmark {args.benchmark}: {args.variant} cannot be evaluated on it: {reason}")
-    job = replace(job, identity=evaluation_identity(job, name, benchmark))
+    job = identified(job, name, benchmark)
     with _unless_finished(job, job.output / f"{name}.json", args.force) as needed:
         if needed:
             from compactvl.studies.jobs import evaluate

@@ -5,6 +5,7 @@ the job and by the plan that asks whether what is here was made so. Nothing here
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,12 @@ def evaluation_identity(job: Job, name: str, benchmark: BenchmarkKind) -> Made:
     settings = {here(job.layout.settings("benchmarks", name)): settings_digest(benchmark.model_dump(mode="json"))}
     code = evaluation_digest(job.settings, benchmark, job.peers)
     return _job_made("evaluate", code, job, needs | Needs.of(variants=[job.variant]), settings)
+
+
+def identified(job: Job, name: str = "", benchmark: BenchmarkKind | None = None) -> Job:
+    """Return a training job, or with a benchmark and its name an evaluation job, that knows what it is made from."""
+    made = training_identity(job) if benchmark is None else evaluation_identity(job, name, benchmark)
+    return replace(job, identity=made)
 
 
 def variant_body(variant: BaseModel) -> dict[str, Any]:

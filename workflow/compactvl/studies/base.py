@@ -109,7 +109,7 @@ class Job:
         output: folder the job writes to.
         peers: resolved settings of the variants it builds on, and its own.
         scratch: folder for resume state (training), or ``None``.
-        identity: what it is made from, where that is known already (see :mod:`compactvl.dag.identity`).
+        identity: what it is made from; ``None`` of a job that is not to write anything.
         started: ``time.monotonic()`` at its start, or ``None``.
     """
 

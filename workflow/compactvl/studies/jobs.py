@@ -6,7 +6,6 @@ from typing import Any
 
 import pandas as pd
 
-from compactvl.dag.identity import evaluation_identity
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.evaluation.results import write_result
 from compactvl.nn.compute import compute_device
@@ -35,7 +34,7 @@ def evaluate(job: Job, name: str, benchmark: BenchmarkKind) -> None:
         name,
         measured.predictions,
         measured.metrics,
-        job.identity or evaluation_identity(job, name, benchmark),
+        job.identity,
         device=str(compute_device()),
         study=job.study,
         variant=job.variant,

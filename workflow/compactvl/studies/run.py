@@ -10,7 +10,6 @@ import torch
 from torch import nn
 
 from compactvl.config.base import validate
-from compactvl.dag.identity import training_identity
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, read_json, write_json
 from compactvl.nn.compute import warn_of_idle_gpu
@@ -24,11 +23,6 @@ from compactvl.training.optim import AdamW, build_adamw, build_rate
 SETTINGS = "settings.json"
 LOG = "log.jsonl"
 Kind = TypeVar("Kind", bound=Variant)
-
-
-def run_digest(job: Job) -> str:
-    """Identify a training job by its code, settings, seed and inputs: resume state of another digest is not used."""
-    return (job.identity or training_identity(job)).key
 
 
 def train(
@@ -69,7 +63,7 @@ def train(
         rate=build_rate(optimiser, steps, epoch),
         seed=job.seed,
         clip=optimiser.clip,
-        digest=run_digest(job),
+        digest=job.identity.key,
         scratch=job.scratch,
         label=label,
         accumulate=optimiser.accumulate,
@@ -108,7 +102,7 @@ def finish_run(
         temporary.write_text("".join(json.dumps(line) + "\n" for line in state.lines), encoding="utf-8")
     write(
         job.output / MANIFEST,
-        job.identity or training_identity(job),
+        job.identity,
         [job.output / name for name in (MODEL, SETTINGS, *files)],
         device=str(device or model_device(model)),
         # It has each step's seconds.

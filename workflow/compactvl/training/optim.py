@@ -67,7 +67,7 @@ class AdamW(Strict):
         for name in rates:
             if name not in cls.groups:
                 raise ValueError(f"no group {name!r}{did_you_mean(name, cls.groups)}")
-        return rates
+        return {name: rate for name, rate in rates.items() if rate is not None}
 
     @model_validator(mode="after")
     def _micro_batches_are_equal(self) -> "AdamW":

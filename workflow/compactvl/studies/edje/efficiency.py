@@ -18,7 +18,6 @@ from compactvl.config.encoders import EncoderSettings
 from compactvl.config.references import named
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.pairs import Pairs
-from compactvl.errors import UserError
 from compactvl.evaluation.benchmarks.efficiency import Settings as EfficiencyBenchmark
 from compactvl.evaluation.efficiency import Source, environment, measure, timing_row
 from compactvl.files import read_json
@@ -47,10 +46,6 @@ def open_encoder(name: str, layout: Layout, device: torch.device) -> Encoder:
         UserError: the file is missing or wrong, or the weights cannot be loaded.
     """
     path = layout.settings("encoders", name)
-    if not path.is_file():
-        raise UserError(
-            f"{path} is missing: vision features are computed online with that encoder; run snakemake once to write it"
-        )
     settings = validate(EncoderFile, {"encoder": read_json(path)}, str(path)).encoder
     weights = [layout.weights(name) for name in named(settings, "weights")]
     return load_encoder(settings, weights[0] if weights else None, str(device))

@@ -1,0 +1,128 @@
+"""What computes no outcome of a job leaves the digest of its code alone."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+DIGESTS = """
+import json
+from compactvl.config.overlay import load_config
+from compactvl.dag.plan import Plan
+
+plan = Plan(load_config(["config/smoke.yaml"]))
+digests = {f"curate {name}": plan.curate_digest(name) for name in plan.root.datasets}
+digests |= {stage: plan.digest(stage) for stage in ("weights", "encode", "embed")}
+for job in plan.trainings:
+    digests[f"train {job.study}/{job.variant}"] = plan.job_digest(job.study, job.variant)
+for job in plan.evaluations:
+    key = f"evaluate {job.study}/{job.variant} on {job.benchmark}"
+    digests[key] = plan.job_digest(job.study, job.variant, job.benchmark)
+print(json.dumps(digests))
+"""
+DATA_KIND = """
+from typing import Literal
+from compactvl.data.kind import DataKind
+
+class Settings(DataKind):
+    holds = frozenset({"captions"})
+    kind: Literal["novel"]
+"""
+BENCHMARK_KIND = """
+from typing import ClassVar, Literal
+from compactvl.evaluation.kind import BenchmarkKind
+
+class Settings(BenchmarkKind):
+    ability: ClassVar[str] = "pairs"
+    kind: Literal["novel"]
+"""
+STUDY = """
+from typing import Literal
+from compactvl.studies.base import Variant
+from compactvl.studies.study import Study
+
+class Novel(Variant):
+    trains = "compactvl.studies.run:train_nothing"
+    kind: Literal["novel"]
+
+STUDY = Study("novel", [Novel])
+"""
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("copy")
+    for name in ("workflow", "envs", "config"):
+        shutil.copytree(REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "config.yaml", folder)
+    return folder
+
+
+def digests(folder: Path) -> dict[str, str]:
+    environment = {**os.environ, "PYTHONPATH": str(folder / "workflow"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [sys.executable, "-c", DIGESTS]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def before(copy) -> dict[str, str]:
+    return digests(copy)
+
+
+def changed(copy: Path, before: dict[str, str], name: str, text: str) -> set[str]:
+    """Return the jobs whose digest changes while a file of the package has another text."""
+    path = copy / "workflow" / "compactvl" / name
+    old = path.read_text(encoding="utf-8") if path.is_file() else None
+    path.parent.mkdir(exist_ok=True)
+    path.write_text((old or "") + text, encoding="utf-8")
+    try:
+        after = digests(copy)
+    finally:
+        path.unlink() if old is None else path.write_text(old, encoding="utf-8")
+    assert after.keys() == before.keys()
+    return {job for job in before if after[job] != before[job]}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("data/kinds/novel.py", DATA_KIND),
+        ("evaluation/benchmarks/novel.py", BENCHMARK_KIND),
+        ("studies/novel/__init__.py", STUDY),
+        ("reporting/style.py", "\nMORE = 1\n"),
+        ("evaluation/collect.py", "\nCOLUMN = 'more'\n"),
+        ("records/machine.py", "\nPACKAGES = (*PACKAGES, 'more')\n"),
+        ("dag/plan.py", "\nMORE = 1\n"),
+        ("cli/runs.py", "\nMORE = 1\n"),
+        ("config/base.py", "\nMORE = 1\n"),
+    ],
+)
+def test_what_computes_no_outcome_changes_no_digest(copy, before, name, text):
+    assert changed(copy, before, name, text) == set()
+
+
+@pytest.mark.parametrize(
+    ("name", "some", "none"),
+    [
+        ("data/kinds/swaps.py", {"curate swaps"}, {"curate scenes", "train edje/retriever"}),
+        (
+            "evaluation/benchmarks/winoground.py",
+            {"evaluate edje/edje on swaps", "evaluate edje/score_fusion on swaps"},
+            {"evaluate edje/edje on scenes", "train edje/edje", "train edje/score_fusion"},
+        ),
+        ("studies/edje/train_embedding.py", {"train edje/retriever"}, {"train edje/edje", "train gating/base"}),
+        ("studies/edje/open.py", {"evaluate edje/shuffled_tokens on scenes"}, {"train edje/retriever"}),
+        ("studies/gating/train.py", {"train gating/base"}, {"train gating/bpe", "train edje/edje"}),
+        ("nn/bert.py", {"train edje/edje", "evaluate edje/random_scores on swaps"}, {"train gating/bpe"}),
+    ],
+)
+def test_a_kind_is_made_again_by_its_own_code_alone(copy, before, name, some, none):
+    found = changed(copy, before, name, "\nMORE = 1\n")
+    assert some <= found
+    assert not none & found
