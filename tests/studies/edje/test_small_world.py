@@ -351,7 +351,7 @@ def test_an_encoder_without_settings_is_an_error(world, tmp_path):
     settings = world.layout.settings("encoders", "vit")
     kept = settings.rename(tmp_path / "vit.json")
     try:
-        with pytest.raises(UserError, match=r"cannot read .*encoders/vit\.json: .* run snakemake"):
+        with pytest.raises(UserError, match=r"cannot read .*encoders/vit\.json: .*run snakemake"):
             timed(world, "online", tmp_path)
         write_json(settings, {"loader": "timn"})
         with pytest.raises(UserError, match=r"vit\.json\.encoder.*'timn'"):
