@@ -64,10 +64,11 @@ def stage_rate(encoder: Encoder, settings: PackagedEncoder, images: dict[str, by
             storage=settings.storage,
             encoder_facts=encoder.facts,
             images=hashes,
+            batch=settings.batch_size,
         )
         with writer:
             for ids, pixels in batches(dataset, list(images), encoder.preprocess, settings):
-                writer.append(ids, *encode_batch(encoder, pixels), [hashes[image_id] for image_id in ids])
+                writer.append(ids, *encode_batch(encoder, pixels))
         writer.finish(Made("encode", ""))
         return len(images) / (time.perf_counter() - start)
 

@@ -36,7 +36,7 @@ def with_command(monkeypatch, function):
 def test_the_commands_of_the_pipeline_are_there():
     wanted = "fetch weights curate encode embed train evaluate collect report index params rerank verify"
     assert set(wanted.split()) <= set(NAMES)
-    assert {"tokens info", "tokens bench", "config check", "config show", "config describe"} <= set(NAMES)
+    assert {"tokens info", "config check", "config show", "config describe"} <= set(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -21,7 +21,7 @@ def test_tokens_equal_the_encoder(make_set, small_encoder, tmp_path) -> None:
     dataset = make_set(SEEDS)
     stage.encode("small", small_encoder, dataset, None, tmp_path / "tokens", MADE)
     encoder = load_encoder(small_encoder, device="cpu")
-    store = TokenStore.open(tmp_path / "tokens", verify="full")
+    store = TokenStore.open(tmp_path / "tokens")
     assert store.ids == list(SEEDS)
     assert store.shape == encoder.tokens_shape
     assert store.manifest["encoder"] == {"name": "small", **encoder.facts}
@@ -76,7 +76,7 @@ def test_interrupted_encoding_goes_on_with_the_same_batches(make_set, small_enco
         stage.encode("small", small_encoder, dataset, None, tmp_path / "cut", MADE)
     stage.encode("small", small_encoder, dataset, None, tmp_path / "cut", MADE)
     assert calls == [4, 4, 3, 3]
-    whole, cut = (TokenStore.open(tmp_path / name, verify="full") for name in ("whole", "cut"))
+    whole, cut = (TokenStore.open(tmp_path / name) for name in ("whole", "cut"))
     assert whole.ids == cut.ids
     np.testing.assert_array_equal(whole.read(whole.ids), cut.read(cut.ids))
 
@@ -85,7 +85,7 @@ def test_added_images_are_appended(make_set, small_encoder, tmp_path) -> None:
     stage.encode("small", small_encoder, make_set(SEEDS), None, tmp_path / "tokens", MADE)
     old = sha256_file(tmp_path / "tokens/shard-00000.npy")
     stage.encode("small", small_encoder, make_set({"first": 99, **SEEDS, "last": 98}), None, tmp_path / "tokens", MADE)
-    store = TokenStore.open(tmp_path / "tokens", verify="full")
+    store = TokenStore.open(tmp_path / "tokens")
     assert store.ids == [*SEEDS, "first", "last"]
     assert sha256_file(tmp_path / "tokens/shard-00000.npy") == old
 

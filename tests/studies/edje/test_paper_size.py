@@ -228,7 +228,7 @@ def write_tokens(layout: Layout, dataset: CanonicalSet, encoder: str, width: int
     )
     with writer:
         tokens, pooled = random.normal(size=(len(hashes), 576, width)), random.normal(size=(len(hashes), width))
-        writer.append(list(hashes), tokens.astype(np.float32), pooled.astype(np.float32), list(hashes.values()))
+        writer.append(list(hashes), tokens.astype(np.float32), pooled.astype(np.float32))
     writer.finish(Made("encode", ""))
 
 

@@ -127,7 +127,7 @@ def write_cam(folder, dataset, pooled, name="cam", weights="0" * 64):
     writer = TokenWriter(folder, shape=(4, 24), pooled_dim=DIM, storage="fp16", encoder_facts=facts, images=hashes)
     tokens = np.random.default_rng(5).normal(size=(len(hashes), 4, 24)).astype(np.float32)
     with writer:
-        writer.append(list(hashes), tokens, np.stack([pooled[i] for i in hashes]), list(hashes.values()))
+        writer.append(list(hashes), tokens, np.stack([pooled[i] for i in hashes]))
     writer.finish(Made("encode", ""))
 
 

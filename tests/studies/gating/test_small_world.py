@@ -158,7 +158,7 @@ def world(tmp_path_factory) -> World:
     )
     patches = np.random.default_rng(1).normal(size=(len(ids), 3, 6)).astype(np.float32)
     with writer:
-        writer.append(ids, patches, pooled, [hashes[i] for i in ids])
+        writer.append(ids, patches, pooled)
     writer.finish(Made("encode", ""))
     lines = [f"the {c} {t} is near the {u} ." for c in COLOURS for t in THINGS for u in THINGS]
     table = pd.DataFrame({"item_id": [f"l{n}" for n in range(len(lines))], "text": lines, "pos": ""})

@@ -1,4 +1,4 @@
-"""``compactvl encode | embed`` and ``compactvl tokens info | bench``: the token store."""
+"""``compactvl encode | embed`` and ``compactvl tokens info``: the token store."""
 
 import argparse
 from pathlib import Path
@@ -77,20 +77,6 @@ def _info(args: argparse.Namespace) -> None:
     print(info(args.store))
 
 
-def _bench_arguments(parser: argparse.ArgumentParser) -> None:
-    _store_argument(parser)
-    parser.add_argument("--batch", type=int, default=64, metavar="N", help="images a random read (default: 64)")
-    parser.add_argument(
-        "--seconds", type=float, default=3.0, metavar="S", help="time for each way of reading (default: 3)"
-    )
-
-
-def _bench(args: argparse.Namespace) -> None:
-    from compactvl.vision.inspect import bench, bench_table
-
-    print(bench_table(bench(args.store, batch=args.batch, seconds=args.seconds)))
-
-
 COMMANDS = [
     Command(
         "encode",
@@ -114,12 +100,5 @@ COMMANDS = [
         "compactvl tokens info cache/tokens/dinov2_s/scenes",
         _store_argument,
         _info,
-    ),
-    Command(
-        "tokens bench",
-        "measure how fast a token store is read, against a plain read of the same bytes",
-        "compactvl tokens bench cache/tokens/dinov2_s/scenes --batch 64",
-        _bench_arguments,
-        _bench,
     ),
 ]

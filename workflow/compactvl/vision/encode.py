@@ -64,13 +64,14 @@ def encode(
         storage=encoder_settings.storage,
         encoder_facts={"name": encoder_name, **encoder.facts},
         images=images,
+        batch=encoder_settings.batch_size,
         dataset={"name": dataset.name},
         shard_bytes=encoder_settings.shard_megabytes * 1_000_000,
     )
     with writer, Progress(len(writer.missing), "image", f"encode {dataset.name} with {encoder_name}") as progress:
         for ids, pixels in batches(dataset, writer.missing, encoder.preprocess, encoder_settings):
             tokens, pooled = encode_batch(encoder, pixels)
-            writer.append(ids, tokens, pooled, [images[image_id] for image_id in ids])
+            writer.append(ids, tokens, pooled)
             progress.update(len(ids))
     writer.finish(made, str(encoder.device))
 

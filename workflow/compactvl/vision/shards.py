@@ -1,4 +1,4 @@
-"""Shard files of a token store: plain ``.npy`` with a header of fixed length, written front to back.
+"""Shard files of a token store: plain ``.npy`` files of a length that is known before they are written.
 
 A shard k is up to four files:
 
@@ -15,12 +15,12 @@ in that shard, so that a store is the same however often its making was interrup
 """
 
 import contextlib
-import io
 import logging
+import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,11 +28,33 @@ from compactvl.errors import UserError
 from compactvl.files import sha256_file, write_error
 from compactvl.records.intact import is_intact
 from compactvl.records.record import read_record, write_record
+from compactvl.vision.codec import PAYLOAD_DTYPES
 
 log = logging.getLogger(__name__)
 HEADER_BYTES = 128
-AGAIN = "delete the manifest beside it and have snakemake make it again"
-"""Remedy for damage: shards that are whole are kept, and only the images of the others are encoded again."""
+
+
+class Array(NamedTuple):
+    """One array of a shard: the end of its file's name, an image's part of it, and its number format."""
+
+    suffix: str
+    row_shape: tuple[int, ...]
+    dtype: np.dtype
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes an image."""
+        return math.prod(self.row_shape) * self.dtype.itemsize
+
+
+def arrays_of(shape: tuple[int, int], pooled_dim: int, storage: str) -> list[Array]:
+    """Return the arrays of a shard: tokens, their scales (int8 and fp8 only), pooled vectors."""
+    scales = [] if storage == "fp16" else [Array(".scales.npy", shape[:1], np.dtype("<f2"))]
+    return [
+        Array(".npy", shape, PAYLOAD_DTYPES[storage]),
+        *scales,
+        Array(".pooled.npy", (pooled_dim,), np.dtype("<f4")),
+    ]
 
 
 def shard_name(number: int) -> str:
@@ -40,74 +62,85 @@ def shard_name(number: int) -> str:
     return f"shard-{number:05d}"
 
 
-class ArrayFile:
-    """A ``.npy`` file that grows by blocks of rows and appears under its name only when complete.
+class ShardWriter:
+    """A shard that is being written.
 
     Args:
-        path: the final file.
-        row_shape: shape of one row.
-        dtype: number format.
-        rows: rows of the finished file to go on from; ``None`` begins a new one.
+        stem: path of its files without their suffixes.
+        arrays: its arrays.
+        rows: images it is to hold.
+        images: (id, SHA-256) of those that an interrupted run wrote.
+
+    Raises:
+        UserError: the disk is full or the folder cannot be written.
     """
 
-    def __init__(self, path: Path, row_shape: Sequence[int], dtype: np.dtype, rows: int | None = None) -> None:
-        self.path, self.row_shape, self.dtype = path, tuple(row_shape), np.dtype(dtype)
-        self.rows = 0
-        self._temporary = path.with_name(f".{path.name}.part")
-        try:
-            if rows is not None:
-                os.replace(path, self._temporary)
-            # Not buffered: what was written is known at any time, so a full disk costs no rows written before.
-            self._file = self._temporary.open("wb" if rows is None else "r+b", buffering=0)
-        except OSError as error:
-            raise write_error(path, error) from error
-        if rows is not None:
-            self.keep(rows)
-            return
-        try:
-            self._write(bytes(HEADER_BYTES))
-        except OSError as error:
-            self.discard()
-            raise write_error(path, error) from error
+    def __init__(self, stem: Path, arrays: Sequence[Array], rows: int, images: Iterable[Sequence[str]] = ()) -> None:
+        self.stem, self.rows, self.images = stem, rows, [list(pair) for pair in images]
+        self._arrays = {Path(f"{stem}{array.suffix}"): array for array in arrays}
+        Path(f"{stem}.json").unlink(missing_ok=True)
+        with self._removed_on_failure():
+            for path, array in self._arrays.items():
+                with path.open("r+b" if self.images else "wb") as file:
+                    file.write(npy_header((rows, *array.row_shape), array.dtype))
 
-    def append(self, rows: np.ndarray) -> None:
-        """Add rows (n, *row_shape) at the end.
+    @property
+    def room(self) -> int:
+        """Images that are still to come."""
+        return self.rows - len(self.images)
+
+    def append(self, images: Sequence[tuple[str, str]], parts: Iterable[np.ndarray]) -> None:
+        """Add images, (id, SHA-256) each, and their rows of each array.
 
         Raises:
-            UserError: the disk is full; :meth:`keep` then says which rows stay.
+            UserError: the disk is full; none of them is added.
         """
         try:
-            self._write(np.ascontiguousarray(rows, dtype=self.dtype).data.cast("B"))
+            for (path, array), part in zip(self._arrays.items(), parts, strict=True):
+                with path.open("ab") as file:
+                    file.write(np.ascontiguousarray(part, array.dtype).data)
         except OSError as error:
-            raise write_error(self.path, error) from error
-        self.rows += len(rows)
+            raise write_error(self.stem, error) from error
+        self.images += map(list, images)
 
-    def keep(self, rows: int) -> None:
-        """Drop all but the first ``rows`` rows, and what was written of a row that did not fit."""
-        self.rows = rows
-        self._file.truncate(HEADER_BYTES + rows * int(np.prod(self.row_shape)) * self.dtype.itemsize)
-        self._file.seek(0, os.SEEK_END)
+    def close(self, encoder_digest: str) -> dict[str, Any] | None:
+        """Record what was written, and return the record; a shard without images is removed.
 
-    def finish(self) -> None:
-        """Write the header, flush to disk, and give the file its name."""
+        Raises:
+            UserError: the disk is full; the shard is removed, as half of it is no use to the next run but its space may be.
+        """
+        if not self.images:
+            return self._remove()
+        with self._removed_on_failure():
+            for path, array in self._arrays.items():
+                with path.open("r+b") as file:
+                    # What was written of a batch that did not fit goes.
+                    file.truncate(HEADER_BYTES + len(self.images) * array.row_bytes)
+                    os.fsync(file.fileno())
+            record = {
+                "encoder_digest": encoder_digest,
+                "full": not self.room,
+                "rows": len(self.images),
+                "files": {path.name: sha256_file(path) for path in self._arrays},
+                "images": self.images,
+            }
+            write_record(f"{self.stem}.json", record)
+        return record
+
+    @contextlib.contextmanager
+    def _removed_on_failure(self) -> Iterator[None]:
         try:
-            self._file.seek(0)
-            self._write(npy_header((self.rows, *self.row_shape), self.dtype))
-            os.fsync(self._file.fileno())
-            self._file.close()
-            os.replace(self._temporary, self.path)
+            yield
         except OSError as error:
-            raise write_error(self.path, error) from error
+            self._remove()
+            raise write_error(self.stem, error) from error
+        except UserError:
+            self._remove()
+            raise
 
-    def discard(self) -> None:
-        """Remove what was written, if it is not finished."""
-        self._file.close()
-        self._temporary.unlink(missing_ok=True)
-
-    def _write(self, data: bytes | memoryview) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[self._file.write(view) :]
+    def _remove(self) -> None:
+        for path in self._arrays:
+            path.unlink(missing_ok=True)
 
 
 def npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
@@ -119,78 +152,32 @@ def npy_header(shape: tuple[int, ...], dtype: np.dtype) -> bytes:
     return magic + space.to_bytes(2, "little") + body.ljust(space - 1) + b"\n"
 
 
-def check_array(path: Path, shape: tuple[int, ...], dtype: np.dtype) -> None:
-    """Check a file's size and header against what its manifest promises.
+def whole_records(folder: Path, wanted: Mapping[str, str], encoder_digest: str) -> dict[int, dict[str, Any]]:
+    """Return the records, by shard number, of the shards in ``folder`` that still hold, and remove all others' files.
 
-    Raises:
-        UserError: missing, cut short, or another shape or number format.
+    A file that is not as its record says is named in the log.
+
+    Args:
+        folder: the store. wanted: id → SHA-256 of the images to be. encoder_digest: what must have made them.
     """
-    expected = HEADER_BYTES + int(np.prod(shape)) * np.dtype(dtype).itemsize
-    try:
-        with path.open("rb") as file:
-            head = file.read(HEADER_BYTES)
-            size = os.fstat(file.fileno()).st_size
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}); {AGAIN}") from error
-    if size != expected:
-        raise UserError(f"{path} has {size} bytes, its manifest says {expected}; {AGAIN}")
-    if head != npy_header(shape, np.dtype(dtype)):
-        raise UserError(f"{path} does not hold {shape} {np.dtype(dtype)} as its manifest says; {AGAIN}")
-
-
-def read_array(path: Path) -> np.ndarray:
-    """Read a whole ``.npy`` file.
-
-    Raises:
-        UserError: missing or no array.
-    """
-    try:
-        return np.load(io.BytesIO(path.read_bytes()), allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}); {AGAIN}") from error
-
-
-def write_shard_record(
-    folder: Path, number: int, digest: str, ids: Sequence[str], hashes: Sequence[str], full: bool
-) -> dict[str, Any]:
-    """Write a shard's record, with its own digest, and return it; ``full``: nothing is to be added to the shard."""
-    stem = shard_name(number)
-    names = [name for name in (f"{stem}.npy", f"{stem}.scales.npy", f"{stem}.pooled.npy") if (folder / name).is_file()]
-    record = {
-        "encoder_digest": digest,
-        "full": full,
-        "rows": len(ids),
-        "files": {name: sha256_file(folder / name) for name in names},
-        "sizes": {name: (folder / name).stat().st_size for name in names},
-        "images": [list(pair) for pair in zip(ids, hashes, strict=True)],
-    }
-    write_record(folder / f"{stem}.json", record)
-    return record
-
-
-def read_records(folder: Path) -> dict[int, dict[str, Any]]:
-    """Return the records of the finished shards in ``folder`` by shard number; damaged ones are left out."""
     records = {}
     for path in sorted(folder.glob("shard-?????.json")):
         with contextlib.suppress(UserError):
             record = read_record(path)
-            if path.stem[6:].isdigit():
+            holds = dict(record["images"]).items() <= wanted.items() and record["encoder_digest"] == encoder_digest
+            if holds and path.stem[6:].isdigit() and _is_whole(folder, record):
                 records[int(path.stem[6:])] = record
+    kept = tuple(f"{shard_name(number)}." for number in records)
+    for path in folder.glob("shard-*"):
+        if not path.name.startswith(kept):
+            path.unlink()
     return records
 
 
-def is_whole(folder: Path, record: dict[str, Any]) -> bool:
-    """Return whether a shard's files are what its record says; a file that is not is named in the log."""
+def _is_whole(folder: Path, record: dict[str, Any]) -> bool:
     for name, sha256 in record["files"].items():
         path = folder / name
-        if not path.is_file() or path.stat().st_size != record["sizes"][name] or not is_intact(path, sha256):
+        if not path.is_file() or not is_intact(path, sha256):
             log.warning("%s is missing or damaged: the images of its shard are encoded again", path)
             return False
     return True
-
-
-def remove_shard(folder: Path, number: int) -> None:
-    """Remove a shard's files, the record first."""
-    stem = shard_name(number)
-    for name in (f"{stem}.json", f"{stem}.npy", f"{stem}.scales.npy", f"{stem}.pooled.npy"):
-        (folder / name).unlink(missing_ok=True)

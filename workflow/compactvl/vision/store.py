@@ -11,7 +11,8 @@ vector (the shard's is what lets a shard survive an update), the index and the s
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,16 +25,13 @@ from compactvl.records.intact import check_file
 from compactvl.records.record import MANIFEST, Made, read_manifest, write
 from compactvl.vision import codec
 from compactvl.vision.shards import (
-    AGAIN,
     HEADER_BYTES,
-    ArrayFile,
-    check_array,
-    is_whole,
-    read_array,
-    read_records,
-    remove_shard,
+    Array,
+    ShardWriter,
+    arrays_of,
+    npy_header,
     shard_name,
-    write_shard_record,
+    whole_records,
 )
 
 MEMORY_MAP_SHARE = 0.3
@@ -53,10 +51,11 @@ class TokenWriter:
         pooled_dim: P.
         storage: ``fp16``, ``int8`` or ``fp8``.
         encoder_facts: what determines the tokens' values; a change drops every shard.
-        images: id → SHA-256 of all images the finished store is to hold. ``None``: whatever is appended, and nothing
-            of an earlier run is kept.
+        images: id → SHA-256 of all images the finished store is to hold.
+        batch: images a call of :meth:`append`; the last one may have fewer. No batch is split between shards, so an
+            interrupted run goes on with the same batches.
         dataset: name and further facts of the data set, for the manifest.
-        shard_bytes: size of tokens at which a shard is closed. Batches are never split between shards.
+        shard_bytes: size of tokens from which a shard is full.
 
     Attributes:
         missing: ids of ``images`` that are not in a kept shard, in the order of ``images``.
@@ -70,42 +69,43 @@ class TokenWriter:
         pooled_dim: int,
         storage: str,
         encoder_facts: Mapping[str, Any],
-        images: Mapping[str, str] | None = None,
+        images: Mapping[str, str],
+        batch: int = 1,
         dataset: Mapping[str, Any] | None = None,
         shard_bytes: int = 512_000_000,
     ) -> None:
         self.folder, self.shape, self.pooled_dim, self.storage = Path(folder), tuple(shape), pooled_dim, storage
-        self.encoder_facts, self.dataset, self.shard_bytes = dict(encoder_facts), dict(dataset or {}), shard_bytes
+        self.encoder_facts, self.dataset, self._images = dict(encoder_facts), dict(dataset or {}), dict(images)
         self._digest = digest_of([self.encoder_facts, list(self.shape), pooled_dim, storage])
-        self._images = None if images is None else dict(images)
+        self._arrays = arrays_of(self.shape, pooled_dim, storage)
+        batch_bytes = batch * shape[0] * codec.token_bytes(shape[1], storage)
+        self._shard_rows = batch * -(-shard_bytes // batch_bytes)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise write_error(self.folder, error) from error
         (self.folder / MANIFEST).unlink(missing_ok=True)
-        self._records = self._keep()
-        self._number = 0
-        self._open: list[ArrayFile] = []
-        self._ids: list[str] = []
-        self._hashes: list[str] = []
-        self._stored = {image_id for record in self._records.values() for image_id, _ in record["images"]}
-        self._reopen_shard()
-        self.missing = [image_id for image_id in self._images or {} if image_id not in self._stored]
+        self._records = whole_records(self.folder, self._images, self._digest)
+        stored = {image_id for record in self._records.values() for image_id, _ in record["images"]}
+        self.missing = [image_id for image_id in self._images if image_id not in stored]
+        self._waiting = set(self.missing)
+        self._open: ShardWriter | None = None
+        if aside := [number for number, record in self._records.items() if not record["full"]]:
+            self._open_shard(aside[0], self._records.pop(aside[0])["images"])
 
     def __enter__(self) -> "TokenWriter":
         return self
 
-    def __exit__(self, kind: type | None, *exc: object) -> None:
-        self.close_shard(full=kind is None)
+    def __exit__(self, *exc: object) -> None:
+        self._close_shard()
 
-    def append(self, ids: Sequence[str], tokens: np.ndarray, pooled: np.ndarray, image_sha256s: Sequence[str]) -> None:
+    def append(self, ids: Sequence[str], tokens: np.ndarray, pooled: np.ndarray) -> None:
         """Add a batch.
 
         Args:
-            ids: B image ids, none of them in the store yet.
+            ids: B image ids, the next ones of ``missing``.
             tokens: float32 or float16 (B, T, D).
             pooled: float32 (B, P).
-            image_sha256s: B hashes of the images' bytes.
 
         Raises:
             UserError: values the storage cannot hold, or the disk is full.
@@ -113,47 +113,19 @@ class TokenWriter:
         """
         if tokens.shape != (len(ids), *self.shape) or pooled.shape != (len(ids), self.pooled_dim):
             raise ValueError(f"got tokens {tokens.shape} and pooled {pooled.shape} for {len(ids)} ids")
-        if len(set(ids)) != len(ids) or not self._stored.isdisjoint(ids):
-            raise ValueError("an image is appended twice")
+        if len(set(ids)) != len(ids) or not self._waiting.issuperset(ids):
+            raise ValueError("an image is appended twice, or is none of those to be stored")
         payload, scales = codec.encode(tokens, self.storage)
-        if not self._open:
-            self._open_shard()
-        arrays = [payload, *([] if scales is None else [scales]), pooled]
-        try:
-            for file, rows in zip(self._open, arrays, strict=True):
-                file.append(rows)
-        except UserError:
-            for file in self._open:
-                file.keep(len(self._ids))
-            raise
-        self._ids += ids
-        self._hashes += image_sha256s
-        self._stored.update(ids)
-        if self._open[0].rows * self._row_bytes >= self.shard_bytes:
-            self.close_shard()
-
-    def close_shard(self, full: bool = True) -> None:
-        """Finish the open shard, if any; its rows then survive whatever happens.
-
-        Args:
-            full: nothing is to be added to it later.
-        """
-        opened, ids, hashes = self._open, self._ids, self._hashes
-        self._open, self._ids, self._hashes = [], [], []
-        try:
-            for file in opened if ids else ():
-                file.finish()
-            if ids:
-                self._records[self._number] = write_shard_record(
-                    self.folder, self._number, self._digest, ids, hashes, full
-                )
-        except UserError:
-            # Half a shard is no use to the next run, and its space may be.
-            remove_shard(self.folder, self._number)
-            raise
-        finally:
-            for file in opened:
-                file.discard()
+        if self._open is None:
+            # The first number that is free: a store whose damaged shard is encoded again is the same as before.
+            self._open_shard(next(number for number in itertools.count() if number not in self._records))
+        if len(ids) > self._open.room:
+            raise ValueError(f"a batch of {len(ids)} does not fit the batches that were announced")
+        images = [(image_id, self._images[image_id]) for image_id in ids]
+        self._open.append(images, [part for part in (payload, scales, pooled) if part is not None])
+        self._waiting.difference_update(ids)
+        if not self._open.room:
+            self._close_shard()
 
     def finish(self, made: Made, device: str = "cpu") -> Path:
         """Write pooled vectors, index and manifest; return the manifest's path.
@@ -164,32 +136,29 @@ class TokenWriter:
         Raises:
             UserError: images of ``images`` were never appended, or the store is empty.
         """
-        self.close_shard()
-        absent = [image_id for image_id in self._images or {} if image_id not in self._stored]
-        if absent:
-            raise UserError(f"{self.folder}: {len(absent)} images not encoded, e.g. {absent[0]!r}; run encode again")
+        self._close_shard()
+        if self._waiting:
+            first = next(image_id for image_id in self.missing if image_id in self._waiting)
+            raise UserError(f"{self.folder}: {len(self._waiting)} images not encoded, e.g. {first!r}; run encode again")
         if not self._records:
             raise UserError(f"{self.folder}: no image to store; the data set is empty")
-        numbers = sorted(self._records)
+        records = dict(sorted(self._records.items()))
         index = pd.DataFrame(
             [
                 (image_id, number, row, digest)
-                for number in numbers
-                for row, (image_id, digest) in enumerate(self._records[number]["images"])
+                for number, record in records.items()
+                for row, (image_id, digest) in enumerate(record["images"])
             ],
             columns=["image_id", "shard", "row", "image_sha256"],
         ).astype({"shard": "int32", "row": "int32"})
         with atomic_path(self.folder / "index.parquet") as temporary:
             index.to_parquet(temporary, index=False)
-        pooled = ArrayFile(self.folder / "pooled.npy", (self.pooled_dim,), np.dtype("<f4"))
-        try:
-            for number in numbers:
-                pooled.append(read_array(self.folder / f"{shard_name(number)}.pooled.npy"))
-            pooled.finish()
-        finally:
-            pooled.discard()
-        files = {name: digest for number in numbers for name, digest in self._records[number]["files"].items()}
-        for name in ("pooled.npy", "index.parquet", *(f"{shard_name(number)}.json" for number in numbers)):
+        with atomic_path(self.folder / "pooled.npy") as temporary, temporary.open("wb") as file:
+            file.write(npy_header((len(index), self.pooled_dim), np.dtype("<f4")))
+            for number in records:
+                file.write(np.load(self.folder / f"{shard_name(number)}.pooled.npy").tobytes())
+        files = {name: digest for record in records.values() for name, digest in record["files"].items()}
+        for name in ("pooled.npy", "index.parquet", *(f"{shard_name(number)}.json" for number in records)):
             files[name] = sha256_file(self.folder / name)
         return write(
             self.folder / MANIFEST,
@@ -204,62 +173,28 @@ class TokenWriter:
             shape=list(self.shape),
             pooled_dim=self.pooled_dim,
             count=len(index),
-            shards={str(number): self._records[number]["rows"] for number in numbers},
-            bytes=self._bytes(len(index), numbers),
+            shards={str(number): record["rows"] for number, record in records.items()},
+            bytes=self._bytes(len(index), len(records)),
         )
 
-    @property
-    def _row_bytes(self) -> int:
-        return self.shape[0] * codec.token_bytes(self.shape[1], self.storage)
+    def _open_shard(self, number: int, images: Sequence[Sequence[str]] = ()) -> None:
+        self._number, rows = number, min(self._shard_rows, len(images) + len(self._waiting))
+        self._open = ShardWriter(self.folder / shard_name(number), self._arrays, rows, images)
 
-    def _keep(self) -> dict[int, dict[str, Any]]:
-        """Return the records of the shards that still hold; remove every other file of a shard."""
-        kept = {}
-        for number, record in read_records(self.folder).items():
-            wanted = self._images is not None and dict(record["images"]).items() <= self._images.items()
-            if wanted and record["encoder_digest"] == self._digest and is_whole(self.folder, record):
-                kept[number] = record
-        for path in [*self.folder.glob("shard-*"), *self.folder.glob(".*.part")]:
-            stem = path.name.split(".")[0].removeprefix("shard-")
-            if not (stem.isdigit() and int(stem) in kept):
-                path.unlink()
-        return kept
+    def _close_shard(self) -> None:
+        opened, self._open = self._open, None
+        if opened is not None and (record := opened.close(self._digest)) is not None:
+            self._records[self._number] = record
 
-    def _open_shard(self) -> None:
-        # The first number that is free: a store whose damaged shard is encoded again is the same as before.
-        self._number = next(number for number in itertools.count() if number not in self._records)
-        remove_shard(self.folder, self._number)
-        for path, row_shape, dtype in self._arrays(self._number):
-            self._open.append(ArrayFile(path, row_shape, dtype))
-
-    def _reopen_shard(self) -> None:
-        """Go on in the shard that an interrupted run put aside, if any."""
-        aside = [number for number, record in self._records.items() if record.get("full") is False]
-        for number in aside[:1]:
-            record, self._number = self._records.pop(number), number
-            (self.folder / f"{shard_name(number)}.json").unlink()
-            for path, row_shape, dtype in self._arrays(number):
-                self._open.append(ArrayFile(path, row_shape, dtype, record["rows"]))
-            self._ids, self._hashes = map(list, zip(*record["images"], strict=True))
-
-    def _arrays(self, number: int) -> list[tuple[Path, tuple[int, ...], np.dtype]]:
-        """Return path, row shape and number format of each array of a shard."""
-        stem, (length, width) = self.folder / shard_name(number), self.shape
-        arrays = [(f"{stem}.npy", (length, width), codec.PAYLOAD_DTYPES[self.storage])]
-        if self.storage != "fp16":
-            arrays.append((f"{stem}.scales.npy", (length,), np.dtype("<f2")))
-        arrays.append((f"{stem}.pooled.npy", (self.pooled_dim,), np.dtype("<f4")))
-        return [(Path(name), row_shape, dtype) for name, row_shape, dtype in arrays]
-
-    def _bytes(self, images: int, numbers: Sequence[int]) -> dict[str, int]:
-        scaled = self.storage != "fp16"
+    def _bytes(self, images: int, shards: int) -> dict[str, int]:
+        payload, *scales, _ = (images * array.row_bytes for array in self._arrays)
         return {
-            "tokens": images * self.shape[0] * self.shape[1] * codec.PAYLOAD_DTYPES[self.storage].itemsize,
-            "scales": images * self.shape[0] * 2 if scaled else 0,
-            "headers": HEADER_BYTES * (len(numbers) * (3 if scaled else 2) + 1),
+            "tokens": payload,
+            "scales": sum(scales),
+            "headers": HEADER_BYTES * (shards * len(self._arrays) + 1),
             "pooled": 2 * images * self.pooled_dim * 4,
             "index": (self.folder / "index.parquet").stat().st_size,
-            "records": sum((self.folder / f"{shard_name(number)}.json").stat().st_size for number in numbers),
+            "records": sum(path.stat().st_size for path in self.folder.glob("shard-*.json")),
         }
 
 
@@ -280,23 +215,22 @@ class TokenStore:
         self.ids: list[str] = index["image_id"].tolist()
         self.shape: tuple[int, int] = tuple(manifest["shape"])
         self.storage: str = manifest["storage"]
+        # What is read of a shard; its own pooled vectors are the writer's.
+        self._arrays = arrays_of(self.shape, manifest["pooled_dim"], self.storage)[:-1]
         self._place = {image_id: place for place, image_id in enumerate(self.ids)}
         self._shard, self._row = index["shard"].to_numpy(), index["row"].to_numpy()
         self._rows = {int(number): rows for number, rows in manifest["shards"].items()}
         self._memory_map = memory_map
         self._maps: dict[Path, np.ndarray] = {}
         self._files: dict[Path, int] = {}
-        self._unchecked: set[str] = set()
         self._pooled: np.ndarray | None = None
 
     @classmethod
-    def open(cls, folder: str | Path, verify: bool | str = True, memory_map: bool | None = None) -> "TokenStore":
-        """Open a store.
+    def open(cls, folder: str | Path, memory_map: bool | None = None) -> "TokenStore":
+        """Open a store. Each file is checked when it is first read.
 
         Args:
             folder: the store.
-            verify: ``True`` checks index, sizes and headers now and each other file's hash when it is first read;
-                ``"full"`` all of it now; ``False`` nothing.
             memory_map: how rows are read; ``None`` maps stores up to :data:`MEMORY_MAP_SHARE` of the memory.
 
         Raises:
@@ -304,24 +238,12 @@ class TokenStore:
         """
         folder = Path(folder)
         manifest = read_manifest(folder, "encode")
-        if verify:
-            check_file(folder / "index.parquet", manifest["files"], folder / MANIFEST)
-        try:
-            index = pd.read_parquet(folder / "index.parquet")
-        except (OSError, ValueError) as error:
-            raise UserError(f"{folder / 'index.parquet'} cannot be read ({error}); {AGAIN}") from error
+        check_file(folder / "index.parquet", manifest["files"], folder / MANIFEST)
+        index = pd.read_parquet(folder / "index.parquet")
         if memory_map is None:
             memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
             memory_map = manifest["bytes"]["tokens"] + manifest["bytes"]["scales"] <= MEMORY_MAP_SHARE * memory
-        store = cls(folder, manifest, index, memory_map)
-        if verify:
-            store._unchecked = {name for name in manifest["files"] if name.endswith(".npy")}
-            store._check(index)
-        if verify == "full":
-            for name in manifest["files"]:
-                check_file(folder / name, manifest["files"], folder / MANIFEST)
-            store._unchecked.clear()
-        return store
+        return cls(folder, manifest, index, memory_map)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -362,11 +284,7 @@ class TokenStore:
             UserError: an id is not in the store, or a file ends early.
         """
         places = self.places(ids)
-        payload = self._gather(places, "", self.shape, codec.PAYLOAD_DTYPES[self.storage])
-        scales = None
-        if self.storage != "fp16":
-            scales = self._gather(places, ".scales", self.shape[:1], np.dtype("<f2"))
-        return codec.decode(payload, scales, self.storage)
+        return self._decoded(len(places), partial(self._gather_mapped if self._memory_map else self._gather, places))
 
     def blocks(self, size: int) -> Iterator[tuple[list[str], np.ndarray]]:
         """Yield the whole store in storage order, by contiguous reads.
@@ -378,22 +296,16 @@ class TokenStore:
             Ids and float16 tokens (B, T, D) in memory of their own.
         """
         place = 0
-        for number in sorted(self._rows):
-            stem, rows = shard_name(number), self._rows[number]
+        for number, rows in self._rows.items():
             for start in range(0, rows, size):
                 count = min(size, rows - start)
-                payload = self._rows_of(f"{stem}.npy", start, count, self.shape, codec.PAYLOAD_DTYPES[self.storage])
-                scales = None
-                if self.storage != "fp16":
-                    scales = self._rows_of(f"{stem}.scales.npy", start, count, self.shape[:1], np.dtype("<f2"))
-                yield self.ids[place : place + count], codec.decode(payload, scales, self.storage)
+                yield self.ids[place : place + count], self._decoded(count, partial(self._read_rows, number, start))
                 place += count
 
     def pooled(self, ids: Iterable[str] | None = None) -> np.ndarray:
         """Return pooled vectors, float32 (B, P): of ``ids``, or of all images in storage order."""
         if self._pooled is None:
-            self._check_content(self.folder / "pooled.npy")
-            self._pooled = read_array(self.folder / "pooled.npy")
+            self._pooled = np.array(self._map(self.folder / "pooled.npy"))
         return self._pooled.copy() if ids is None else self._pooled[self.places(ids)]
 
     def places(self, ids: Iterable[str]) -> np.ndarray:
@@ -407,67 +319,44 @@ class TokenStore:
         except KeyError as error:
             raise UserError(f"{self.folder} has no tokens of image {error}; encode its data set again") from None
 
-    def _check(self, index: pd.DataFrame) -> None:
-        rows = [(number, row) for number in sorted(self._rows) for row in range(self._rows[number])]
-        listed = list(zip(self._shard.tolist(), self._row.tolist(), strict=True))
-        if len(index) != self.manifest["count"] or listed != rows or len(self._place) != len(index):
-            raise UserError(f"{self.folder / 'index.parquet'} does not list what its manifest counts; {AGAIN}")
-        for number, count in self._rows.items():
-            stem = shard_name(number)
-            check_array(self.folder / f"{stem}.npy", (count, *self.shape), codec.PAYLOAD_DTYPES[self.storage])
-            if self.storage != "fp16":
-                check_array(self.folder / f"{stem}.scales.npy", (count, self.shape[0]), np.dtype("<f2"))
-        check_array(self.folder / "pooled.npy", (len(index), self.pooled_dim), np.dtype("<f4"))
+    def _path(self, number: int, array: Array) -> Path:
+        return self.folder / f"{shard_name(number)}{array.suffix}"
 
-    def _check_content(self, path: Path) -> None:
-        """Hash a file when it is first read."""
-        if path.name in self._unchecked:
-            check_file(path, self.manifest["files"], self.folder / MANIFEST)
-            self._unchecked.discard(path.name)
+    def _decoded(self, count: int, fill: Callable[[Array, np.ndarray], None]) -> np.ndarray:
+        """Have ``fill`` read ``count`` rows of each array, and decode them."""
+        parts = [np.empty((count, *array.row_shape), array.dtype) for array in self._arrays]
+        for array, rows in zip(self._arrays, parts, strict=True):
+            fill(array, rows)
+        payload, scales = (*parts, None)[:2]
+        return codec.decode(payload, scales, self.storage)
 
-    def _gather(self, places: np.ndarray, kind: str, row_shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        """Read rows by random access; ``kind`` is the file's suffix before ``.npy``."""
-        rows = np.empty((len(places), *row_shape), dtype)
+    def _gather(self, places: np.ndarray, array: Array, rows: np.ndarray) -> None:
+        """Read rows by random access, in the order they lie."""
         shards, numbers = self._shard[places], self._row[places]
-        if self._memory_map:
-            for number in np.unique(shards):
-                mine = np.flatnonzero(shards == number)
-                path = self.folder / f"{shard_name(number)}{kind}.npy"
-                rows[mine] = self._map(path, (self._rows[int(number)], *row_shape), dtype)[numbers[mine]]
-            return rows
-        length = int(np.prod(row_shape)) * dtype.itemsize
-        flat = rows.view(np.uint8).reshape(len(places), length)
         for place in np.lexsort((numbers, shards)):
-            path = self.folder / f"{shard_name(shards[place])}{kind}.npy"
-            self._read_into(path, flat[place], HEADER_BYTES + int(numbers[place]) * length)
-        return rows
+            self._read_rows(shards[place], numbers[place], array, rows[place : place + 1])
 
-    def _rows_of(self, name: str, start: int, count: int, row_shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-        rows = np.empty((count, *row_shape), dtype)
-        row_bytes = rows.nbytes // count
-        self._read_into(self.folder / name, rows.reshape(-1).view(np.uint8), HEADER_BYTES + start * row_bytes)
-        return rows
+    def _gather_mapped(self, places: np.ndarray, array: Array, rows: np.ndarray) -> None:
+        shards, numbers = self._shard[places], self._row[places]
+        for number in np.unique(shards):
+            mine = np.flatnonzero(shards == number)
+            rows[mine] = self._map(self._path(number, array))[numbers[mine]]
 
-    def _read_into(self, path: Path, buffer: np.ndarray, offset: int) -> None:
-        handle = self._files.get(path)
-        if handle is None:
-            self._check_content(path)
-            try:
-                handle = self._files[path] = os.open(path, os.O_RDONLY)
-            except OSError as error:
-                raise UserError(f"{path} cannot be read ({error.strerror}); {AGAIN}") from error
-        view = memoryview(buffer)
+    def _read_rows(self, number: int, start: int, array: Array, rows: np.ndarray) -> None:
+        """Fill ``rows`` with a shard's from ``start`` on."""
+        path = self._path(number, array)
+        if path not in self._files:
+            check_file(path, self.manifest["files"], self.folder / MANIFEST)
+            self._files[path] = os.open(path, os.O_RDONLY)
+        view, offset = memoryview(rows.reshape(-1).view(np.uint8)), HEADER_BYTES + int(start) * array.row_bytes
         while view:
-            read = os.preadv(handle, [view], offset)
+            read = os.preadv(self._files[path], [view], offset)
             if read == 0:
-                raise UserError(f"{path} ends early; {AGAIN}")
+                raise UserError(f"{path} ends early; delete {self.folder / MANIFEST} and have snakemake make it again")
             view, offset = view[read:], offset + read
 
-    def _map(self, path: Path, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    def _map(self, path: Path) -> np.ndarray:
         if path not in self._maps:
-            self._check_content(path)
-            try:
-                self._maps[path] = np.memmap(path, dtype, "r", HEADER_BYTES, shape)
-            except (OSError, ValueError) as error:
-                raise UserError(f"{path} cannot be read ({error}); {AGAIN}") from error
+            check_file(path, self.manifest["files"], self.folder / MANIFEST)
+            self._maps[path] = np.load(path, mmap_mode="r")
         return self._maps[path]

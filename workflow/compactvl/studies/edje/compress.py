@@ -53,13 +53,14 @@ def compress_store(
         storage=storage,
         encoder_facts=facts,
         images=images,
+        batch=BATCH,
         dataset=store.manifest["dataset"],
     )
     with writer, Progress(len(writer.missing), "image", "compress") as progress:
         for start in range(0, len(writer.missing), BATCH):
             ids = writer.missing[start : start + BATCH]
             vision = compress_all(model, store, ids, model.settings.precision)
-            writer.append(ids, vision.numpy(), store.pooled(ids), [images[image_id] for image_id in ids])
+            writer.append(ids, vision.numpy(), store.pooled(ids))
             progress.update(len(ids))
     writer.finish(made, str(model.device))
 
