@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from compactvl.errors import UserError
-from compactvl.files import atomic_path, only_writer, write_json
+from compactvl.files import atomic_path, only_writer, try_lock, write_json
 
 WORKFLOW = Path(__file__).parents[1] / "workflow"
 
@@ -77,6 +77,24 @@ def test_a_second_writer_of_a_folder_waits_for_the_first(tmp_path, caplog):
         with only_writer(folder):
             assert (folder / "done").is_file()
     assert f"waiting: another process writes {folder}" in caplog.text
+
+
+def test_who_waited_holds_the_folder_that_is_there(tmp_path):
+    """The first writer fails, and its folder, empty, goes away."""
+    folder = tmp_path / "out"
+    code = (
+        "import sys, time\n"
+        "from compactvl.files import only_writer\n"
+        "with only_writer(sys.argv[1]):\n"
+        "    print('holding', flush=True)\n"
+        "    time.sleep(0.5)\n"
+    )
+    with child(code, folder) as first:
+        assert first.stdout.readline() == "holding\n"
+        with only_writer(folder):
+            handle = os.open(folder, os.O_RDONLY)
+            assert try_lock(handle) is False, "nobody else can hold it"
+            os.close(handle)
 
 
 def test_a_killed_writer_holds_nothing(tmp_path):

@@ -105,28 +105,44 @@ def only_writer(folder: str | Path) -> Iterator[None]:
     """Hold a folder while its files are written; wait while another process does.
 
     A job outlives a snakemake that was killed, and the next snakemake starts the same job. The lock ends with its
-    process and leaves no file, and no folder without files. File systems without locks go without.
+    process and leaves no file, and no folder without files: an output that is one of many in its folder is held by an
+    empty folder of its name. File systems without locks go without.
 
     Raises:
         UserError: the folder cannot be made.
     """
     folder = Path(folder)
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    made = [folder, *(path for path in folder.parents if not path.exists())]
+    handle = _held(folder)
+    while not _is_at(handle, folder):  # who held it wrote nothing, and removed it
+        os.close(handle)
+        handle = _held(folder)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # not empty: something was written
+            for path in made:
+                path.rmdir()
+        os.close(handle)
+
+
+def _held(folder: Path) -> int:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     except OSError as error:
         raise write_error(folder, error) from error
+    if try_lock(handle) is False:
+        log.info("waiting: another process writes %s", folder)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
+
+
+def _is_at(handle: int, path: Path) -> bool:
     try:
-        if try_lock(handle) is False:
-            log.info("waiting: another process writes %s", folder)
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-        with contextlib.suppress(OSError):  # not empty: something was written
-            for path in made:
-                path.rmdir()
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def write_error(path: Path, error: Exception) -> UserError:

@@ -39,6 +39,7 @@ def _weights(args: argparse.Namespace) -> None:
     from compactvl.config.weights import PretrainedWeights
     from compactvl.dag.identity import weights_made
     from compactvl.errors import UserError
+    from compactvl.files import only_writer
     from compactvl.records.layout import Layout
 
     name, settings = args.settings.stem, read_settings(args.settings, PretrainedWeights)
@@ -51,7 +52,9 @@ def _weights(args: argparse.Namespace) -> None:
     from compactvl.vision.convert import convert_weights
 
     archive = next((Layout().source(pin.file) for pin in sources.values()), None)
-    convert_weights(name, settings, archive, args.out, made)
+    # Other weights are in the same folder.
+    with only_writer(args.out.with_name(f".{args.out.stem}")):
+        convert_weights(name, settings, archive, args.out, made)
 
 
 def _curate_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,7 +74,6 @@ def _job(args: argparse.Namespace, scratch: bool) -> "Job":
         output=args.out,
         peers=resolved,
         scratch=layout.resume(args.study, args.variant, args.seed) if scratch else None,
-        started=time.monotonic(),
     )
     return job
 
@@ -85,15 +85,15 @@ def _train(args: argparse.Namespace) -> None:
     from compactvl.records.record import MANIFEST
 
     job = identified(job)
-    with only_writer(job.output), _unless_finished(job, job.output / MANIFEST, args.force) as needed:
-        if needed:
+    with only_writer(job.output), _unless_finished(job, job.output / MANIFEST, args.force) as begun:
+        if begun:
             if args.force:
                 from compactvl.training.checkpoint import discard_resume
 
                 discard_resume(job.scratch)
             from compactvl.studies.jobs import train
 
-            train(job)
+            train(begun)
 
 
 def _evaluate(args: argparse.Namespace) -> None:
@@ -102,28 +102,31 @@ def _evaluate(args: argparse.Namespace) -> None:
     from compactvl.config.kinds import BENCHMARK_KINDS
     from compactvl.dag.identity import identified
     from compactvl.errors import UserError
+    from compactvl.files import only_writer
 
     name, benchmark = args.benchmark.stem, read_kind(args.benchmark, BENCHMARK_KINDS)
     able, reason = job.settings.supports(benchmark, job.peers)
     if not able:
         raise UserError(f"--benchmark {args.benchmark}: {args.variant} cannot be evaluated on it: {reason}")
     job = identified(job, name, benchmark)
-    with _unless_finished(job, job.output / f"{name}.json", args.force) as needed:
-        if needed:
+    # Other benchmarks' results are in the same folder.
+    held = only_writer(job.output / f".{name}")
+    with held, _unless_finished(job, job.output / f"{name}.json", args.force) as begun:
+        if begun:
             from compactvl.studies.jobs import evaluate
 
-            evaluate(job, name, benchmark)
+            evaluate(begun, name, benchmark)
 
 
 @contextmanager
-def _unless_finished(job: "Job", record: Path, force: bool) -> Iterator[bool]:
-    """Say whether the work is to be done; if so, hold a device for it."""
+def _unless_finished(job: "Job", record: Path, force: bool) -> "Iterator[Job | None]":
+    """Yield the job if it is to be done, and hold a device for it."""
     from compactvl.records.finished import discard, keep
 
     key = job.identity.key
     if not force and keep(record, key):
         log.info("%s: already made with this code, these settings, seed and inputs: kept", record)
-        yield False
+        yield None
         return
     discard(record)
     from compactvl.cli.threads import use_threads
@@ -133,7 +136,8 @@ def _unless_finished(job: "Job", record: Path, force: bool) -> Iterator[bool]:
     with lease():
         use_threads(job.settings.threads)
         use_deterministic_algorithms()
-        yield True
+        # The wait for the device is none of its seconds.
+        yield replace(job, identity=replace(job.identity, started=time.monotonic()))
 
 
 COMMANDS = [

@@ -3,7 +3,6 @@ the job and by the plan that asks whether what is here was made so. Nothing here
 """
 
 import os
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -134,8 +133,7 @@ def _job_made(stage: str, code: str, job: Job, needs: Needs, settings: Mapping[s
     own = {here(job.layout.settings(job.study, job.variant)): settings_digest(variant_body(job.settings))}
     encoders = hashes(job.layout.settings("encoders", name) for name in sorted(needs.encoders))
     inputs = hashes(_records(job, needs))
-    started = time.monotonic() if job.started is None else job.started
-    return Made(stage, code, own | settings | encoders, inputs, hashes(sorted(needs.files)), job.seed, started)
+    return Made(stage, code, own | settings | encoders, inputs, hashes(sorted(needs.files)), job.seed)
 
 
 def _records(job: Job, needs: Needs) -> Iterator[Path]:

@@ -1,7 +1,6 @@
 """The stage ``curate``: settings, sources and files → a canonical data set, as the kind of data set says."""
 
 import contextlib
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +10,7 @@ from compactvl.config.base import did_you_mean
 from compactvl.config.sources import SourceSettings
 from compactvl.data.sources import source_hash
 from compactvl.errors import UserError
+from compactvl.files import only_writer
 from compactvl.records.layout import Layout
 from compactvl.records.record import MANIFEST, Made
 
@@ -112,20 +112,18 @@ def curate(settings: "DataKind", job: Curation) -> None:
     """
     if problems := settings.missing(job.place):
         raise UserError("\n".join(problems))
-    with _nothing_left_behind(job.layout.dataset(job.name)):
+    folder = job.layout.dataset(job.name)
+    with only_writer(folder), _nothing_left_behind(folder):
         settings.curate(job)
 
 
 @contextlib.contextmanager
 def _nothing_left_behind(folder: Path) -> Iterator[None]:
     """Remove the files that were added to ``folder`` when what was to be made there is refused."""
-    before = set(folder.iterdir()) if folder.is_dir() else None
+    before = set(folder.iterdir())
     try:
         yield
     except UserError:
-        if before is None:
-            shutil.rmtree(folder, ignore_errors=True)
-        else:
-            for path in set(folder.iterdir()) - before:
-                path.unlink()
+        for path in set(folder.iterdir()) - before:
+            path.unlink()
         raise

@@ -110,7 +110,6 @@ class Job:
         peers: resolved settings of the variants it builds on, and its own.
         scratch: folder for resume state (training), or ``None``.
         identity: what it is made from; ``None`` of a job that is not to write anything.
-        started: ``time.monotonic()`` at its start, or ``None``.
     """
 
     study: str
@@ -122,7 +121,6 @@ class Job:
     peers: Peers = field(default_factory=dict)
     scratch: Path | None = None
     identity: Made | None = None
-    started: float | None = None
 
     @property
     def run(self) -> Path:
