@@ -33,7 +33,6 @@ study = "edje"
 results = "results"
 runs = "runs"
 sets = "data/sets"
-tokens = "cache/tokens"
 out = "results/figures"
 style = "reports/paper.mplstyle"
 main = "edje"
@@ -44,16 +43,24 @@ hard_negatives = "hard_negatives"
 recipe = "trunk"
 
 # %%
-from compactvl.reporting import edje, figures, tables
-from compactvl.reporting.claims import claims_table
+from compactvl.reporting.claims import claims_table, verdicts_table
 from compactvl.reporting.output import Report
-from compactvl.reporting.sources import local_token_count, open_set
-from compactvl.reporting.study import StudyResults
+from compactvl.reporting.pictures import open_set
+from compactvl.reporting.tables import parameter_table, runs_table, settings_table
+from compactvl.studies.edje.report import published, tables
+from compactvl.studies.edje.report.claims import edje_claims
+from compactvl.studies.edje.report.figures.attention import attention_maps
+from compactvl.studies.edje.report.figures.gallery import gallery
+from compactvl.studies.edje.report.figures.recall import ablation, quantisation, recall_vs_pool, recall_vs_tokens
+from compactvl.studies.edje.report.figures.swaps import swaps
+from compactvl.studies.edje.report.figures.throughput import throughput
+from compactvl.studies.edje.report.figures.training import training_curves
+from compactvl.studies.edje.report.results import EdjeResults
 
-measured = StudyResults(study, results=results, runs=runs, local_tokens=local_token_count(tokens, "scenes"))
+measured = EdjeResults(study, results=results, runs=runs)
 report = Report(f"{out}/{study}", style=style)
 scenes, names = open_set(sets, "scenes"), open_set(sets, "names")
-compressed = list(measured.compressed("scenes"))
+arms = measured.token_arms(tokens_main)
 
 # %% [markdown]
 # ## 1. The claims
@@ -63,7 +70,7 @@ compressed = list(measured.compressed("scenes"))
 # Where the interval holds both, or a variant was not run, it *cannot be tested here*.
 
 # %%
-claims = edje.edje_claims(
+claims = edje_claims(
     main=main,
     first_stage=first_stage,
     tokens_main=tokens_main,
@@ -71,20 +78,25 @@ claims = edje.edje_claims(
     hard_negatives=hard_negatives,
     recipe=recipe,
 )
-report.table("claims", claims_table(measured, claims))
+judged = claims_table(measured, claims)
+report.table(
+    "verdicts", verdicts_table(judged), "How many claims of the paper, questions and controls have each verdict."
+)
+report.table("claims", judged)
 
 # %% [markdown]
 # ## 2. Does reranking help?
 #
-# The first stage keeps ten candidates a query and the reranker sorts them again, without a look at the first stage's
-# score. R@10 is therefore the same before and after, to the last digit; what can change is the order within the ten.
+# The first stage keeps a pool of candidates a query, ten where nothing else is said, and the reranker sorts them again,
+# without a look at the first stage's score. R@10 is therefore the same before and after, to the last digit; what can
+# change is the order within the ten.
 
 # %%
 report.table(
     "retrieval",
     tables.retrieval_table(
         measured,
-        [first_stage, "retriever_attention", "late_interaction", main, *compressed, "local", "compressed_distilled"],
+        [first_stage, "retriever_attention", "late_interaction", main, *arms, "local", "compressed_distilled"],
     ),
     "Retrieval on the test scenes, in per cent: embedding models, then EDJE on the first stage's candidates.",
 )
@@ -93,7 +105,7 @@ report.table(
 # For reference, the paper's own table (Flickr30k, zero-shot, R@1 / R@5 / R@10):
 
 # %%
-report.table("published_retrieval", edje.FLICKR30K, "Published numbers; other data and another scale.")
+report.table("published_retrieval", published.FLICKR30K, "Published numbers; other data and another scale.")
 
 # %% [markdown]
 # ### Queries as pictures
@@ -103,23 +115,26 @@ report.table("published_retrieval", edje.FLICKR30K, "Published numbers; other da
 # mistake each model makes, not how often.
 
 # %%
-report.figure("gallery", figures.gallery(measured, dataset=scenes, reranker=main, first_stage=first_stage))
+report.figure("gallery", gallery(measured, dataset=scenes, reranker=main, first_stage=first_stage))
 
 # %% [markdown]
 # ## 3. How many tokens are enough?
 #
-# The paper's Figure 4: R@1 against the number of tokens kept an image. The local adapter keeps all of them. Each
-# number of tokens (an arm, `compressed_<m>`) has an adapter of its own, warmed up alone for the same number of steps; all
-# go on from one joint encoder and train as long, so they can be compared with each other, but not with the main
-# variant, which trains longer. They do not start on quite equal terms, though:
+# The paper's Figure 4: R@1 against the number of tokens kept an image. The local adapter keeps all of them. The arms
+# differ in nothing but the number of tokens, and each has an adapter of its own. They can be compared with each other, but
+# not with the main variant, which trains longer.
+#
+# They do not start on quite equal terms. All go on from one joint encoder, which was trained together with *one* adapter
+# (the table names the run, the table of costs its number of tokens). This favours the arm with as many tokens: part of its
+# lead, or of the others' lag, may be the start's.
 
 # %%
-report.text(edje.start_caveat(measured, *compressed, *measured.measured("scenes", ["local", "mean_pooling"])))
+report.table("arms", runs_table(measured, [*arms, "local", "mean_pooling"]), "What the arms start from.")
 
 # %%
 report.figure(
     "recall_vs_tokens",
-    figures.recall_vs_tokens(measured, first_stage=first_stage),
+    recall_vs_tokens(measured, arms=arms, first_stage=first_stage),
     "R@1 against tokens an image, with 95% intervals. Dashed: the embedding model and its interval.",
 )
 
@@ -130,11 +145,11 @@ report.figure(
 # published 2,359 kB of BLIP are fp32 against EDJE's fp16: like for like the saving is 24×, not 48×.)
 
 # %%
-report.table("cost", tables.cost_table(measured, [first_stage, "late_interaction", main, *compressed, "local"]))
-report.table("published_cost", edje.COST, "Published numbers (Flickr30k; one A6000).")
+report.table("cost", tables.cost_table(measured, [first_stage, "late_interaction", recipe, main, *arms, "local"]))
+report.table("published_cost", published.COST, "Published numbers (Flickr30k; one A6000).")
 
 # %%
-report.table("parameters", tables.parameter_table(measured, [first_stage, main, "local"]), "Parameters by part.")
+report.table("parameters", parameter_table(measured, [first_stage, main, "local"]), "Parameters by part.")
 
 # %% [markdown]
 # ### What the learned queries look at
@@ -143,7 +158,7 @@ report.table("parameters", tables.parameter_table(measured, [first_stage, main, 
 # differ most between images.
 
 # %%
-report.figure("attention", figures.attention_maps(measured, dataset=scenes, variant=main))
+report.figure("attention", attention_maps(measured, dataset=scenes, variant=main))
 
 # %% [markdown]
 # ## 4. How many candidates should be reranked?
@@ -152,13 +167,11 @@ report.figure("attention", figures.attention_maps(measured, dataset=scenes, vari
 # by. The dotted line is what a perfect reranker would reach.
 
 # %%
-pooled = [main, "random_scores"]
 report.figure(
     "recall_vs_pool",
-    figures.recall_vs_pool(measured, variants=pooled, first_stage=first_stage),
+    recall_vs_pool(measured, variants=[main, "random_scores"], first_stage=first_stage),
     "R@1 against the number of reranked candidates; bands are 95% intervals.",
 )
-report.text(edje.left_out(measured, pooled, "scenes_pools"))
 
 # %% [markdown]
 # ## 5. What makes it learn?
@@ -168,16 +181,19 @@ report.text(edje.left_out(measured, pooled, "scenes_pools"))
 # Image-text matching alone, with masked-language modelling, and with recovery of the embedding model's text vector. All
 # start from the same `trunk` and train as long. Distillation from the local adapter is compared with the same arm
 # without it; it can only be judged if the teacher is better than the student is without.
+#
+# These are short runs, as the table says. A difference smaller than the intervals cannot be seen here, and an ablation
+# that changes nothing visible may still matter in a long run.
 
 # %%
 objectives = ["itm_only", "itm_mlm", "itm_mlm_recovery", *dict.fromkeys([undistilled, "compressed_distilled"])]
 ablations = list(dict.fromkeys([*objectives, hard_negatives, "own_negatives", "weak_miner", "random_negatives"]))
-report.text(edje.ablation_scale(measured, ablations, trunk=recipe, first_stage=first_stage))
+report.table("ablations", runs_table(measured, [recipe, *ablations]), "How long the ablations were trained.")
 
 # %%
 report.figure(
     "objectives",
-    figures.ablation(measured, variants=objectives, first_stage=first_stage, reference="itm_only"),
+    ablation(measured, variants=objectives, first_stage=first_stage, reference="itm_only"),
     "R@1 by training objective, with 95% intervals; ITM alone in orange.",
 )
 
@@ -192,7 +208,7 @@ report.figure(
 negatives = [hard_negatives, "own_negatives", "weak_miner", "random_negatives"]
 report.figure(
     "negatives",
-    figures.ablation(measured, variants=negatives, first_stage=first_stage, reference=negatives[0]),
+    ablation(measured, variants=negatives, first_stage=first_stage, reference=negatives[0]),
     "R@1 by where the negatives come from, with 95% intervals.",
 )
 
@@ -206,8 +222,8 @@ report.figure(
 # section 3), shuffled images have the wrong image's tokens, random scores have no model at all.
 
 # %%
-report.text(edje.recipe_budget(measured, recipe, "paper_recipe"))
-report.table("departures", tables.settings_difference(measured, main, "paper_recipe"))
+report.table("budgets", runs_table(measured, [recipe, main, "paper_recipe"]))
+report.table("departures", settings_table(measured, main, "paper_recipe"), "What is not here is the same in both.")
 
 # %%
 controls = [
@@ -222,7 +238,7 @@ controls = [
 ]
 report.figure(
     "controls",
-    figures.ablation(measured, variants=controls, first_stage=first_stage, reference=main),
+    ablation(measured, variants=controls, first_stage=first_stage, reference=main),
     "R@1 of the main variant beside its control models, with 95% intervals.",
 )
 
@@ -235,7 +251,7 @@ report.figure(
 # %%
 report.figure(
     "training",
-    figures.training_curves(measured, variants=[recipe, main, "itm_only", "random_negatives", "paper_recipe"]),
+    training_curves(measured, variants=[recipe, main, "itm_only", "random_negatives", "paper_recipe"]),
     "One line a variant and seed; loss and accuracy are running means.",
 )
 
@@ -248,7 +264,7 @@ report.figure(
 # %%
 report.figure(
     "quantisation",
-    figures.quantisation(measured, variants=[main]),
+    quantisation(measured, variants=[main]),
     "R@1 by token storage, with 95% intervals.",
 )
 
@@ -295,10 +311,9 @@ report.table(
 # - **With tokens and words in one encoder, in principle everything.** The reranker can match the words "to the left of"
 #   with tokens that know where they are. It has to learn this from negatives that differ in nothing else, and those
 #   are rare among mined ones.
-# - **But do the tokens know where they are?** `benchmarks/learning.py` asks linear probes. In the demo as it is shipped
-#   the patch tokens tell on which side of the picture a kind of object stands (70% right, majority 50%), the 12
-#   compressed ones after the warm-up do not (50%); the number of objects is read from both (58% and 53%, majority 32%).
-#   The warm-up teaches the adapter words, and no word of it needs a place: position is lost before the joint encoder.
+# - **But do the tokens know where they are?** The warm-up teaches the adapter words, and no word of it needs a place, so
+#   position may be lost before the joint encoder. `benchmarks/learning.py` asks linear probes of the patch tokens and of the
+#   compressed ones.
 #
 # Whether it did is for the numbers to say:
 
@@ -306,14 +321,14 @@ report.table(
 swapped = [first_stage, "late_interaction", main]
 report.figure(
     "swaps",
-    figures.swaps(measured, variants=[*swapped, "score_fusion"]),
+    swaps(measured, variants=[*swapped, "score_fusion"]),
     "Items right by kind of exchange, with 95% intervals. Dotted: chance.",
 )
-report.text(edje.swaps_findings(measured, [*swapped, "score_fusion"]))
 report.table(
     "swaps",
-    tables.swaps_table(measured, swapped),
-    "In per cent, with 95% intervals; tied: images to which both captions score the same.",
+    tables.swaps_table(measured, [*swapped, "score_fusion"]),
+    "In per cent, with 95% intervals; where no side of chance is named, the group score cannot be told from it. Tied: images "
+    "to which both captions score the same but for rounding; at 100 a model does not see which word belongs to what.",
 )
 
 # %% [markdown]
@@ -327,7 +342,7 @@ report.table(
 # %%
 report.figure(
     "throughput",
-    figures.throughput(measured, variants=[main, *compressed, "local"]),
+    throughput(measured, variants=[main, *arms, "local"]),
     "Median of the timed calls; bars are quartiles.",
 )
 report.table("throughput", tables.throughput_table(measured))

@@ -44,16 +44,27 @@ no_gate = "no_gate"
 hard = "hard_feature"
 text_only = "no_images"
 trunk = "text_trunk"
+pool = "scale_1"
+pool_no_gate = "no_gate_scale_1"
 
 # %%
-from compactvl.reporting import gating
-from compactvl.reporting.claims import claims_table
-from compactvl.reporting.gating import figures, tables
+from compactvl.reporting.claims import claims_table, verdicts_table
 from compactvl.reporting.output import Report
-from compactvl.reporting.sources import open_set
-from compactvl.reporting.study import StudyResults
+from compactvl.reporting.pictures import open_set
+from compactvl.reporting.tables import parameter_table, runs_table
+from compactvl.studies.gating.report import gate_tables, published, tables
+from compactvl.studies.gating.report.claims import gating_claims
+from compactvl.studies.gating.report.figures.by_pos import gate_by_layer, gate_by_pos
+from compactvl.studies.gating.report.figures.captions import coloured_captions
+from compactvl.studies.gating.report.figures.choices import differences
+from compactvl.studies.gating.report.figures.probe import probe
+from compactvl.studies.gating.report.figures.scaling import scaling
+from compactvl.studies.gating.report.figures.scatter import gate_scatter
+from compactvl.studies.gating.report.figures.stability import stability
+from compactvl.studies.gating.report.results import GatingResults
+from compactvl.studies.gating.report.words import FEWEST
 
-measured = StudyResults(study, results=results, runs=runs)
+measured = GatingResults(study, results=results, runs=runs)
 report = Report(f"{out}/{study}", style=style)
 scenes = open_set(sets, "scenes")
 
@@ -68,7 +79,7 @@ one_by_one = ["curriculum_text_then_caption", "curriculum_caption_then_text"]
 curricula = [*alternating, *one_by_one, *mixed, "curriculum_captions_only"]
 ngrams = ["unigram", "bigram"]
 controls = [text_only, trunk, "text_only", *ngrams, "random"]
-shares = gating.scale_arms(measured, main=main, no_gate=no_gate)
+shares = {"Base": measured.shares(pool), "No gate": measured.shares(pool_no_gate)}
 
 # %% [markdown]
 # ## 1. The claims
@@ -84,7 +95,7 @@ shares = gating.scale_arms(measured, main=main, no_gate=no_gate)
 # words are those of the first seed, where there are several.
 
 # %%
-claims = gating.gating_claims(
+claims = gating_claims(
     main=main,
     no_gate=no_gate,
     hard=hard,
@@ -97,17 +108,13 @@ claims = gating.gating_claims(
     both_streams="curriculum_text_first",
     patches="patches",
     ngrams=ngrams,
-    smallest=min(shares["Base"].items())[1],
-    largest=max(shares["Base"].items())[1],
+    shares=shares["Base"],
 )
 judged = claims_table(measured, claims)
+report.table(
+    "verdicts", verdicts_table(judged), "How many claims of the paper, questions and controls have each verdict."
+)
 report.table("claims", judged)
-
-# %% [markdown]
-# ### Where claims do not hold
-
-# %%
-report.text(gating.does_not_hold(judged))
 
 # %% [markdown]
 # ## 2. The benchmarks
@@ -121,6 +128,9 @@ report.text(gating.does_not_hold(judged))
 # The controls at the end say what the numbers are worth: the base model with another item's image and with its image
 # taken away; the same texts and captions for as many steps with all **images withheld**, asked without images too, which
 # is the fair measure of what images are for; the trunk; models that only count words; and no model at all.
+#
+# The intervals are over items: half of one says how fine a difference can be seen. What another seed would have given is
+# not in them; where several were trained, their standard deviation follows the ±.
 
 # %%
 report.table(
@@ -128,8 +138,7 @@ report.table(
     tables.benchmark_table(measured, choices, main=main, controls=controls),
     "Design choices and controls; shares in per cent.",
 )
-report.text(gating.start_note(measured, main, text_only))
-report.text(gating.scale_note(measured, main))
+report.table("runs", runs_table(measured, [trunk, main, text_only, pool]), "What models start from, and what they saw.")
 
 # %% [markdown]
 # ### What the minimal pairs test
@@ -152,7 +161,7 @@ report.table(
 
 # %%
 report.table(
-    "published", gating.BABYLM, "Published accuracy in per cent; other data and another scale, not comparable."
+    "published", published.BABYLM, "Published accuracy in per cent; other data and another scale, not comparable."
 )
 
 # %% [markdown]
@@ -164,7 +173,7 @@ report.table(
 # %%
 report.figure(
     "choices",
-    figures.choices(measured, variants=[*choices, text_only], main=main),
+    differences(measured, variants=[*choices, text_only], main=main),
     "Difference from the base model with 95% intervals; green: clearly better, orange: clearly worse.",
 )
 
@@ -207,26 +216,27 @@ report.table("ties", tables.ties_table(measured, [*choices, *controls]), "Compar
 # Words of one caption depend on each other, so intervals draw whole captions. Test p-values take words as independent
 # and are too small for that; look at the effect size ε² (0: none, 1: the part of speech says all).
 #
-# A gate that is the same for every word has collapsed: then nothing of this means anything. A gate moves in 0 to 1; where
-# its standard deviation over words is below 0.01 every word gets the same mixture. Every layer is checked.
-
-# %%
-report.text(gating.collapse_note(measured, [*choices, *curricula]))
-report.figure(
-    "gate_by_pos",
-    figures.gate_by_pos(measured, variants=gates),
-    "Boxes: quartiles; whiskers: 5% to 95%; dots: means. The number of words is in brackets.",
-)
-report.text(gating.small_groups_note(measured, main))
+# **A gate that is the same for every word has collapsed**: it decides nothing, and no analysis of it means anything. A gate
+# moves in 0 to 1; where its standard deviation over words is below 0.01 every word gets the same mixture. Every layer is
+# checked: the table marks constant layers by an asterisk, and models whose last layer is constant as collapsed.
 
 # %%
 report.table(
     "gates",
-    tables.gates_table(measured, [*choices, *curricula]),
-    "The last layer's gate on held-out captions, first seed; difference of means, ε² and Spearman's ρ with 95% "
-    "intervals. Asterisk: the layer's gate is constant.",
+    gate_tables.gates_table(measured, [*choices, *curricula]),
+    "The last layer's gate on held-out captions, first seed; difference of means, ε² and Spearman's ρ with 95% intervals.",
 )
-report.table("dunn", tables.dunn_table(measured, main), "Dunn's test of every pair, p-values with Holm's correction.")
+report.figure(
+    "gate_by_pos",
+    gate_by_pos(measured, variants=gates),
+    "Boxes: quartiles; whiskers: 5% to 95%; dots: means. The number of words is in brackets; parts of speech with fewer than "
+    f"{FEWEST} are left out.",
+)
+
+# %%
+report.table(
+    "dunn", gate_tables.dunn_table(measured, main), "Dunn's test of every pair, p-values with Holm's correction."
+)
 
 # %% [markdown]
 # ### Layer by layer
@@ -234,7 +244,7 @@ report.table("dunn", tables.dunn_table(measured, main), "Dunn's test of every pa
 # %%
 report.figure(
     "gate_by_layer",
-    figures.gate_by_layer(measured, variants=[main, "soft_token", "patches"]),
+    gate_by_layer(measured, variants=[main, "soft_token", "patches"]),
     "Mean gate by part of speech and layer.",
 )
 
@@ -245,7 +255,7 @@ report.figure(
 # to the text. The scale spans the gates that occur, which may be a small part of 0 to 1: read the colour bar.
 
 # %%
-report.figure("captions", figures.coloured_captions(measured, variant=main, dataset=scenes))
+report.figure("captions", coloured_captions(measured, variant=main, dataset=scenes))
 
 # %% [markdown]
 # ### Frequency, class, concreteness
@@ -258,15 +268,15 @@ report.figure("captions", figures.coloured_captions(measured, variant=main, data
 # %%
 report.figure(
     "frequency",
-    figures.gate_scatter(measured, variant=main, column="frequency"),
+    gate_scatter(measured, variant=main, column="frequency"),
     "One dot a word; its area grows with how often the word occurs in the captions.",
 )
 report.figure(
     "concreteness",
-    figures.gate_scatter(measured, variant=main, column="concreteness"),
+    gate_scatter(measured, variant=main, column="concreteness"),
     "One dot a word; its area grows with how often the word occurs in the captions.",
 )
-report.table("regression", tables.regression_table(measured, main), "Change of the gate with each term.")
+report.table("regression", gate_tables.regression_table(measured, main), "Change of the gate with each term.")
 
 # %% [markdown]
 # ### A probe: is the image needed?
@@ -277,8 +287,7 @@ report.table("regression", tables.regression_table(measured, main), "Change of t
 #
 # - the kind of word: a necessary word is a noun, a number or a place word ("above", "left"), an irrelevant one mostly a
 #   function word;
-# - its position: prompts are longer where the image is not needed, 4.5, 5.0 and 5.9 words on average for necessary, useful
-#   and irrelevant in the demo (column *words before*);
+# - its position: prompts are longer where the image is not needed (column *words before*);
 # - with the position, how much of the scene has been named already.
 #
 # Answers with the image taken away have the same caveat as above: it is a mode that the training on captions did not have.
@@ -286,10 +295,10 @@ report.table("regression", tables.regression_table(measured, main), "Change of t
 # %%
 report.figure(
     "probe",
-    figures.probe(measured, variants=gates, main=main),
+    probe(measured, variants=gates, main=main),
     "Left: mean gate by condition. Right: answers right. 95% intervals.",
 )
-report.table("probe", tables.probe_table(measured, [*gates, no_gate, "patches"]))
+report.table("probe", gate_tables.probe_table(measured, [*gates, no_gate, "patches"]))
 
 # %% [markdown]
 # ## 4. Curricula
@@ -321,21 +330,20 @@ report.table(
 # the same items, a truly constant model would change less than that.
 
 # %%
-report.figure("stability", figures.stability(measured, variants=curricula), "One line a curriculum.")
+report.figure("stability", stability(measured, variants=curricula), "One line a curriculum.")
 report.table("oscillation", tables.oscillation_table(measured, curricula), "Mean change; in brackets: turns of all.")
 
 # %% [markdown]
 # ## 5. More data
 #
-# The base model and the one without gates, both from nothing, on smaller pools of *distinct* documents and images: 1/8,
-# 1/4, 1/2 and the whole of a pool, which in the demo is a tenth of the corpus. The number of steps is the same, so what
-# changes is how often each text and image is seen again, not how long is trained. The last panel is content minus function
-# words' gate: below zero content words look more.
+# The base model and the one without gates, both from nothing, on smaller and smaller parts of a pool of *distinct* documents
+# and images. The number of steps is the same, so what changes is how often each text and image is seen again, not how long
+# is trained. The last panel is content minus function words' gate: below zero content words look more.
 
 # %%
 report.figure(
     "scaling",
-    figures.scaling(measured, arms=shares),
+    scaling(measured, arms=shares),
     "Bands are 95% intervals; dotted: chance, or no difference.",
 )
 report.table("scaling", tables.scaling_table(measured, shares))
@@ -344,9 +352,7 @@ report.table("scaling", tables.scaling_table(measured, shares))
 # ## 6. Parameters
 
 # %%
-report.table(
-    "parameters", tables.parameter_table(measured, [main, "soft_token", hard, "hard_token", no_gate, *encoders])
-)
+report.table("parameters", parameter_table(measured, [main, "soft_token", hard, "hard_token", no_gate, *encoders]))
 
 # %% [markdown]
 # ## 7. Everything measured

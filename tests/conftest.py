@@ -11,7 +11,8 @@ import yaml
 from compactvl.config.base import validate
 from compactvl.config.sources import SourceSettings
 from compactvl.data.sources import fetch_source
-from compactvl.records.record import MANIFEST, Made, write
+from compactvl.evaluation.collect import collect, find_results
+from compactvl.records.record import MANIFEST, Made, hashes, write
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -31,6 +32,22 @@ def source_archive() -> Callable[[str], Path]:
         return kept
 
     return archive
+
+
+@pytest.fixture(scope="session")
+def style() -> Path:
+    """The reports' matplotlib style sheet."""
+    return REPOSITORY / "reports" / "paper.mplstyle"
+
+
+@pytest.fixture(scope="session")
+def collect_all() -> Callable[..., None]:
+    """Collect every result of a folder into its table, of one study or of all."""
+
+    def collect_found(results: Path, study: str | None = None) -> None:
+        collect(results, Made("collect", "", inputs=hashes(find_results(results, study))), study)
+
+    return collect_found
 
 
 @pytest.fixture(scope="session")

@@ -131,7 +131,7 @@ def test_a_seed_added(finished, everything):
 
 
 def test_a_plotting_function(finished):
-    path = finished / "workflow" / "compactvl" / "reporting" / "figures" / "swaps.py"
+    path = finished / "workflow" / "compactvl" / "studies" / "edje" / "report" / "figures" / "swaps.py"
     with changed(path, path.read_bytes() + b"\nUNUSED = 1\n"):
         assert dry_run(finished) == {"report edje", "index"}
 

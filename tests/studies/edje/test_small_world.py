@@ -23,12 +23,12 @@ from compactvl.data.pairs import Pairs
 from compactvl.errors import UserError
 from compactvl.evaluation.benchmarks.efficiency import Settings as EfficiencyBenchmark
 from compactvl.evaluation.benchmarks.retrieval import Settings as RetrievalBenchmark
+from compactvl.evaluation.efficiency import TIMING_COLUMNS
 from compactvl.files import read_json, write_json
 from compactvl.nn import compute
 from compactvl.records.intact import check_made
 from compactvl.records.layout import Layout
 from compactvl.records.record import MANIFEST, Made, read_manifest, write
-from compactvl.reporting.study import EFFICIENCY_COLUMNS
 from compactvl.studies.base import Job
 from compactvl.studies.edje import STUDY, train_joint
 from compactvl.studies.edje.efficiency import Online
@@ -324,7 +324,7 @@ def timed(world, name, tmp_path):
 
 def test_online_stage_is_timed_with_every_source(world, tmp_path):
     rows, body = timed(world, "online", tmp_path)
-    assert set(rows.columns) == set(EFFICIENCY_COLUMNS)
+    assert set(rows.columns) == set(TIMING_COLUMNS)
     own = rows[rows["variant"] == "online"]
     assert set(own["source"]) == {"memory", "store", "text", "online"}
     assert set(own["precision"]) == {"fp32"}

@@ -1,27 +1,14 @@
-"""Timing of the online stage, and the schema of the file that holds it.
+"""Timing of the online stage, and the table that holds it (``efficiency.parquet`` of a variant), one row a timing.
 
-``results/<study>/efficiency.json``::
-
-    {"environment": {...},                    # environment()
-     "rows": [{
-        "variant": "compressed_12",           # or "cross_encoder", "transformers_bert": a reference, not a variant
-        "source": "memory",                   # memory: image tokens and word pieces in RAM;
-                                              # text: image tokens in RAM, captions tokenised inside the clock;
-                                              # store: image tokens read from disk inside the clock;
-                                              # online: vision features computed from pixels inside the clock;
-                                              # reference: another library on an input of the same length
-        "precision": "bf16",                  # arithmetic: fp32 or bf16
-        "tokens": 12,                         # image tokens a pair, m
-        "batch": 64,                          # pairs in one call
-        "pairs": 64,                          # pairs timed in one call of the measured function
-        "ms": 41.2, "low": 40.1, "high": 43.0,   # median and quartiles of one call, milliseconds
-        "pairs_per_s": 1553.4,                # 1000 * pairs / ms
-        "repeats": 7,                         # calls timed
-        "kb_per_image": 9.216                 # stored an image, decimal kB; null for a reference
-     }, ...]}
-
-:func:`timing_row` makes such a row. "ms for 64 pairs" is the row with pairs 64 and source memory. A reference that tokenises
-text (``cross_encoder``) is to be compared with source text.
+- ``variant``: its name; or ``cross_encoder``, ``transformers_bert``: a reference, not a variant
+- ``source``: what is inside the clock besides scoring. ``memory``: nothing, image tokens and word pieces are in RAM;
+  ``text``: captions are tokenised; ``store``: image tokens are read from disk; ``online``: vision features are computed
+  from pixels; ``reference``: another library on an input of the same length. A reference that tokenises text
+  (``cross_encoder``) is to be compared with ``text``.
+- ``precision``: fp32 or bf16; ``tokens``: image tokens a pair, m; ``batch``: pairs in one call of the model
+- ``pairs``: pairs in one call of the measured function; "ms for 64 pairs" has 64 and source memory
+- ``ms``, ``low``, ``high``: median and quartiles of one call, milliseconds; ``pairs_per_s``: 1000 · pairs / ms
+- ``repeats``: calls timed; ``kb_per_image``: stored an image, decimal kB, missing for a reference
 """
 
 import os
@@ -29,16 +16,18 @@ import platform
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from compactvl.evaluation.results import Metric
-from compactvl.files import write_json
 from compactvl.records.machine import package_versions, processor
 
 Source = Literal["memory", "text", "store", "online", "reference"]
+TIMING_COLUMNS = (
+    "variant", "source", "precision", "tokens", "batch", "pairs", "ms", "low", "high", "pairs_per_s", "repeats",
+    "kb_per_image",
+)  # fmt: skip
 FEWEST_REPEATS = 3
 
 
@@ -94,7 +83,7 @@ def timing_row(
     pairs: int,
     kb_per_image: float | None,
 ) -> dict[str, Any]:
-    """Return one row of ``efficiency.json`` (see the module's docstring)."""
+    """Return one row of the table (see the module's docstring)."""
     return {
         "variant": variant,
         "source": source,
@@ -122,11 +111,6 @@ def environment(*, threads: int, precision: str, device: str = "cpu") -> dict[st
         "python": platform.python_version(),
         "packages": package_versions(),
     }
-
-
-def write_efficiency(path: str | Path, rows: Sequence[dict[str, Any]], facts: dict[str, Any]) -> None:
-    """Write ``efficiency.json`` from rows of :func:`timing_row` and :func:`environment`'s facts."""
-    write_json(path, {"environment": facts, "rows": list(rows)})
 
 
 def efficiency_metrics(rows: Sequence[dict[str, Any]]) -> list[Metric]:

@@ -1,1 +1,1 @@
-"""Figures, tables and claims the notebooks show, and the rendering of the notebooks themselves."""
+"""What every paper's report shares; what is one paper's own is in ``studies/<paper>/report/``."""

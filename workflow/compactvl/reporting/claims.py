@@ -4,19 +4,19 @@ A difference is judged by its 95% interval. The claim holds where the whole inte
 hold where it lies on the other side, and cannot be tested where the interval holds both: the test was too small.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import pandas as pd
 
 from compactvl.evaluation.statistics import Interval
-from compactvl.reporting.study import StudyResults
 
 Verdict = Literal["holds here", "does not hold here", "cannot be tested here"]
 HOLDS: Verdict = "holds here"
 FAILS: Verdict = "does not hold here"
 OPEN: Verdict = "cannot be tested here"
+Origin = Literal["paper", "question", "control"]
 
 
 @dataclass(frozen=True)
@@ -26,66 +26,79 @@ class Outcome:
     verdict: Verdict
     evidence: str
 
+    def also(self, evidence: str) -> "Outcome":
+        """Return the same verdict with more evidence after it; nothing is added for ``""``."""
+        return Outcome(self.verdict, f"{self.evidence}; {evidence}") if evidence else self
+
 
 @dataclass(frozen=True)
 class Claim:
     """One claim of a paper (or one question the paper leaves open, or a control).
 
     Attributes:
-        id: short name. text: the claim in a sentence. test: judges it on a study's results.
-        origin: ``paper`` | ``question`` | ``control``.
+        id: short name. text: the claim in a sentence. test: judges it on a study's results. origin: whose it is.
     """
 
     id: str
     text: str
-    test: Callable[[StudyResults], Outcome]
-    origin: Literal["paper", "question", "control"] = "paper"
+    test: Callable[[Any], Outcome]
+    origin: Origin = "paper"
 
 
-def missing(*variants: str) -> Outcome:
+def missing(*what: str) -> Outcome:
     """Return the outcome for variants that were not run."""
-    return Outcome(OPEN, f"not run in this size: {', '.join(variants)}")
+    return Outcome(OPEN, f"not run in this size: {', '.join(what)}")
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Return a number with its sign: ``−0.139``."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
+def signed_interval(interval: Interval, digits: int = 3, unit: str = "") -> str:
+    """Return a difference in words: ``+0.021 [+0.015, +0.027]``."""
+    mean, low, high = (signed(value, digits) for value in interval)
+    return f"{mean}{unit} [{low}, {high}]"
 
 
 def points(interval: Interval) -> str:
-    """Return a difference in words: ``+5.1 points [+2.0, +8.2]``."""
-    mean, low, high = (100 * value for value in interval)
-    return f"{mean:+.1f} points [{low:+.1f}, {high:+.1f}]".replace("-", "−")
+    """Return a difference of shares in words: ``+5.1 points [+2.0, +8.2]``."""
+    mean, low, high = interval
+    return signed_interval((100 * mean, 100 * low, 100 * high), 1, " points")
 
 
-def greater(differences: dict[str, Interval]) -> Outcome:
-    """Judge "more, in each of these": holds if every interval is above zero, fails if one is below it.
-
-    Args:
-        differences: name → (mean, low, high) in 0..1.
-    """
-    evidence = "; ".join(f"{name} {points(interval)}" for name, interval in differences.items())
-    if all(low > 0 for _, low, _ in differences.values()):
-        return Outcome(HOLDS, evidence)
-    if any(high < 0 for _, _, high in differences.values()):
-        return Outcome(FAILS, evidence)
-    return Outcome(OPEN, f"{evidence}: the interval holds both signs, this test is too small to tell")
+def judge(intervals: Iterable[Interval], margin: float = 0.0) -> Verdict:
+    """Judge "each is above −margin": holds if every whole interval is, fails if one whole interval is below."""
+    intervals = list(intervals)
+    if any(high < -margin for _, _, high in intervals):
+        return FAILS
+    return HOLDS if all(low > -margin for _, low, _ in intervals) else OPEN
 
 
-def within(differences: dict[str, Interval], margin: float) -> Outcome:
-    """Judge "costs no more than ``margin``": holds if every interval is above −margin, fails if one is below it.
+def greater(differences: Mapping[str, Interval], margin: float = 0.0) -> Outcome:
+    """Judge "more, in each of these", or with a margin "at most so much less", with the numbers as evidence.
 
     Args:
-        differences: name → (mean, low, high) of candidate minus reference, in 0..1. margin: in 0..1.
+        differences: name → (mean, low, high) in 0..1. margin: in 0..1.
     """
+    verdict = judge(differences.values(), margin)
     evidence = "; ".join(f"{name} {points(interval)}" for name, interval in differences.items())
-    evidence += f" (margin {100 * margin:g} points)"
-    if all(low > -margin for _, low, _ in differences.values()):
-        return Outcome(HOLDS, evidence)
-    if any(high < -margin for _, _, high in differences.values()):
-        return Outcome(FAILS, evidence)
-    return Outcome(OPEN, f"{evidence}: the interval reaches over the margin, this test is too small to tell")
+    evidence += f" (margin {100 * margin:g} points)" if margin else ""
+    if verdict == OPEN:
+        reach = "reaches over the margin" if margin else "holds both signs"
+        evidence += f": the interval {reach}, this test is too small to tell"
+    return Outcome(verdict, evidence)
 
 
-def claims_table(study: StudyResults, claims: Sequence[Claim]) -> pd.DataFrame:
-    """Test every claim and return columns claim, origin, verdict, evidence."""
-    rows = []
-    for claim in claims:
-        outcome = claim.test(study)
-        rows.append({"claim": claim.text, "of": claim.origin, "verdict": outcome.verdict, "evidence": outcome.evidence})
-    return pd.DataFrame(rows)
+def claims_table(study: Any, claims: Sequence[Claim]) -> pd.DataFrame:
+    """Test every claim and return columns claim, of (whose it is), verdict, evidence."""
+    outcomes = [(claim, claim.test(study)) for claim in claims]
+    rows = [(claim.text, claim.origin, found.verdict, found.evidence) for claim, found in outcomes]
+    return pd.DataFrame(rows, columns=["claim", "of", "verdict", "evidence"])
+
+
+def verdicts_table(judged: pd.DataFrame) -> pd.DataFrame:
+    """Count the verdicts of :func:`claims_table` by whose claims they are."""
+    counts = pd.crosstab(judged["of"], judged["verdict"]).reindex(columns=[HOLDS, FAILS, OPEN], fill_value=0)
+    order = dict.fromkeys(judged["of"])
+    return counts.reindex(list(order)).rename_axis(columns=None).reset_index()

@@ -79,11 +79,6 @@ class Report:
         if caption:
             display(Markdown(f"*{caption}*"))
 
-    def text(self, markdown: str) -> None:
-        """Show a paragraph; nothing for an empty one."""
-        if markdown:
-            display(Markdown(markdown))
-
     @staticmethod
     def _absent(absent: NotRun) -> None:
         display(Markdown(f"> Not run in this size: {absent.reason}"))

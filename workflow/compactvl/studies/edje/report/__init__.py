@@ -1,0 +1,1 @@
+"""What only EDJE's report has: its results, claims, tables and figures."""

@@ -1,0 +1,1 @@
+"""What only the gating report has: its results, claims, tables and figures."""
