@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
-from compactvl.data.render import encode_png
+from compactvl.data.pixels import encode_png
 from compactvl.errors import UserError
 from compactvl.records.intact import check_made
 from compactvl.records.record import MANIFEST, Made, read_manifest

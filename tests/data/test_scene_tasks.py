@@ -10,11 +10,11 @@ import pytest
 from curating import make
 
 from compactvl.data.canonical import CanonicalSet
+from compactvl.data.draws import share
 from compactvl.data.inflection import article, plural
 from compactvl.data.scene import Group, Relation, Scene, scene_from_meta
 from compactvl.data.scene_ewok import DOMAINS
 from compactvl.data.scene_probe import TYPES
-from compactvl.data.scene_texts import share
 from compactvl.errors import UserError
 
 SIZES = {"val": 12, "test": 16}

@@ -1,6 +1,7 @@
 """The code each job runs: the modules it begins in, and the digest over all they import."""
 
 from collections.abc import Iterable, Mapping
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def stage_digest(stage: str) -> str:
 
 def curate_digest(kind: str) -> str:
     """Return the digest of the code that makes a data set of a kind: the stage's own and that of the kind alone."""
-    return source_digest(["compactvl.data.curate", f"{DATA_KINDS}.{kind}"])
+    maker = f"compactvl.data.{kind}"
+    return source_digest(["compactvl.data.curate", f"{DATA_KINDS}.{kind}", *([maker] if find_spec(maker) else [])])
 
 
 def training_digest(variant: Variant) -> str:

@@ -6,7 +6,7 @@ its designers left. Rasterised at the target size by resvg; nothing is resampled
 
 import io
 import json
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 import resvg_py
@@ -17,6 +17,8 @@ from compactvl.data.members import read_member
 from compactvl.errors import UserError
 
 PROBE_PIXELS = 96
+FRAME = {"left": 0, "top": 0, "width": 16, "height": 16}
+"""Iconify's frame of a drawing where neither the icon nor its set gives another."""
 Window = tuple[float, float, float, float]  # left, top, width, height in the drawing's own units
 
 
@@ -33,18 +35,23 @@ class Artwork:
 
     def __init__(self, name: str, archive: Path) -> None:
         self.name = name
+        self._drawings: dict[str, tuple[str, Window]] = {}
         try:
-            self._set = json.loads(read_member(archive, "package/icons.json"))
+            body = json.loads(read_member(archive, "package/icons.json"))
             characters = json.loads(read_member(archive, "package/chars.json"))
-            self._icons, self._aliases = self._set["icons"], self._set.get("aliases", {})
-            self._names = {code_of(code): icon for code, icon in characters.items()}
+            icons, aliases = body["icons"], body.get("aliases", {})
+            for code, icon in {code_of(code): icon for code, icon in characters.items()}.items():
+                while icon in aliases and icon not in icons:
+                    icon = aliases[icon]["parent"]
+                if icon in icons:
+                    frame = tuple(icons[icon].get(part, body.get(part, least)) for part, least in FRAME.items())
+                    self._drawings[code] = (icons[icon]["body"], frame)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise UserError(f"{archive} is not an Iconify icon set ({error!r}); check the source {name!r}") from error
-        self._raster = lru_cache(maxsize=None)(self._rasterise)
-        self._window = lru_cache(maxsize=None)(self._tight_window)
+        self._raster, self._window = cache(self._rasterise), cache(self._tight_window)
 
     def __contains__(self, code: str) -> bool:
-        return code in self._names and self._name(code) in self._icons
+        return code in self._drawings
 
     def raster(self, code: str, pixels: int) -> Image.Image:
         """Return an emoji as an RGBA image whose longer side is ``pixels``, cropped to what is drawn.
@@ -56,51 +63,28 @@ class Artwork:
         """
         return self._raster(code, pixels)
 
-    def _name(self, code: str) -> str:
-        name = self._names[code]
-        while name in self._aliases and name not in self._icons:
-            name = self._aliases[name]["parent"]
-        return name
-
-    def _icon(self, code: str) -> dict:
-        return self._icons[self._name(code)]
-
-    def _svg(self, code: str, size: tuple[int, int], window: Window | None = None) -> str:
-        icon = self._icon(code)
-        left, top, width, height = window or self._frame(icon)
-        return (
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" '
-            f'viewBox="{left} {top} {width} {height}">{icon["body"]}</svg>'
-        )
-
-    def _frame(self, icon: dict) -> Window:
-        return (
-            icon.get("left", self._set.get("left", 0)),
-            icon.get("top", self._set.get("top", 0)),
-            icon.get("width", self._set.get("width", 16)),
-            icon.get("height", self._set.get("height", 16)),
-        )
+    def _rasterise(self, code: str, pixels: int) -> Image.Image:
+        if code not in self:
+            raise UserError(f"art style {self.name!r} has no emoji {code}; leave the style or the concept out")
+        window = self._window(code)
+        scale = pixels / max(window[2:])
+        return self._draw(code, window, max(1, round(window[2] * scale)), max(1, round(window[3] * scale)))
 
     def _tight_window(self, code: str) -> Window:
-        """Return the part of the drawing's plane that has ink: left, top, width, height."""
-        left, top, width, height = self._frame(self._icon(code))
-        probe = self._draw(code, (PROBE_PIXELS, round(PROBE_PIXELS * height / width)))
+        """Return the part of the drawing's plane that has ink."""
+        left, top, width, height = frame = self._drawings[code][1]
+        probe = self._draw(code, frame, PROBE_PIXELS, round(PROBE_PIXELS * height / width))
         box = probe.getchannel("A").point(lambda a: 255 if a > 12 else 0).getbbox()
         if box is None:
             raise UserError(f"art style {self.name!r} draws nothing for emoji {code}; leave the concept out")
         scale = width / PROBE_PIXELS
         return left + box[0] * scale, top + box[1] * scale, (box[2] - box[0]) * scale, (box[3] - box[1]) * scale
 
-    def _rasterise(self, code: str, pixels: int) -> Image.Image:
-        if code not in self:
-            raise UserError(f"art style {self.name!r} has no emoji {code}; leave the style or the concept out")
-        window = self._window(code)
-        scale = pixels / max(window[2:])
-        return self._draw(code, (max(1, round(window[2] * scale)), max(1, round(window[3] * scale))), window)
-
-    def _draw(self, code: str, size: tuple[int, int], window: Window | None = None) -> Image.Image:
+    def _draw(self, code: str, window: Window, width: int, height: int) -> Image.Image:
+        size = f'width="{width}" height="{height}" viewBox="{" ".join(map(str, window))}"'
+        svg = f'<svg xmlns="http://www.w3.org/2000/svg" {size}>{self._drawings[code][0]}</svg>'
         try:
-            png = resvg_py.svg_to_bytes(svg_string=self._svg(code, size, window), skip_system_fonts=True)
+            png = resvg_py.svg_to_bytes(svg_string=svg, skip_system_fonts=True)
         except ValueError as error:
             raise UserError(
                 f"art style {self.name!r}: cannot draw emoji {code} ({error}); leave the concept out"

@@ -28,7 +28,7 @@ CATEGORIES = "cats.txt"
 QUOTES = re.compile(r"``|''")
 
 
-def curate_brown(settings: Settings, job: Curation) -> None:
+def curate(settings: Settings, job: Curation) -> None:
     """Make the data set ``brown``.
 
     Items: item_id (``ca01-0000``: document and sentence), split, document, category, text, pos (universal), tags

@@ -38,7 +38,7 @@ class Found:
         return as_written(self.candidate.bad, self.sentence, self.candidate.position)
 
 
-def curate_brown_pairs(settings: Settings, job: Curation) -> None:
+def curate(settings: Settings, job: Curation) -> None:
     """Make the data set ``brown_pairs``.
 
     Items: item_id, split, image_id (""), text_good, text_bad, phenomenon, field, word_good, word_bad, position

@@ -29,6 +29,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from compactvl.data.concepts import Concept
+from compactvl.data.draws import pick
 from compactvl.data.inflection import article
 from compactvl.data.scene import Group, Scene
 
@@ -60,58 +61,44 @@ def words(text: str) -> Words:
     return [(word, TAG_OF[word]) for word in text.split()]
 
 
-class Captioner:
-    """Writes captions of scenes.
+def joined(phrase: Words) -> tuple[str, str]:
+    """Return a phrase's words and its tags, each as one text."""
+    return " ".join(word for word, _ in phrase), " ".join(tag for _, tag in phrase)
 
-    Args:
-        concepts: name → concept, for the plural forms.
-        rng: source of the choices.
-    """
+
+class Captioner:
+    """Writes captions of scenes; ``concepts`` by their names, for the plural forms."""
 
     def __init__(self, concepts: Mapping[str, Concept], rng: np.random.Generator) -> None:
         self._concepts, self._rng = concepts, rng
 
     def captions(self, scene: Scene, number: int, *, tell: str | None = None) -> list[tuple[str, str]]:
-        """Return different captions of a scene.
+        """Return ``number`` different captions of a scene: (caption, tags), both space-joined and of the same length.
 
         Args:
-            scene: the scene.
-            number: how many.
             tell: what every caption must state: ``relation``, ``size`` or nothing in particular (for twins).
-
-        Returns:
-            ``number`` pairs (caption, tags), both space-joined and of the same length.
         """
-        has_relation = scene.relation is not None
         has_sizes = any(group.size for group in scene.groups)
         found: dict[str, str] = {}
-        for index in range(number):
-            relation = has_relation and (tell == "relation" or index < 2)
+        while len(found) < number:
+            index = len(found)
+            relation = scene.relation is not None and (tell == "relation" or index < 2)
             sizes = has_sizes and (tell == "size" or index in (0, 2, 3))
-            while True:
-                phrase = self._relation(scene, sizes) if relation else self._listing(scene, sizes)
-                text = " ".join(word for word, _ in phrase)
-                if text not in found:
-                    break
-            found[text] = " ".join(tag for _, tag in phrase)
-        order = self._rng.permutation(number)
+            text, tags = joined(self._relation(scene, sizes) if relation else self._listing(scene, sizes))
+            found.setdefault(text, tags)
         pairs = list(found.items())
-        return [pairs[i] for i in order]
+        return [pairs[i] for i in self._rng.permutation(number)]
 
     def noun_phrase(self, group: Group, sizes: bool, *, count: str | None = None, size: str | None = None) -> Words:
         """Return ``two small dogs`` with tags; ``count`` and ``size`` set the wording, else it is drawn."""
         concept = self._concepts[group.concept]
-        adjective = words(size or self._one(SIZE_WORDS[group.size])) if sizes and group.size else []
-        nouns = (concept.name if group.count == 1 else concept.plural).split()
-        noun = [(word, "NOUN") for word in nouns]
+        adjective = words(size or pick(SIZE_WORDS[group.size], self._rng)) if sizes and group.size else []
+        noun = [(word, "NOUN") for word in concept.form(group.count == 1).split()]
         count = count or self._count(group.count)
         if count == "a":
             return [(article((adjective + noun)[0][0]), "DET"), *adjective, *noun]
         number = [(count, "NUM")] if count in NUMBERS.values() else words(count)
         return [*number, *adjective, *noun]
-
-    def _one(self, options):
-        return options[self._rng.integers(len(options))]
 
     def _count(self, count: int) -> str:
         draw = self._rng.random()
@@ -120,18 +107,16 @@ class Captioner:
         return "a pair of" if count == 2 and draw < 0.15 else NUMBERS[count]
 
     def _listing(self, scene: Scene, sizes: bool) -> Words:
-        order = self._rng.permutation(len(scene.groups))
-        groups = [scene.groups[i] for i in order]
-        phrases = [self.noun_phrase(group, sizes) for group in groups]
+        groups = [scene.groups[i] for i in self._rng.permutation(len(scene.groups))]
+        listing, *phrases = [self.noun_phrase(group, sizes) for group in groups]
         if len(phrases) == 1:
-            listing = phrases[0]
-        elif len(phrases) == 2:
-            listing = phrases[0] + words(self._one(("and", "and", "and also", "with", "together with"))) + phrases[1]
-        else:
-            listing = phrases[0] + words(",") + phrases[1] + words(self._one(("and", "and also"))) + phrases[2]
+            listing = listing + words(pick(("and", "and", "and also", "with", "together with"), self._rng)) + phrases[0]
+        elif phrases:
+            listing = listing + words(",") + phrases[0] + words(pick(("and", "and also"), self._rng)) + phrases[1]
         be = "is" if groups[0].count == 1 else "are"
-        opening = self._one(("", "", "", f"there {be}", f"here {be}", "we see", "a picture of", "an image with",
-                             "this picture shows"))  # fmt: skip
+        openings = ("", "", "", f"there {be}", f"here {be}", "we see", "a picture of", "an image with",
+                    "this picture shows")  # fmt: skip
+        opening = pick(openings, self._rng)
         ending = "in the picture" if opening in ("", f"there {be}") and self._rng.random() < 0.15 else ""
         return words(opening) + listing + words(ending)
 
@@ -150,14 +135,14 @@ class Captioner:
         a, b = self.noun_phrase(first, sizes), self.noun_phrase(second, sizes)
         forward = self._rng.random() < 0.5
         if self._rng.random() < 0.3:
-            (side_a, side_b), order = SIDES[kind], (a, b)
+            side_a, side_b = map(words, SIDES[kind])
             if not forward:
-                (side_b, side_a), order = SIDES[kind], (b, a)
+                side_a, side_b, a, b = side_b, side_a, b, a
             if self._rng.random() < 0.5:
-                return words(side_a) + order[0] + words("and") + words(side_b) + order[1]
-            return order[0] + words(side_a) + words("and") + order[1] + words(side_b)
+                return side_a + a + words("and") + side_b + b
+            return a + side_a + words("and") + b + side_b
         if not forward:
             first, a, b = second, b, a
         be = "is" if first.count == 1 else "are"
-        link = self._one(("", "", be, be, f"{be} placed", f"{be} shown", "placed", "shown"))
-        return a + words(link) + words(self._one(WHERE[kind, forward])) + b
+        link = pick(("", "", be, be, f"{be} placed", f"{be} shown", "placed", "shown"), self._rng)
+        return a + words(link) + words(pick(WHERE[kind, forward], self._rng)) + b

@@ -2,9 +2,10 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from compactvl.data.members import read_member
 from compactvl.errors import UserError
@@ -16,8 +17,7 @@ class Emoji:
 
     Attributes:
         code: lower-case code points joined by ``-``, without the variation selector U+FE0F.
-        label: CLDR short name in English.
-        tags: CLDR keywords in English.
+        label, tags: CLDR short name and keywords in English.
         group, subgroup: keys of Unicode's emoji ordering, e.g. ``animals-nature``, ``animal-bird``.
     """
 
@@ -39,22 +39,15 @@ def read_emoji(archive: Path) -> list[Emoji]:
     Raises:
         UserError: the archive is not the package, or lacks a file of it.
     """
-    rows = _read_json(archive, "en/data.json")
-    messages = _read_json(archive, "en/messages.json")
-    with _as_the_package_has_it(archive):
-        groups = {row["order"]: row["key"] for row in messages["groups"]}
-        subgroups = {row["order"]: row["key"] for row in messages["subgroups"]}
+    with _package(archive) as read:
+        names = read("en/messages.json")
+        groups, subgroups = ({row["order"]: row["key"] for row in names[what]} for what in ("groups", "subgroups"))
         return [
-            Emoji(
-                code_of(row["hexcode"]),
-                row["label"],
-                tuple(row.get("tags", ())),
-                groups[row["group"]],
-                subgroups[row["subgroup"]],
-            )
-            for row in rows
+            Emoji(code_of(row["hexcode"]), row["label"], tuple(row.get("tags", ())), groups[row["group"]],
+                  subgroups[row["subgroup"]])
+            for row in read("en/data.json")
             if row.get("group") is not None
-        ]
+        ]  # fmt: skip
 
 
 def read_labels(archive: Path, language: str) -> dict[str, str]:
@@ -63,23 +56,16 @@ def read_labels(archive: Path, language: str) -> dict[str, str]:
     Raises:
         UserError: the package has no such language.
     """
-    rows = _read_json(archive, f"{language}/data.json")
-    with _as_the_package_has_it(archive):
-        return {code_of(row["hexcode"]): row["label"] for row in rows}
+    with _package(archive) as read:
+        return {code_of(row["hexcode"]): row["label"] for row in read(f"{language}/data.json")}
 
 
 @contextlib.contextmanager
-def _as_the_package_has_it(archive: Path) -> Iterator[None]:
+def _package(archive: Path) -> Iterator[Callable[[str], Any]]:
+    """Give a reader of the package's JSON files."""
     try:
-        yield
-    except (KeyError, TypeError, AttributeError) as error:
+        yield lambda member: json.loads(read_member(archive, f"package/{member}"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"{archive}: its emoji are not in emojibase's form ({error!r}); fetch the source again"
         ) from error
-
-
-def _read_json(archive: Path, member: str):
-    try:
-        return json.loads(read_member(archive, f"package/{member}"))
-    except ValueError as error:
-        raise UserError(f"{archive}: {member} is not valid JSON ({error}); fetch the source again") from error

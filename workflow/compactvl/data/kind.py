@@ -1,5 +1,6 @@
 """What every kind of data set is: its settings, what it is made from, what it holds, and how it is made."""
 
+import importlib
 import os
 from pathlib import Path
 from typing import Annotated, ClassVar
@@ -64,10 +65,12 @@ class DataKind(Strict):
     def curate(self, job: Curation) -> None:
         """Make the data set: read what it is made from by ``job``, and end with ``job.write``.
 
+        Where a kind has no such method of its own, ``curate(settings, job)`` of the module ``data/<kind>.py`` does it.
+
         Raises:
             UserError: what is wrong with its settings or with what it is made from.
         """
-        raise TypeError(f"data kind {self.kind} does not say how it is made")
+        importlib.import_module(f"compactvl.data.{self.kind}").curate(self, job)
 
 
 def files_in(path: str, *patterns: str) -> list[str]:

@@ -22,6 +22,7 @@ from compactvl.data.artwork import Artwork
 from compactvl.data.canonical import ImageRow
 from compactvl.data.concepts import list_concepts
 from compactvl.data.curate import Curation
+from compactvl.data.draws import pick
 from compactvl.data.emoji import Emoji, read_emoji, read_labels
 from compactvl.data.kinds.names import Settings
 from compactvl.data.placement import MARGIN
@@ -40,7 +41,7 @@ SIDES = (0.285, 0.41, 0.6, 0.8)  # of the image; the first two are a scene's siz
 STORAGE_ORDER = ("train", "val", "test")
 
 
-def curate_names(settings: Settings, job: Curation) -> None:
+def curate(settings: Settings, job: Curation) -> None:
     """Make the data set ``names``.
 
     Raises:
@@ -55,17 +56,15 @@ def curate_names(settings: Settings, job: Curation) -> None:
     rng = np.random.default_rng([settings.seed, 11])
     for_validation = set(rng.permutation(len(chosen))[: round(settings.val_fraction * len(chosen))].tolist())
     plan = _plan(settings, chosen, for_validation)
-    items: list[dict[str, str]] = []
-    for image_id, split, style, one in plan:
-        items += _items(image_id, split, style, one, tags[one.code], labels)
+    items = [item for row in plan for item in _items(*row, tags[row[-1].code], labels)]
 
     def rows() -> Iterator[ImageRow]:
-        for image_id, split, style, one in track(plan, unit="image", label=f"render {job.name}", total=len(plan)):
+        for image_id, split, style, one in track(plan, unit="image", label=f"render {job.name}"):
             scene = Scene((Group(one.label, 1, None, style),), None, draw_background(settings.tinted, rng))
-            side = round(SIDES[rng.integers(len(SIDES))] * settings.image_size)
+            side = round(pick(SIDES, rng) * settings.image_size)
             x, y = (MARGIN + int(v) for v in rng.integers(settings.image_size - side - 2 * MARGIN + 1, size=2))
-            data, boxes = render(scene, [[(x, y, side)]], artwork, {one.label: one.code}, settings.image_size)
-            yield ImageRow(image_id, data, split, scene.meta(boxes))
+            data, meta = render(scene, [[(x, y, side)]], artwork, {one.label: one}, settings.image_size)
+            yield ImageRow(image_id, data, split, meta)
 
     job.write(settings, pd.DataFrame(items), rows(), concepts=[one.label for one in chosen])
     job.audit(compare=("image",))
@@ -120,19 +119,13 @@ def _plan(settings: Settings, chosen: list[Emoji], for_validation: set[int]) -> 
 def _items(
     image_id: str, split: str, style: str, one: Emoji, tags: list[str], labels: Mapping[str, Mapping[str, str]]
 ) -> list[dict[str, str]]:
-    rows = []
-    for k, caption in enumerate([one.label, *tags]):
-        row = {
-            "item_id": f"{image_id}-{k}",
-            "image_id": image_id,
-            "split": split,
-            "caption": caption,
-            "pos": "NOUN" if k == 0 and caption.isalpha() else "",
-            "source": "name" if k == 0 else "tag",
-            "concept": one.label,
-            "style": style,
+    """Return the items of an image: the emoji's name, then its tags."""
+    return [
+        {
+            "item_id": f"{image_id}-{k}", "image_id": image_id, "split": split, "caption": caption,
+            "pos": "NOUN" if k == 0 and caption.isalpha() else "", "source": "tag" if k else "name",
+            "concept": one.label, "style": style,
+            **{f"caption_{language}": "" if k else own.get(one.code, "") for language, own in labels.items()},
         }
-        rows.append(
-            row | {f"caption_{language}": own.get(one.code, "") if k == 0 else "" for language, own in labels.items()}
-        )
-    return rows
+        for k, caption in enumerate([one.label, *tags])
+    ]  # fmt: skip

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from compactvl.data.pixels import PNG, read_rgb
-from compactvl.data.render import encode_png
+from compactvl.data.pixels import PNG, encode_png, read_rgb
 from compactvl.errors import UserError
 
 LOSSLESS = frozenset({"PNG", "BMP", "GIF", "TIFF", "PPM"})

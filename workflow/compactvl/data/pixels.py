@@ -80,3 +80,10 @@ def _eight_bits(image: Image.Image) -> np.ndarray:
     if isinstance(transparent, int):
         scaled[grey == transparent] = WHITE
     return scaled
+
+
+def encode_png(image: Image.Image) -> bytes:
+    """Return an image as PNG bytes; the same pixels give the same bytes."""
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", compress_level=6)
+    return buffer.getvalue()

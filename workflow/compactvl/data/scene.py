@@ -1,11 +1,13 @@
 """A scene as symbols: what is in it, and the keys that tell one content from another."""
 
+import itertools
 import json
 from dataclasses import asdict, dataclass, replace
 from typing import Literal
 
 Size = Literal["big", "small"]
 RelationKind = Literal["left_right", "above_below"]
+AXES = {"left_right": 0, "above_below": 1}
 
 
 @dataclass(frozen=True)
@@ -39,10 +41,10 @@ class Scene:
     def content(self) -> str:
         """Canonical key of objects, counts, sizes and relation: two scenes with one key say the same."""
         things = sorted(" ".join(filter(None, (str(g.count), g.size, g.concept))) for g in self.groups)
-        if self.relation is None:
-            return " | ".join(things)
-        first, second = (self.groups[i].concept for i in (self.relation.first, self.relation.second))
-        return " | ".join([*things, f"{self.relation.kind}: {first} > {second}"])
+        if self.relation is not None:
+            first, second = (self.groups[i].concept for i in (self.relation.first, self.relation.second))
+            things.append(f"{self.relation.kind}: {first} > {second}")
+        return " | ".join(things)
 
     @property
     def gist(self) -> str:
@@ -52,16 +54,12 @@ class Scene:
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """All pairs of concepts that meet in the scene, each in alphabetical order."""
-        names = sorted(g.concept for g in self.groups)
-        return [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
+        return list(itertools.combinations(sorted(g.concept for g in self.groups), 2))
 
     def meta(self, boxes: list[list[tuple[float, ...]]]) -> str:
         """Return the scene as JSON with each group's boxes (x0, y0, x1, y1 as fractions of the image)."""
-        objects = [
-            asdict(group) | {"boxes": [list(box) for box in own]} for group, own in zip(self.groups, boxes, strict=True)
-        ]
         body = {
-            "objects": objects,
+            "objects": [asdict(group) | {"boxes": own} for group, own in zip(self.groups, boxes, strict=True)],
             "relation": None if self.relation is None else asdict(self.relation),
             "background": self.background,
             "content": self.content,
@@ -89,8 +87,7 @@ def exchange(scene: Scene, what: str) -> Scene | None:
     if what in ("left_right", "above_below"):
         if scene.relation is None or scene.relation.kind != what:
             return None
-        relation = Relation(scene.relation.kind, scene.relation.second, scene.relation.first)
-        return replace(scene, relation=relation)
+        return replace(scene, relation=Relation(what, scene.relation.second, scene.relation.first))
     a, b, *rest = scene.groups
     if getattr(a, what) == getattr(b, what):
         return None

@@ -15,29 +15,32 @@ Objects and counts are those of two kinds of object of a held-out scene; nothing
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from compactvl.data.captions import NUMBERS, WHERE, Captioner
+from compactvl.data.captions import NUMBERS, WHERE, Captioner, joined
 from compactvl.data.concepts import Concept
 from compactvl.data.curate import Curation
+from compactvl.data.draws import HELD_OUT, draw_evenly, enough, pick
 from compactvl.data.kinds.scene_ewok import Settings
 from compactvl.data.scene import Group, Scene, exchange, scene_from_meta
-from compactvl.data.scene_texts import HELD_OUT, Picture, draw_evenly, enough, read_pictures
+from compactvl.data.scene_texts import Picture, read_pictures
 
 DOMAINS = ("left_right", "above_below", "quantity", "comparison")
 REWORDED = {1: ("a", "one", "a single"), 2: ("two", "a pair of")}
 OPENINGS = ("", "we see", "this picture shows", "a picture of", "an image with")
 JOINTS = ("and", "and also", "together with")
 MORE = ("there are", "we see", "this picture shows")
+COLUMNS = ("context_0", "context_1", "target_0", "target_1")
 Pair = tuple[Group, Group]
 Texts = tuple[str, str, str, str]
+"""Of ``COLUMNS``."""
 
 
-def curate_scene_ewok(settings: Settings, job: Curation) -> None:
+def curate(settings: Settings, job: Curation) -> None:
     """Make the data set ``scene_ewok``.
 
     Raises:
@@ -45,29 +48,17 @@ def curate_scene_ewok(settings: Settings, job: Curation) -> None:
     """
     base, pictures, concepts = read_pictures(settings, job)
     writer = _Writer(concepts, np.random.default_rng([settings.seed, 11]))
-    gists = {split: set(rows.map(lambda meta: scene_from_meta(meta).gist))
-             for split, rows in base.images.groupby("split")["meta"]}  # fmt: skip
+    gists = base.images["meta"].map(lambda meta: scene_from_meta(meta).gist)
     items = []
     for split in HELD_OUT:
-        elsewhere = set().union(*(own for other, own in gists.items() if other != split))
-        pairs = _pairs(pictures[split], elsewhere)
+        pairs = _pairs(pictures[split], set(gists[base.images["split"] != split]))
         number = getattr(settings.items, split)
         for domain in DOMAINS:
             fit = pairs if domain in ("left_right", "above_below") else [p for p in pairs if _unequal(p, domain)]
             drawn = draw_evenly(fit, number, key=_counts, once=_concepts, rng=writer.rng)
             for i, pair in enumerate(enough(drawn, number, f"{split} items of {domain}", f"{job.place}.items.{split}")):
-                context_0, context_1, target_0, target_1 = writer.write(domain, pair, converse=i % 2 == 0)
-                items.append(
-                    {
-                        "item_id": f"{split}-{domain}-{i:04d}",
-                        "split": split,
-                        "context_0": context_0,
-                        "context_1": context_1,
-                        "target_0": target_0,
-                        "target_1": target_1,
-                        "domain": domain,
-                    }
-                )
+                texts = dict(zip(COLUMNS, writer.write(domain, pair, converse=i % 2 == 0), strict=True))
+                items.append({"item_id": f"{split}-{domain}-{i:04d}", "split": split, **texts, "domain": domain})
     domains = dict(Counter(item["domain"] for item in items))
     job.write(settings, pd.DataFrame(items), text_only=True, domains=domains)
 
@@ -113,11 +104,8 @@ class _Writer:
             return self._comparison(pair)
         return self._spatial(domain, pair, converse)
 
-    def _one(self, options):
-        return options[self.rng.integers(len(options))]
-
-    def _phrase(self, group: Group, count: str | None = None) -> str:
-        return " ".join(word for word, _ in self._captioner.noun_phrase(group, False, count=count))
+    def _phrase(self, group: Group, count: str) -> str:
+        return joined(self._captioner.noun_phrase(group, False, count=count))[0]
 
     def _spatial(self, kind: str, pair: Pair, converse: bool) -> Texts:
         a, b = (self._phrase(group, "a" if group.count == 1 else NUMBERS[group.count]) for group in pair)
@@ -126,44 +114,37 @@ class _Writer:
         # Verbs would not agree with both where one is singular: such clauses go without, as some captions do.
         links = [link + verb for link in links or [""] for verb in ("", " placed", " shown")]
         forward = bool(self.rng.integers(2))
-        stated = self._one(WHERE[kind, forward])
-        asked = self._one([where for where in WHERE[kind, forward != converse] if where != stated])
-        said, told = (self._clause(self._one(links), where) for where in (stated, asked))
+        stated = pick(WHERE[kind, forward], self.rng)
+        asked = pick([where for where in WHERE[kind, forward != converse] if where != stated], self.rng)
+        said, told = (f"{{}}{pick(links, self.rng)} {where} {{}} .".format for where in (stated, asked))
         targets = (told(b, a), told(a, b)) if converse else (told(a, b), told(b, a))
         return said(a, b), said(b, a), *targets
 
-    @staticmethod
-    def _clause(link: str, where: str) -> Callable[[str, str], str]:
-        return lambda first, second: f"{first}{link} {where} {second} ."
-
-    def _listing(self, pair: Pair, wording: Mapping[int, str]) -> Callable[[bool], str]:
-        """Return a function that writes the list, with the counts as they are or exchanged."""
-        opening, joint = self._one(OPENINGS), self._one(JOINTS)
-
-        def write(exchanged: bool) -> str:
-            counts = [group.count for group in (pair[::-1] if exchanged else pair)]
+    def _listings(self, pair: Pair, wording: Mapping[int, str]) -> tuple[str, str]:
+        """Return a list of the pair with the counts as they are, and the same with the counts exchanged."""
+        opening, joint = pick(OPENINGS, self.rng), pick(JOINTS, self.rng)
+        lists = []
+        for counted in (pair, pair[::-1]):
+            counts = [group.count for group in counted]
             first, second = (
                 self._phrase(replace(group, count=count), wording[count])
                 for group, count in zip(pair, counts, strict=True)
             )
-            return f"{opening} {first} {joint} {second} .".strip()
-
-        return write
+            lists.append(f"{opening} {first} {joint} {second} .".strip())
+        return tuple(lists)
 
     def _wording(self, pair: Pair) -> dict[int, str]:
-        return {group.count: self._one(REWORDED.get(group.count, (NUMBERS[group.count],))) for group in pair}
+        return {group.count: pick(REWORDED.get(group.count, (NUMBERS[group.count],)), self.rng) for group in pair}
 
     def _quantity(self, pair: Pair, converse: bool) -> Texts:
         stated = self._wording(pair)
         asked = {}
         for count, word in stated.items():
             others = [other for other in REWORDED.get(count, ()) if other != word]
-            asked[count] = self._one(others) if others else word
-        said, told = self._listing(pair, stated), self._listing(pair[::-1] if converse else pair, asked)
-        return said(False), said(True), told(False), told(True)
+            asked[count] = pick(others, self.rng) if others else word
+        return *self._listings(pair, stated), *self._listings(pair[::-1] if converse else pair, asked)
 
     def _comparison(self, pair: Pair) -> Texts:
-        said, opening = self._listing(pair, self._wording(pair)), self._one(MORE)
+        contexts, opening = self._listings(pair, self._wording(pair)), pick(MORE, self.rng)
         fewer, more = (self._concepts[group.concept].plural for group in sorted(pair, key=lambda group: group.count))
-        targets = (f"{opening} more {more} than {fewer} .", f"{opening} more {fewer} than {more} .")
-        return said(False), said(True), *targets
+        return *contexts, f"{opening} more {more} than {fewer} .", f"{opening} more {fewer} than {more} ."

@@ -22,47 +22,35 @@ the picture: its object is not there, no group still to be named has its count, 
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from compactvl.config.base import validate
 from compactvl.data.captions import NUMBERS, SIZE_WORDS, WHERE
 from compactvl.data.concepts import Concept
 from compactvl.data.curate import Curation
+from compactvl.data.draws import HELD_OUT, T, by_split, draw_evenly, enough, majority, share
 from compactvl.data.inflection import article
 from compactvl.data.kinds.scene_probe import Settings
-from compactvl.data.kinds.scenes import Settings as ScenesSettings
 from compactvl.data.scene import Group
-from compactvl.data.scene_texts import (
-    HELD_OUT,
-    Direction,
-    Picture,
-    draw_evenly,
-    enough,
-    majority,
-    read_pictures,
-    share,
-)
+from compactvl.data.scene_texts import Direction, Picture, read_pictures
 
 TYPES = {
     "necessary": ("noun", "number", "place"),
     "useful": ("noun_form", "article_noun", "plural_count", "side"),
     "irrelevant": ("function", "other_side", "agreement"),
 }
+CONDITIONS = {kind: condition for condition, kinds in TYPES.items() for kind in kinds}
 COUNT_WORDS = tuple(NUMBERS[count] for count in (1, 2, 3, 4))  # scenes have no larger group
 ADJECTIVES = frozenset(word for pair in SIZE_WORDS.values() for word in pair)
 PLACE_WORDS = {direction: tuple(wording.split()[0] for wording in WHERE[direction] if wording[:3] not in ("to ", "on "))
                for direction in WHERE}  # fmt: skip
 SIDE_WORDS: dict[str, Direction] = {
-    "left": ("left_right", True),
-    "right": ("left_right", False),
-    "top": ("above_below", True),
-    "bottom": ("above_below", False),
-}
-OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
+    "left": ("left_right", True), "right": ("left_right", False),
+    "top": ("above_below", True), "bottom": ("above_below", False),
+}  # fmt: skip
 # Last words of a prompt that leave one way to go on; "*" is a place that may follow a noun phrase at once.
 DETERMINED = {
     "a pair": "of", "together": "with", "to": "the", "on": "the", "at": "the", "in": "the", "in the": "picture",
@@ -71,6 +59,8 @@ DETERMINED = {
 }  # fmt: skip
 FREQUENT = ("the", "of", "and", "a", "with", "is", "two", "on")
 NEVER_AFTER_NOUN = ("of", "the", "a", "than", "we")
+Found = tuple[str, int, str, list[str]]
+"""Type of an item, the word that a caption is broken off before, what follows there, and the distractors."""
 
 
 @dataclass(frozen=True)
@@ -82,106 +72,65 @@ class Mention:
     group: int
 
 
-@dataclass(frozen=True)
-class Broken:
-    """A caption of a picture, broken off before word ``at``; ``answer`` is what follows."""
-
-    picture: Picture
-    prompt: str
-    answer: str
-    pos: str
-    distractors: tuple[str, ...]
-
-
-def curate_scene_probe(settings: Settings, job: Curation) -> None:
+def curate(settings: Settings, job: Curation) -> None:
     """Make the data set ``scene_probe``.
 
     Raises:
         UserError: it names no scenes set, or one whose held-out captions give too few items of a condition.
     """
     base, pictures, concepts = read_pictures(settings, job)
-    look = validate(ScenesSettings, base.manifest["settings"], f"datasets.{base.name}")
     rng = np.random.default_rng([settings.seed, 13])
-    breaker = _Breaker(concepts, look.max_objects, rng)
+    breaker = _Breaker(concepts, base.manifest["settings"]["max_objects"], rng)
     items: list[dict[str, str]] = []
     for split in HELD_OUT:
-        number = getattr(settings.items, split)
+        number, place = getattr(settings.items, split), f"{job.place}.items.{split}"
         found = breaker.break_all(pictures[split], base.split(split))
-        for condition, types in TYPES.items():
+        for condition, kinds in TYPES.items():
             drawn = [
-                [
-                    (kind, one)
-                    for one in draw_evenly(
-                        found[kind], number, key=lambda one: one.answer, once=lambda one: one.picture.image_id, rng=rng
-                    )
-                ]
-                for kind in types
+                draw_evenly(
+                    found[kind], number, key=lambda one: one["answer"], once=lambda one: one["image_id"], rng=rng
+                )
+                for kind in kinds
             ]
-            rows = enough(share(drawn, number), number, f"{split} items of {condition}", f"{job.place}.items.{split}")
-            items += [_item(f"{split}-{condition}-{i:04d}", condition, *row) for i, row in enumerate(rows)]
+            rows = enough(share(drawn, number), number, f"{split} items of {condition}", place)
+            items += [{"item_id": f"{split}-{condition}-{i:04d}", **row} for i, row in enumerate(rows)]
     table = pd.DataFrame(items)
     words = table["prompt"].str.split().str.len().groupby(table["condition"]).mean().round(2)
     job.write(
         settings, table, text_only=True, images_of=base.name,
-        types=_numbers(table), prompt_words=words.to_dict(), majority=majority(items),
+        types=by_split(table, "type", len), prompt_words=words.to_dict(), majority=majority(table),
     )  # fmt: skip
 
 
-def _item(item_id: str, condition: str, kind: str, one: Broken) -> dict[str, str]:
-    return {
-        "item_id": item_id,
-        "split": one.picture.split,
-        "image_id": one.picture.image_id,
-        "prompt": one.prompt,
-        "answer": one.answer,
-        "distractors": json.dumps(one.distractors),
-        "condition": condition,
-        "type": kind,
-        "pos": one.pos,
-    }
-
-
-def _numbers(table: pd.DataFrame) -> dict[str, dict[str, int]]:
-    """Return split → type → items."""
-    return {
-        split: {str(kind): int(number) for kind, number in rows["type"].value_counts(sort=False).items()}
-        for split, rows in table.groupby("split")
-    }
-
-
 class _Breaker:
-    """Finds the places of captions that make items.
-
-    Args:
-        concepts: all concepts of the scenes.
-        max_objects: most objects in one scene.
-        rng: source of the distractors.
-    """
+    """Finds the places of captions that make items; a scene has at most ``max_objects`` objects."""
 
     def __init__(self, concepts: Mapping[str, Concept], max_objects: int, rng: np.random.Generator) -> None:
         self._concepts, self._max_objects, self._rng = concepts, max_objects, rng
 
-    def break_all(self, pictures: list[Picture], captions: pd.DataFrame) -> dict[str, list[Broken]]:
+    def break_all(self, pictures: list[Picture], captions: pd.DataFrame) -> dict[str, list[dict[str, str]]]:
         """Return type → all items that can be made of the captions."""
         by_id = {picture.image_id: picture for picture in pictures}
-        found: dict[str, list[Broken]] = {kind: [] for types in TYPES.values() for kind in types}
+        found: dict[str, list[dict[str, str]]] = {kind: [] for kind in CONDITIONS}
+        ways = (self._nouns, self._counts, self._places, self._sides, self._functions, self._agreement)
         for row in captions.itertuples():
             words, tags = row.caption.split(), row.pos.split()
             picture = by_id[row.image_id]
             mentions = self._mentions(words, picture)
-            ways = (self._nouns, self._counts, self._places, self._sides, self._functions, self._agreement)
             for kind, at, answer, distractors in (one for way in ways for one in way(picture, words, mentions)):
-                order = self._rng.permutation(len(distractors))
-                wrong = tuple(distractors[i] for i in order)
+                wrong = self._pick(distractors, len(distractors))
                 if at:
-                    found[kind].append(Broken(picture, " ".join(words[:at]), answer, tags[at], wrong))
+                    found[kind].append(
+                        {
+                            "split": picture.split, "image_id": picture.image_id, "prompt": " ".join(words[:at]),
+                            "answer": answer, "distractors": json.dumps(wrong), "condition": CONDITIONS[kind],
+                            "type": kind, "pos": tags[at],
+                        }
+                    )  # fmt: skip
         return found
 
-    def _form(self, concept: str, single: bool) -> str:
-        return concept if single else self._concepts[concept].plural
-
     def _mentions(self, words: list[str], picture: Picture) -> list[Mention]:
-        forms = {tuple(self._form(group.concept, group.count == 1).split()): i
+        forms = {tuple(self._concepts[group.concept].form(group.count == 1).split()): i
                  for i, group in enumerate(picture.scene.groups)}  # fmt: skip
         return [
             Mention(at, at + len(form), i)
@@ -190,38 +139,35 @@ class _Breaker:
             if tuple(words[at : at + len(form)]) == form
         ]
 
-    def _pick(self, options, number: int) -> list[str] | None:
-        """Return ``number`` of the options at random, or ``None`` if there are fewer."""
+    def _pick(self, options: Sequence[T], number: int) -> list[T]:
+        """Return ``number`` of the options at random; none if there are fewer."""
         if len(options) < number:
-            return None
+            return []
         return [options[i] for i in self._rng.permutation(len(options))[:number]]
 
-    def _nouns(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+    def _nouns(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[Found]:
         present = {group.concept for group in picture.scene.groups}
-        absent = [concept for concept in self._concepts if concept not in present]
+        absent = [concept for name, concept in self._concepts.items() if name not in present]
         for mention in mentions:
             group, last = picture.scene.groups[mention.group], words[mention.start - 1]
-            single = group.count == 1
-            answer = self._form(group.concept, single)
-            if last not in ("a", "an"):
-                if wrong := self._pick(absent, 3):
-                    yield "noun", mention.start, answer, [self._form(concept, single) for concept in wrong]
-                other = self._pick([c for c in absent if self._form(c, True) != self._form(c, False)], 1)
-                if other and self._form(group.concept, not single) != answer:
-                    wrong = [
-                        self._form(other[0], single),
-                        *(self._form(c, not single) for c in (group.concept, *other)),
-                    ]
-                    yield "noun_form", mention.start, answer, wrong
+            own, single = self._concepts[group.concept], group.count == 1
+            answer = own.form(single)
+            if last in ("a", "an"):
+                fit = [concept.name for concept in absent if article(concept.name) == last]
+                unfit = [concept.name for concept in absent if article(concept.name) != last]
+                if wrong := self._pick(fit, 3):
+                    yield "noun", mention.start, answer, wrong
+                if (allowed := self._pick(fit, 1)) and (ruled_out := self._pick(unfit, 2)):
+                    yield "article_noun", mention.start, answer, allowed + ruled_out
                 continue
-            fit = [concept for concept in absent if article(concept) == last]
-            unfit = [concept for concept in absent if article(concept) != last]
-            if wrong := self._pick(fit, 3):
+            if wrong := self._pick([concept.form(single) for concept in absent], 3):
                 yield "noun", mention.start, answer, wrong
-            if (allowed := self._pick(fit, 1)) and (ruled_out := self._pick(unfit, 2)):
-                yield "article_noun", mention.start, answer, allowed + ruled_out
+            other = self._pick([concept for concept in absent if concept.name != concept.plural], 1)
+            if other and own.name != own.plural:
+                wrong = [other[0].form(single), own.form(not single), other[0].form(not single)]
+                yield "noun_form", mention.start, answer, wrong
 
-    def _counts(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+    def _counts(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[Found]:
         groups = picture.scene.groups
         for number, mention in enumerate(mentions):
             at = mention.start - 1 - (words[mention.start - 1] in ADJECTIVES)
@@ -231,8 +177,7 @@ class _Breaker:
             open_counts = {group.count for i, group in enumerate(groups) if i not in named}
             others = [word for word in COUNT_WORDS if word != words[at]]
             if words[at - 1] == "are" and not named:
-                several = open_counts - {1}
-                if len(several) == 1:
+                if len(open_counts - {1}) == 1:
                     yield "plural_count", at, words[at], [*self._pick(others[1:], 1), "one", "a single"]
             elif words[at - 1] != "is" and len(open_counts) == 1 and self._all_fit(groups, named, words[:at]):
                 yield "number", at, words[at], others
@@ -242,29 +187,29 @@ class _Breaker:
         total = sum(groups[i].count for i in named)
         return total + len(COUNT_WORDS) <= self._max_objects and not (named and {",", *ADJECTIVES} & set(prompt))
 
-    def _places(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+    def _places(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[Found]:
         for mention in mentions:
             at = _after_link(words, mention.end)
             word = words[at] if at < len(words) else ""
-            own = [direction for direction, first in PLACE_WORDS.items() if word in first]
-            if own:
-                others = [direction for direction in PLACE_WORDS if direction != own[0]]
-                if not any(_stands_anywhere(picture, direction, mention.group) for direction in others):
-                    yield "place", at, word, [self._pick(PLACE_WORDS[direction], 1)[0] for direction in others]
+            own = next((direction for direction, first in PLACE_WORDS.items() if word in first), None)
+            others = [direction for direction in PLACE_WORDS if direction != own]
+            if own and not any(_stands_anywhere(picture, direction, mention.group) for direction in others):
+                yield "place", at, word, [self._pick(PLACE_WORDS[direction], 1)[0] for direction in others]
 
-    def _sides(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+    def _sides(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[Found]:
         places = [at for at, word in enumerate(words) if word in SIDE_WORDS and words[at - 1] == "the"]
         for number, at in enumerate(places):
+            others = [side for side in SIDE_WORDS if side != words[at]]
             if number:
-                yield "other_side", at, words[at], [side for side in SIDE_WORDS if side != words[at]]
+                yield "other_side", at, words[at], others
                 continue
-            opposite = OPPOSITE[words[at]]
+            kind, forward = SIDE_WORDS[words[at]]
             # After ", and" the side opens a clause that may begin with either side.
             before = [mention for mention in mentions if _after_link(words, mention.end) == at - 2]
-            if before and not _stands_anywhere(picture, SIDE_WORDS[opposite], before[0].group):
-                yield "side", at, words[at], [side for side in SIDE_WORDS if side != words[at]]
+            if before and not _stands_anywhere(picture, (kind, not forward), before[0].group):
+                yield "side", at, words[at], others
 
-    def _functions(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+    def _functions(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[Found]:
         starts = {_after_link(words, mention.end) for mention in mentions}
         for at in range(1, len(words)):
             endings = [" ".join(words[at - size : at]) for size in (1, 2, 3) if size <= at]
@@ -273,7 +218,7 @@ class _Breaker:
             if answer is not None:
                 yield "function", at, answer, self._pick([word for word in FREQUENT if word != answer], 3)
 
-    def _agreement(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[tuple]:
+    def _agreement(self, picture: Picture, words: list[str], mentions: list[Mention]) -> Iterator[Found]:
         for mention in mentions:
             if mention.end < len(words) and words[mention.end] in ("is", "are"):
                 other = {"is": "are", "are": "is"}[words[mention.end]]

@@ -1,25 +1,19 @@
-"""What the language tasks made of scenes share: the held-out pictures, what is true of them, even draws."""
+"""The held-out pictures that language tasks are made of, and what is true of them."""
 
 import json
-from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
-from typing import Any, TypeVar
 
 import numpy as np
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.concepts import Concept
 from compactvl.data.curate import Curation
+from compactvl.data.draws import HELD_OUT
 from compactvl.data.inflection import plural
-from compactvl.data.scene import Scene, scene_from_meta
+from compactvl.data.scene import AXES, Scene, scene_from_meta
 from compactvl.data.scene_task import SceneTask
-from compactvl.errors import UserError
 
-HELD_OUT = ("val", "test")
-AXES = {"left_right": 0, "above_below": 1}
 Direction = tuple[str, bool]  # kind of relation, and whether to the left or above rather than to the right or below
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -59,64 +53,3 @@ def read_pictures(
         boxes = tuple(np.asarray(thing["boxes"]) for thing in json.loads(row.meta)["objects"])
         pictures[row.split].append(Picture(row.image_id, row.split, scene_from_meta(row.meta), boxes))
     return base, pictures, {concept: Concept(concept, plural(concept), "") for concept in base.manifest["concepts"]}
-
-
-def draw_evenly(
-    candidates: Sequence[T],
-    number: int,
-    *,
-    key: Callable[[T], Hashable],
-    once: Callable[[T], Hashable],
-    rng: np.random.Generator,
-) -> list[T]:
-    """Draw up to ``number`` candidates, one of each ``key`` in turn, none with the same ``once`` as an earlier one.
-
-    Keys with fewer candidates are served first. Every beginning of the result is drawn as evenly.
-    """
-    piles: dict[Hashable, list[T]] = {}
-    for i in rng.permutation(len(candidates)):
-        piles.setdefault(key(candidates[i]), []).append(candidates[i])
-    turns = sorted(piles.values(), key=len)
-    used: set[Hashable] = set()
-    chosen: list[T] = []
-    while any(turns) and len(chosen) < number:
-        for pile in turns:
-            while pile and once(pile[-1]) in used:
-                pile.pop()
-            if pile and len(chosen) < number:
-                used.add(once(pile[-1]))
-                chosen.append(pile.pop())
-    return chosen
-
-
-def share(lists: Iterable[Sequence[T]], number: int) -> list[T]:
-    """Return ``number`` elements, as many of each list as it has or an equal share; in the lists' order."""
-    lists = list(lists)
-    rounds = [[(i, one) for i, one in enumerate(row) if one is not None] for row in zip_longest(*lists)]
-    taken = [pair for row in rounds for pair in row][:number]
-    return [one for _, one in sorted(taken, key=lambda pair: pair[0])]
-
-
-def enough(rows: list[T], number: int, what: str, place: str) -> list[T]:
-    """Return ``rows``.
-
-    Raises:
-        UserError: there are fewer than ``number``.
-    """
-    if len(rows) < number:
-        raise UserError(
-            f"{place}: {number} {what} asked for, the scenes give {len(rows)}; "
-            "ask for fewer, or for more scenes or concepts"
-        )
-    return rows
-
-
-def majority(rows: Iterable[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return split → type → accuracy of always giving the type's most frequent answer."""
-    answers: dict[str, dict[str, list[str]]] = {}
-    for row in rows:
-        answers.setdefault(row["split"], {}).setdefault(row["type"], []).append(row["answer"])
-    return {
-        split: {kind: round(max(map(own.count, own)) / len(own), 4) for kind, own in types.items()}
-        for split, types in answers.items()
-    }

@@ -11,7 +11,6 @@ third group is even a little on the side that is asked for.
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,8 +18,9 @@ import pandas as pd
 from compactvl.data.captions import NUMBERS, WHERE
 from compactvl.data.concepts import Concept
 from compactvl.data.curate import Curation
+from compactvl.data.draws import HELD_OUT, draw_evenly, enough, majority, pick, share
 from compactvl.data.kinds.scene_vqa import Settings
-from compactvl.data.scene_texts import HELD_OUT, Picture, draw_evenly, enough, majority, read_pictures, share
+from compactvl.data.scene_texts import Direction, Picture, read_pictures
 from compactvl.errors import UserError
 
 DISTRACTORS = 7
@@ -30,7 +30,7 @@ WITH = ("what {} in the picture with the {} ?", "what {} together with the {} ?"
 ALONE = ("what {} in the picture ?", "what {} here ?")
 
 
-def curate_scene_vqa(settings: Settings, job: Curation) -> None:
+def curate(settings: Settings, job: Curation) -> None:
     """Make the data set ``scene_vqa``.
 
     Raises:
@@ -40,19 +40,16 @@ def curate_scene_vqa(settings: Settings, job: Curation) -> None:
     if len(concepts) <= DISTRACTORS:
         raise UserError(f"{job.place}: {base.name!r} has {len(concepts)} concepts; {DISTRACTORS + 1} are needed")
     asker = _Asker(concepts, np.random.default_rng([settings.seed, 12]))
-    items = []
+    items: list[dict[str, str]] = []
     for split in HELD_OUT:
         number = getattr(settings.questions, split)
-        halves = {"object": (number + 1) // 2, "count": number // 2}
-        for kind, ask in (("object", asker.objects), ("count", asker.counts)):
-            found = enough(ask(pictures[split], halves[kind]), halves[kind], f"{split} questions for {kind}s",
-                           f"{job.place}.questions.{split}")  # fmt: skip
-            items += [
-                {"item_id": f"{split}-{kind}-{i:04d}", "split": split, **row, "type": kind}
-                for i, row in enumerate(found)
-            ]
-    types = dict(Counter(item["type"] for item in items))
-    job.write(settings, pd.DataFrame(items), text_only=True, images_of=base.name, types=types, majority=majority(items))
+        for kind, ask, half in (("object", asker.objects, (number + 1) // 2), ("count", asker.counts, number // 2)):
+            place = f"{job.place}.questions.{split}"
+            rows = enough(ask(pictures[split], half), half, f"{split} questions for {kind}s", place)
+            items += [{"item_id": f"{split}-{kind}-{i:04d}", "split": split, **row} for i, row in enumerate(rows)]
+    table = pd.DataFrame(items)
+    types = dict(Counter(table["type"]))
+    job.write(settings, table, text_only=True, images_of=base.name, types=types, majority=majority(table))
 
 
 class _Asker:
@@ -69,16 +66,20 @@ class _Asker:
         )
         rows = []
         for picture, group in drawn:
-            answer = NUMBERS[group.count]
-            question = self._one(HOW_MANY).format(self._concepts[group.concept].plural)
-            rows.append(self._row(picture, question, answer, [word for word in COUNTS if word != answer]))
+            question = pick(HOW_MANY, self._rng).format(self._concepts[group.concept].plural)
+            wrong = [word for word in COUNTS if word != NUMBERS[group.count]]
+            rows.append(self._row(picture, question, NUMBERS[group.count], wrong, "count"))
         return rows
 
     def objects(self, pictures: list[Picture], number: int) -> list[dict[str, str]]:
         """Return up to ``number`` questions for objects: a third each of relations among three and two kinds, and of
         what else is there; of each at most one a picture.
         """
-        parts: dict[str, list[tuple[Picture, int, int | None, tuple | None]]] = {"three": [], "two": [], "other": []}
+        parts: dict[str, list[tuple[Picture, int, int | None, Direction | None]]] = {
+            "three": [],
+            "two": [],
+            "other": [],
+        }
         for picture in pictures:
             kinds = len(picture.scene.groups)
             if kinds == 1:
@@ -92,41 +93,34 @@ class _Asker:
         ]
         return [self._object(*one) for one in share(drawn, number)]
 
-    def _object(self, picture: Picture, answer: int, known: int | None, direction: tuple | None) -> dict[str, str]:
+    def _object(self, picture: Picture, answer: int, known: int | None, direction: Direction | None) -> dict[str, str]:
         groups = picture.scene.groups
         single = groups[answer].count == 1
         be = "is" if single else "are"
-        if known is None:
-            question = self._one(ALONE).format(be)
-        elif direction is None:
-            question = self._one(WITH).format(be, self._noun(groups[known].concept, groups[known].count == 1))
+        there = "" if known is None else self._concepts[groups[known].concept].form(groups[known].count == 1)
+        if direction is not None:
+            question = f"what {be} {pick(WHERE[direction], self._rng)} the {there} ?"
         else:
-            there = self._noun(groups[known].concept, groups[known].count == 1)
-            question = f"what {be} {self._one(WHERE[direction])} the {there} ?"
+            question = pick(ALONE if known is None else WITH, self._rng).format(be, there)
         present = [group.concept for group in groups]
         absent = [concept for concept in self._concepts if concept not in present]
         wrong = [concept for i, concept in enumerate(present) if i != answer]
         wrong += [absent[i] for i in self._rng.permutation(len(absent))[: DISTRACTORS - len(wrong)]]
-        nouns = [self._noun(concept, single) for concept in wrong]
-        return self._row(picture, question, self._noun(present[answer], single), nouns)
+        right, *nouns = (self._concepts[concept].form(single) for concept in (present[answer], *wrong))
+        return self._row(picture, question, right, nouns, "object")
 
-    def _row(self, picture: Picture, question: str, answer: str, wrong: list[str]) -> dict[str, Any]:
-        distractors = [wrong[i] for i in self._rng.permutation(len(wrong))]
+    def _row(self, picture: Picture, question: str, answer: str, wrong: list[str], kind: str) -> dict[str, str]:
+        others = json.dumps([wrong[i] for i in self._rng.permutation(len(wrong))])
         return {
             "image_id": picture.image_id,
             "question": question,
             "answer": answer,
-            "distractors": json.dumps(distractors),
+            "distractors": others,
+            "type": kind,
         }
 
-    def _noun(self, concept: str, single: bool) -> str:
-        return concept if single else self._concepts[concept].plural
 
-    def _one(self, options):
-        return options[self._rng.integers(len(options))]
-
-
-def _relations(picture: Picture) -> list[tuple[int, int, tuple[str, bool]]]:
+def _relations(picture: Picture) -> list[tuple[int, int, Direction]]:
     """Return (answer, known group, direction) of what can be asked about the picture's stated relation."""
     relation = picture.scene.relation
     if relation is None:

@@ -18,11 +18,12 @@ from compactvl.data.canonical import ImageRow
 from compactvl.data.captions import Captioner
 from compactvl.data.concepts import Concept, choose_concepts
 from compactvl.data.curate import Curation
+from compactvl.data.draws import pick
 from compactvl.data.emoji import read_emoji
 from compactvl.data.kinds.scenes import Settings
 from compactvl.data.placement import SIDE, Cell, place
 from compactvl.data.render import draw_background, render
-from compactvl.data.scene import Group, Relation, Scene, exchange
+from compactvl.data.scene import AXES, Group, Relation, Scene, exchange
 from compactvl.errors import UserError
 from compactvl.progress import track
 
@@ -33,24 +34,11 @@ FUTILE_DRAWS = 20_000
 FULL = 0.62  # largest share of the image that cells may cover
 
 
-@dataclass(frozen=True)
-class Kit:
-    """What scenes are made of: concepts, their drawings, and where they came from."""
-
-    concepts: dict[str, Concept]
-    artwork: dict[str, Artwork]
-
-    @property
-    def codes(self) -> dict[str, str]:
-        """Concept → emoji code."""
-        return {name: concept.code for name, concept in self.concepts.items()}
-
-
-def open_kit(settings: Settings, job: Curation) -> Kit:
-    """Load artwork and concepts from the job's source archives."""
+def open_kit(settings: Settings, job: Curation) -> tuple[dict[str, Concept], dict[str, Artwork]]:
+    """Return what scenes are made of, from the job's archives: concepts by name and artwork by style."""
     artwork = {style: Artwork(style, job.archive(style)) for style in settings.styles}
     chosen = choose_concepts(read_emoji(job.archive(settings.names)), list(artwork.values()), settings.concepts)
-    return Kit({concept.name: concept for concept in chosen}, artwork)
+    return {concept.name: concept for concept in chosen}, artwork
 
 
 @dataclass(frozen=True)
@@ -68,39 +56,34 @@ class Placed:
 
 
 class Sampler:
-    """Draws scenes.
-
-    Args:
-        settings: what scenes are like.
-        names: names of the concepts.
-        rng: source of all draws.
-    """
+    """Draws scenes of the named concepts."""
 
     def __init__(self, settings: Settings, names: list[str], rng: np.random.Generator) -> None:
         self.settings, self.names, self.rng = settings, names, rng
         weights = np.asarray(settings.kinds_weights, dtype=float)
         self._cumulative = np.cumsum(weights / weights.sum())
-        self._counts = {n: _counts(n, settings.max_objects) for n in (1, 2, 3)}
+        most = settings.max_objects
+        self._counts = {  # of one, two and three groups: 1-4 objects each
+            kinds: [counts for counts in itertools.product(range(1, 5), repeat=kinds) if sum(counts) <= most]
+            for kinds in (1, 2, 3)
+        }
 
     def draw(self) -> Scene:
         """Return one random scene; it may be too full to place."""
         rng, settings = self.rng, self.settings
-        kinds = min(int(np.searchsorted(self._cumulative, rng.random(), side="right")) + 1, 3)
-        kinds = min(kinds, settings.max_objects)
+        drawn = int(np.searchsorted(self._cumulative, rng.random(), side="right")) + 1
+        kinds = min(drawn, 3, settings.max_objects)
         chosen = rng.permutation(len(self.names))[:kinds]
-        counts = self._counts[kinds][rng.integers(len(self._counts[kinds]))]
+        counts = pick(self._counts[kinds], rng)
         sized = rng.random() < settings.sized
-        sizes = [("big", "small")[rng.integers(2)] if sized else None for _ in range(kinds)]
+        sizes = [pick(("big", "small"), rng) if sized else None for _ in range(kinds)]
         if sized and kinds > 1 and len(set(sizes)) == 1:
             sizes[rng.integers(kinds)] = "small" if sizes[0] == "big" else "big"
-        styles = [settings.styles[rng.integers(len(settings.styles))] for _ in range(kinds)]
-        groups = tuple(
-            Group(self.names[c], n, size, style)
-            for c, n, size, style in zip(chosen, counts, sizes, styles, strict=True)
-        )
+        styles = [pick(settings.styles, rng) for _ in range(kinds)]
+        groups = tuple(map(Group, (self.names[i] for i in chosen), counts, sizes, styles))
         relation = None
         if kinds > 1 and rng.random() < settings.related:
-            relation = Relation(("left_right", "above_below")[rng.integers(2)], 0, 1)
+            relation = Relation(pick(list(AXES), rng), 0, 1)
         return Scene(groups, relation, draw_background(settings.tinted, rng))
 
     def place(self, scene: Scene) -> list[list[Cell]] | None:
@@ -110,28 +93,18 @@ class Sampler:
         return place(scene, self.settings.image_size, self.rng)
 
 
-def _counts(kinds: int, most: int) -> list[tuple[int, ...]]:
-    """Return all counts of ``kinds`` groups: 1-4 each, at most ``most`` objects in all."""
-    return [counts for counts in itertools.product(range(1, 5), repeat=kinds) if sum(counts) <= most]
-
-
-def held_out_pairs(names: list[str], fraction: float, rng: np.random.Generator) -> set[tuple[str, str]]:
-    """Return the pairs of concepts (in alphabetical order) that never meet in training."""
-    pairs = list(itertools.combinations(sorted(names), 2))
-    chosen = rng.permutation(len(pairs))[: round(fraction * len(pairs))]
-    return {pairs[i] for i in chosen}
-
-
 def draw_splits(settings: Settings, names: list[str]) -> tuple[dict[str, list[Placed]], set[tuple[str, str]]]:
     """Draw all scenes.
 
     Returns:
-        Split → its scenes in random order, and the held-out pairs.
+        Split → its scenes in random order, and the pairs of concepts, in alphabetical order, that never meet in training.
 
     Raises:
         UserError: the settings do not allow so many different scenes.
     """
-    held_out = held_out_pairs(names, settings.held_out_pairs, np.random.default_rng([settings.seed, 99]))
+    pairs = list(itertools.combinations(sorted(names), 2))
+    order = np.random.default_rng([settings.seed, 99]).permutation(len(pairs))
+    held_out = {pairs[i] for i in order[: round(settings.held_out_pairs * len(pairs))]}
     taken: dict[str, str] = {}
     splits = {}
     for number, split in enumerate(DRAWING_ORDER):
@@ -182,39 +155,33 @@ def _new(scene: Scene, split: str, taken: Mapping[str, str], contents: set[str],
     return owner is None
 
 
-def curate_scenes(settings: Settings, job: Curation) -> None:
+def curate(settings: Settings, job: Curation) -> None:
     """Make the data set ``scenes``.
 
     Raises:
         UserError: too few concepts or different scenes, or a leak between the splits.
     """
-    kit = open_kit(settings, job)
-    splits, held_out = draw_splits(settings, list(kit.concepts))
-    captioner = Captioner(kit.concepts, np.random.default_rng([settings.seed, 100]))
-    items: list[dict[str, str]] = []
+    concepts, artwork = open_kit(settings, job)
+    splits, held_out = draw_splits(settings, list(concepts))
+    captioner = Captioner(concepts, np.random.default_rng([settings.seed, 100]))
     scenes = [(f"{split}-{i:05d}", split, placed) for split in STORAGE_ORDER for i, placed in enumerate(splits[split])]
-    for image_id, split, placed in scenes:
-        items += caption_items(image_id, split, captioner.captions(placed.scene, settings.captions, tell=placed.tell))
+    items = [
+        {"item_id": f"{image_id}-{k}", "image_id": image_id, "split": split, "caption": caption, "pos": tags}
+        for image_id, split, placed in scenes
+        for k, (caption, tags) in enumerate(captioner.captions(placed.scene, settings.captions, tell=placed.tell))
+    ]
 
     def rows() -> Iterator[ImageRow]:
-        for image_id, split, placed in track(scenes, unit="scene", label=f"render {job.name}", total=len(scenes)):
-            data, boxes = render(placed.scene, placed.cells, kit.artwork, kit.codes, settings.image_size)
-            yield ImageRow(image_id, data, split, placed.scene.meta(boxes))
+        for image_id, split, placed in track(scenes, unit="scene", label=f"render {job.name}"):
+            data, meta = render(placed.scene, placed.cells, artwork, concepts, settings.image_size)
+            yield ImageRow(image_id, data, split, meta)
 
     job.write(
         settings,
         pd.DataFrame(items),
         rows(),
-        concepts=list(kit.concepts),
+        concepts=list(concepts),
         held_out_pairs=sorted(" + ".join(pair) for pair in held_out),
         twins={split: sum(placed.twin is not None for placed in splits[split]) for split in STORAGE_ORDER},
     )
     job.audit()
-
-
-def caption_items(image_id: str, split: str, captions: list[tuple[str, str]]) -> list[dict[str, str]]:
-    """Return one item a caption."""
-    return [
-        {"item_id": f"{image_id}-{k}", "image_id": image_id, "split": split, "caption": caption, "pos": tags}
-        for k, (caption, tags) in enumerate(captions)
-    ]

@@ -14,8 +14,9 @@ import pandas as pd
 
 from compactvl.config.base import validate
 from compactvl.data.canonical import ImageRow
-from compactvl.data.captions import SIZE_WORDS, WHERE, Captioner, words
+from compactvl.data.captions import SIZE_WORDS, WHERE, Captioner, joined, words
 from compactvl.data.curate import Curation
+from compactvl.data.draws import pick
 from compactvl.data.kinds.scenes import Settings as ScenesSettings
 from compactvl.data.kinds.swaps import Settings
 from compactvl.data.render import render
@@ -25,10 +26,11 @@ from compactvl.errors import UserError
 from compactvl.progress import track
 
 EXCHANGED_COUNTS = ((2, 3), (3, 2))
-Pair = tuple[Placed, Placed, str, str, str, str]
+Caption = tuple[str, str]  # words, tags
+Pair = tuple[tuple[Placed, Placed], tuple[Caption, Caption]]
 
 
-def curate_swaps(settings: Settings, job: Curation) -> None:
+def curate(settings: Settings, job: Curation) -> None:
     """Make the data set ``swaps``. The scenes data set's settings give concepts, styles and image size.
 
     Raises:
@@ -36,43 +38,34 @@ def curate_swaps(settings: Settings, job: Curation) -> None:
     """
     base = job.open_set(settings.scenes, "scenes", "scenes")
     look = validate(ScenesSettings, base.manifest["settings"], f"datasets.{base.name}")
-    kit = open_kit(look, job)
-    seen = base.images[base.images["split"] != "test"]["meta"]
-    seen_gists = {scene_from_meta(meta).gist for meta in seen}
+    concepts, artwork = open_kit(look, job)
+    seen_gists = {scene_from_meta(meta).gist for meta in base.images[base.images["split"] != "test"]["meta"]}
     rng = np.random.default_rng([settings.seed, 7])
-    sampler = Sampler(look, list(kit.concepts), rng)
-    captioner = Captioner(kit.concepts, rng)
-    pairs: list[tuple[str, str, Pair]] = []
+    sampler, captioner = Sampler(look, list(concepts), rng), Captioner(concepts, rng)
+    items: list[dict[str, str]] = []
+    images: dict[str, Placed] = {}
     used: set[str] = set()
     for number, kind in enumerate(settings.kinds):
         share = settings.pairs // len(settings.kinds) + (number < settings.pairs % len(settings.kinds))
-        found = _draw_pairs(sampler, captioner, kind, share, seen_gists, used)
-        pairs += [(f"{kind}-{i:04d}", kind, pair) for i, pair in enumerate(found)]
-    items = [_item(item_id, kind, pair) for item_id, kind, pair in pairs]
+        for i, (scenes, captions) in enumerate(_draw_pairs(sampler, captioner, kind, share, seen_gists, used)):
+            item_id = f"{kind}-{i:04d}"
+            ids = [f"{item_id}-{side}" for side in (0, 1)]
+            images |= zip(ids, scenes, strict=True)
+            (caption_0, pos_0), (caption_1, pos_1) = captions
+            items.append(
+                {
+                    "item_id": item_id, "split": "test", "image_0": ids[0], "image_1": ids[1],
+                    "caption_0": caption_0, "caption_1": caption_1, "pos_0": pos_0, "pos_1": pos_1, "kind": kind,
+                }
+            )  # fmt: skip
 
     def rows() -> Iterator[ImageRow]:
-        for item_id, _, pair in track(pairs, unit="pair", label=f"render {job.name}", total=len(pairs)):
-            for side, placed in enumerate(pair[:2]):
-                data, boxes = render(placed.scene, placed.cells, kit.artwork, kit.codes, look.image_size)
-                yield ImageRow(f"{item_id}-{side}", data, "test", placed.scene.meta(boxes))
+        for image_id, placed in track(images.items(), unit="image", label=f"render {job.name}"):
+            data, meta = render(placed.scene, placed.cells, artwork, concepts, look.image_size)
+            yield ImageRow(image_id, data, "test", meta)
 
-    kinds = dict(Counter(kind for _, kind, _ in pairs))
+    kinds = dict(Counter(item["kind"] for item in items))
     job.write(settings, pd.DataFrame(items), rows(), kinds=kinds, scenes_settings=look.model_dump(mode="json"))
-
-
-def _item(item_id: str, kind: str, pair: Pair) -> dict[str, str]:
-    _, _, caption_0, pos_0, caption_1, pos_1 = pair
-    return {
-        "item_id": item_id,
-        "split": "test",
-        "image_0": f"{item_id}-0",
-        "image_1": f"{item_id}-1",
-        "caption_0": caption_0,
-        "caption_1": caption_1,
-        "pos_0": pos_0,
-        "pos_1": pos_1,
-        "kind": kind,
-    }
 
 
 def _draw_pairs(
@@ -92,11 +85,11 @@ def _draw_pairs(
         cells = [sampler.place(one) for one in (scene, other)]
         if None in cells:
             continue
-        caption_0, caption_1 = _captions(captioner, scene, other, kind, sampler.rng)
-        if Counter(caption_0[0].split()) != Counter(caption_1[0].split()):
+        captions = _captions(captioner, scene, other, kind, sampler.rng)
+        if Counter(captions[0][0].split()) != Counter(captions[1][0].split()):
             continue
         used |= {scene.content, other.content}
-        pairs.append((Placed(scene, cells[0]), Placed(other, cells[1]), *caption_0, *caption_1))
+        pairs.append(((Placed(scene, cells[0]), Placed(other, cells[1])), captions))
         futile = 0
     return pairs
 
@@ -111,25 +104,26 @@ def _fit(scene: Scene, kind: str, rng: np.random.Generator) -> Scene | None:
         return replace(scene, groups=(a, b), relation=None)
     a, b = replace(a, size=None), replace(b, size=None)
     if kind == "count":
-        counts = EXCHANGED_COUNTS[rng.integers(2)]
+        counts = pick(EXCHANGED_COUNTS, rng)
         return replace(scene, groups=(replace(a, count=counts[0]), replace(b, count=counts[1])), relation=None)
     return replace(scene, groups=(a, b), relation=Relation(kind, 0, 1))
 
 
-def _captions(captioner: Captioner, scene: Scene, other: Scene, kind: str, rng: np.random.Generator):
-    """Return (caption, tags) of both scenes: one template, the nouns' order kept or exchanged."""
-    sizes = {size: options[rng.integers(len(options))] for size, options in SIZE_WORDS.items()}
+def _captions(
+    captioner: Captioner, scene: Scene, other: Scene, kind: str, rng: np.random.Generator
+) -> tuple[Caption, Caption]:
+    """Return both scenes' captions: one template, the nouns' order kept or exchanged."""
+    sizes = {size: pick(options, rng) for size, options in SIZE_WORDS.items()}
     where = WHERE[kind, True][rng.integers(3)] if kind in ("left_right", "above_below") else "and"
 
-    def caption(one: Scene) -> tuple[str, str]:
+    def caption(one: Scene) -> Caption:
         order = (0, 1) if one.relation is None else (one.relation.first, one.relation.second)
+        groups = [one.groups[i] for i in order]
+        counts = ["a" if group.count == 1 else None for group in groups]
         first, second = (
-            captioner.noun_phrase(
-                one.groups[i], True, count="a" if one.groups[i].count == 1 else None, size=sizes.get(one.groups[i].size)
-            )
-            for i in order
+            captioner.noun_phrase(group, True, count=count, size=sizes.get(group.size))
+            for group, count in zip(groups, counts, strict=True)
         )
-        phrase = first + words(where) + second
-        return " ".join(word for word, _ in phrase), " ".join(tag for _, tag in phrase)
+        return joined(first + words(where) + second)
 
     return caption(scene), caption(other)

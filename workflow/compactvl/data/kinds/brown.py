@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from compactvl.config.references import Ref
-from compactvl.data.curate import Curation
 from compactvl.data.kind import DataKind
 from compactvl.data.ratios import SplitRatios
 
@@ -19,9 +18,3 @@ class Settings(DataKind):
     source: Annotated[str, Ref("sources")] = Field("brown", description="Name of the source of the corpus.")
     seed: int = Field(0, ge=0, description="Seed of the split.")
     ratios: SplitRatios = Field(default_factory=SplitRatios, description="Share of each category's documents a split.")
-
-    def curate(self, job: Curation) -> None:
-        """See :func:`compactvl.data.brown.curate_brown`."""
-        from compactvl.data.brown import curate_brown
-
-        curate_brown(self, job)

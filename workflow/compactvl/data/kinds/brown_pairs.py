@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from compactvl.config.base import Strict
 from compactvl.config.references import Ref
-from compactvl.data.curate import Curation
 from compactvl.data.kind import Count, DataKind
 
 Paradigm = Literal[
@@ -48,9 +47,3 @@ class Settings(DataKind):
         if len(set(self.paradigms)) != len(self.paradigms):
             raise ValueError("paradigms has the same name twice")
         return self
-
-    def curate(self, job: Curation) -> None:
-        """See :func:`compactvl.data.brown_pairs.curate_brown_pairs`."""
-        from compactvl.data.brown_pairs import curate_brown_pairs
-
-        curate_brown_pairs(self, job)

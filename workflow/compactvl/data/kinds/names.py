@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from compactvl.config.references import Ref
-from compactvl.data.curate import Curation
 from compactvl.data.kind import DataKind
 from compactvl.data.ratios import Fraction
 
@@ -51,9 +50,3 @@ class Settings(DataKind):
         if len(set(self.styles)) != len(self.styles):
             raise ValueError("styles has the same source twice")
         return self
-
-    def curate(self, job: Curation) -> None:
-        """See :func:`compactvl.data.names.curate_names`."""
-        from compactvl.data.names import curate_names
-
-        curate_names(self, job)

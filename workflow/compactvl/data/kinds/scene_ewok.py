@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from compactvl.data.curate import Curation
 from compactvl.data.scene_task import SceneTask, TaskSizes
 
 
@@ -17,9 +16,3 @@ class Settings(SceneTask):
     items: TaskSizes = Field(
         default_factory=lambda: TaskSizes(val=50, test=150), description="Items a domain (there are four domains)."
     )
-
-    def curate(self, job: Curation) -> None:
-        """See :func:`compactvl.data.scene_ewok.curate_scene_ewok`."""
-        from compactvl.data.scene_ewok import curate_scene_ewok
-
-        curate_scene_ewok(self, job)

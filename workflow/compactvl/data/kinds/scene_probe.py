@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from compactvl.data.curate import Curation
 from compactvl.data.scene_task import SceneTask, TaskSizes
 
 
@@ -18,9 +17,3 @@ class Settings(SceneTask):
         default_factory=lambda: TaskSizes(val=60, test=300),
         description="Items a condition (necessary, useful, irrelevant), shared by its types.",
     )
-
-    def curate(self, job: Curation) -> None:
-        """See :func:`compactvl.data.scene_probe.curate_scene_probe`."""
-        from compactvl.data.scene_probe import curate_scene_probe
-
-        curate_scene_probe(self, job)

@@ -4,7 +4,6 @@ from typing import Literal
 
 from pydantic import Field
 
-from compactvl.data.curate import Curation
 from compactvl.data.scene_task import SceneTask, TaskSizes
 
 
@@ -18,9 +17,3 @@ class Settings(SceneTask):
         default_factory=lambda: TaskSizes(val=200, test=400),
         description="Questions, shared equally by objects and counts.",
     )
-
-    def curate(self, job: Curation) -> None:
-        """See :func:`compactvl.data.scene_vqa.curate_scene_vqa`."""
-        from compactvl.data.scene_vqa import curate_scene_vqa
-
-        curate_scene_vqa(self, job)

@@ -6,7 +6,6 @@ from pydantic import Field, model_validator
 
 from compactvl.config.base import Strict
 from compactvl.config.references import Ref
-from compactvl.data.curate import Curation
 from compactvl.data.kind import Count, DataKind
 from compactvl.data.ratios import Fraction
 
@@ -64,9 +63,3 @@ class Settings(DataKind):
         if len(set(self.styles)) != len(self.styles):
             raise ValueError("styles has the same source twice")
         return self
-
-    def curate(self, job: Curation) -> None:
-        """See :func:`compactvl.data.scenes.curate_scenes`."""
-        from compactvl.data.scenes import curate_scenes
-
-        curate_scenes(self, job)

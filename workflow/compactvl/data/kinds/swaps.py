@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from compactvl.config.references import Ref
-from compactvl.data.curate import Curation
 from compactvl.data.kind import DataKind
 
 
@@ -24,9 +23,3 @@ class Settings(DataKind):
     kinds: tuple[Literal["left_right", "above_below", "count", "size"], ...] = Field(
         ("left_right", "above_below", "count", "size"), min_length=1, description="What is exchanged."
     )
-
-    def curate(self, job: Curation) -> None:
-        """See :func:`compactvl.data.swaps.curate_swaps`."""
-        from compactvl.data.swaps import curate_swaps
-
-        curate_swaps(self, job)
