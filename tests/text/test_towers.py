@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from accelerator import accelerator
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
@@ -47,6 +48,14 @@ def saved(request, tmp_path):
     model.eval().save_pretrained(tmp_path)
     tokenizer.save_pretrained(tmp_path)
     return request.param, tmp_path, model, tokenizer
+
+
+def test_texts_are_embedded_on_the_device(saved):
+    expected = TextTower(str(saved[1]), precision="fp32").encode(TEXTS)
+    with accelerator() as device:
+        tower = TextTower(str(saved[1]), precision="fp32")
+        assert {parameter.device for parameter in tower.model.parameters()} == {device}
+        np.testing.assert_allclose(tower.encode(TEXTS), expected, atol=1e-5)
 
 
 def test_vectors_are_the_models_own(saved):

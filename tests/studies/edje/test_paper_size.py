@@ -143,6 +143,8 @@ def test_the_ablations_are_there():
 class RandomVectors:
     """Stands for an embedding model's text side: unit vectors, float32 (N, dim)."""
 
+    device = "cpu"
+
     def __init__(self, dim: int) -> None:
         self.dim = dim
 

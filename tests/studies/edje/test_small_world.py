@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 import timm
 import torch
+from accelerator import accelerator
 from PIL import Image
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
@@ -24,6 +25,7 @@ from compactvl.errors import UserError
 from compactvl.evaluation.benchmarks.efficiency import Settings as EfficiencyBenchmark
 from compactvl.evaluation.benchmarks.retrieval import Settings as RetrievalBenchmark
 from compactvl.evaluation.efficiency import TIMING_COLUMNS
+from compactvl.evaluation.results import read_predictions
 from compactvl.files import read_json, write_json
 from compactvl.nn import compute
 from compactvl.records.intact import check_made
@@ -35,8 +37,9 @@ from compactvl.studies.edje.efficiency import Online
 from compactvl.studies.edje.embedding import EmbeddingModel
 from compactvl.studies.edje.similarity import image_features, open_similarity
 from compactvl.studies.jobs import evaluate, open_model, train
+from compactvl.text.sentences import SentenceEncoder
 from compactvl.text.vectors import TextVectors, embed
-from compactvl.training.checkpoint import RESUME, load_model
+from compactvl.training.checkpoint import RESUME, load_model, read_state
 from compactvl.vision.encode import encode
 from compactvl.vision.store import TokenStore, TokenWriter
 
@@ -82,10 +85,25 @@ VARIANTS = {
         "precision": "fp32",
     },
     "edje": JOINT | CAM,
+    "everything": JOINT
+    | CAM
+    | {
+        "first_stage": "retriever",
+        "start": {"joint": "edje"},
+        "teacher": "edje",
+        "objectives": {"mlm": 1, "recovery": 1, "distillation": 1, "itm_form": "binary"},
+        "negatives": {"miner": "self", "random_images": 1, "group": 2},
+        "optimiser": {"steps": 3, "batch": 12, "accumulate": 2, "warmup": 0.1, "schedule": "linear", "clip": 1.0},
+        "validations": 1,
+    },
     "online": JOINT | TIMM | {"online": True},
     "fusion": {"kind": "score_fusion", "of": "edje"},
     "random": {"kind": "control", "of": "edje", "control": "random_scores"},
 }
+
+VARIANTS["attention"] = VARIANTS["retriever"] | {"pooling": "attention"}
+ON_DEVICE = ("retriever", "attention", "late", "edje", "everything")
+"""Kinds of training, and the kinds of similarity and of reranker that they leave."""
 
 
 def png(seed):
@@ -97,6 +115,8 @@ def png(seed):
 
 class Aligned:
     """Text vectors: a validation caption's is its image's, any other's is the opposite of its image's."""
+
+    device = "cpu"
 
     def __init__(self, pooled, items):
         self.vectors = {
@@ -148,7 +168,10 @@ class World:
     def trained(self, name):
         folder = self.layout.run("edje", name, 0)
         if not (folder / "manifest.json").is_file():
-            train(identified(self.job(name)))
+            job = self.job(name)
+            for peer in STUDY.training_needs(job.settings, job.peers).variants:
+                self.trained(peer)
+            train(identified(job))
         return folder
 
 
@@ -194,6 +217,41 @@ def test_a_joint_run_is_whole(world):
     assert (folder / "tokenizer.json").read_bytes() == source.read_bytes()
     assert not world.layout.resume("edje", "edje", 0).exists()
     assert torch.device(read_json(folder / "provenance.json")["device"]).type == compute.compute_device().type
+
+
+@pytest.mark.parametrize("name", ON_DEVICE)
+def test_everything_is_computed_on_the_device(world, tmp_path, name):
+    """The accelerator's tensors meet none of the CPU's, and give what the CPU gives."""
+    expected = read_state(world.trained(name))
+    run = Layout(tmp_path).run("edje", name, 0)
+    with accelerator() as device:
+        train(identified(world.job(name, output=run)))
+        assert read_json(run / "provenance.json")["device"] == str(device)
+        evaluate(
+            identified(world.job(name, output=tmp_path / "there"), "drawn", benchmark_of()), "drawn", benchmark_of()
+        )
+    assert read_json(tmp_path / "there" / "drawn.provenance.json")["device"] == str(device)
+    for key, tensor in read_state(run).items():
+        torch.testing.assert_close(tensor, expected[key], rtol=1e-4, atol=1e-5)
+    evaluate(identified(world.job(name, output=tmp_path / "here"), "drawn", benchmark_of()), "drawn", benchmark_of())
+    here, there = (read_predictions(tmp_path / place, "drawn")["scores"].explode() for place in ("here", "there"))
+    np.testing.assert_allclose(there.astype(float), here.astype(float), rtol=1e-4, atol=1e-5)
+
+
+def test_sentences_are_embedded_on_the_device(world):
+    texts = [f"{a} {b}" for a in FIRST for b in SECOND]
+    encode = lambda: SentenceEncoder(world.layout.weights("tiny"), "fp32").encode(texts)  # noqa: E731
+    with accelerator() as device:
+        vectors = encode()
+        assert SentenceEncoder(world.layout.weights("tiny")).bert.embeddings.word.weight.device == device
+    np.testing.assert_allclose(vectors, encode(), atol=1e-5)
+
+
+def test_what_is_computed_on_the_cpu_is_not_computed_on_the_device(world):
+    with accelerator() as device, pytest.raises(RuntimeError, match="expected all tensors to be on the same device"):
+        torch.ones(3).to(device) + torch.ones(3)
+    with accelerator() as device, pytest.raises(RuntimeError, match="numpy"):
+        torch.ones(3).to(device).numpy()
 
 
 def test_what_fails_after_training_is_finished_without_training_again(world, tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from accelerator import accelerator
 from PIL import Image
 
 from compactvl.config.overlay import load_config, merge
@@ -33,7 +34,7 @@ from compactvl.studies.gating.streams import Stream
 from compactvl.studies.jobs import evaluate, train
 from compactvl.text.batches import TokenBatch
 from compactvl.training import loop
-from compactvl.training.checkpoint import MODEL
+from compactvl.training.checkpoint import MODEL, read_state
 from compactvl.vision.store import TokenWriter
 
 COLOURS = ["red", "blue", "green", "black", "white"]
@@ -214,6 +215,40 @@ def test_a_run_is_whole_and_says_what_it_was_made_from(world):
     assert 140 * 18 < manifest["seen"] <= 140 * 24
     assert not world.layout.resume("gating", "base", 0).exists()
     assert (world.trained("bpe") / TOKENIZER).is_file()
+
+
+@pytest.mark.parametrize("name", ["watched", "hard", "everything"])
+def test_everything_is_computed_on_the_device(world, tmp_path, name):
+    """The accelerator's tensors meet none of the CPU's, and give what the CPU gives."""
+    expected, _ = read_state(world.trained(name)), world.evaluated(name, GATES, "gates")
+    there = replace(world.job(name), output=tmp_path / "run", scratch=tmp_path / "scratch")
+    with accelerator() as device:
+        train(identified(there))
+        evaluate(identified(world.job(name, output=tmp_path), "language", LANGUAGE), "language", LANGUAGE)
+        evaluate(identified(world.job(name, output=tmp_path), "gates", GATES), "gates", GATES)
+    records = (
+        tmp_path / "run/provenance.json",
+        tmp_path / "language.provenance.json",
+        tmp_path / "gates.provenance.json",
+    )
+    assert {read_json(record)["device"] for record in records} == {str(device)}
+    if name != "hard":  # Gumbel noise is drawn otherwise on another device.
+        for key, tensor in read_state(tmp_path / "run").items():
+            torch.testing.assert_close(tensor, expected[key], rtol=1e-2, atol=3e-3)
+    _, on_cpu = world.evaluated(name, LANGUAGE, "language")
+    found = read_predictions(tmp_path, "language")["log_prob"]
+    np.testing.assert_allclose(found, on_cpu["log_prob"], rtol=1e-3, atol=1e-3)
+
+
+def test_a_job_that_leaves_its_gpu_idle_says_so(world, tmp_path, caplog):
+    world.evaluated("bigram", LANGUAGE, "language")
+    with accelerator():
+        train(identified(world.job("bigram", output=tmp_path / "run", scratch=tmp_path / "scratch")))
+        evaluate(identified(world.job("bigram", output=tmp_path), "language", LANGUAGE), "language", LANGUAGE)
+    assert "bigram seed 0: computes on the CPU; its GPU is idle" in caplog.text
+    assert "bigram on language: computes on the CPU; its GPU is idle" in caplog.text
+    for record in (tmp_path / "run/provenance.json", tmp_path / "language.provenance.json"):
+        assert read_json(record)["device"] == "cpu"
 
 
 def test_the_image_is_read(world):

@@ -31,7 +31,11 @@ def dataset(name: str, column: str, count: int) -> SimpleNamespace:
         }
     )
     return SimpleNamespace(
-        name=name, items=items, manifest={}, split=lambda s: items[items["split"] == s].reset_index(drop=True)
+        name=name,
+        items=items,
+        manifest={},
+        text_column=column,
+        split=lambda s: items[items["split"] == s].reset_index(drop=True),
     )
 
 

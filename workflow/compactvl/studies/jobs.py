@@ -8,7 +8,7 @@ import pandas as pd
 
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.evaluation.results import write_result
-from compactvl.nn.compute import compute_device
+from compactvl.nn.compute import compute_device, warn_of_idle_gpu
 from compactvl.studies.base import Job, Peers
 
 
@@ -28,14 +28,18 @@ def open_model(job: Job, benchmark: BenchmarkKind) -> Any:
 
 def evaluate(job: Job, name: str, benchmark: BenchmarkKind) -> None:
     """Evaluate a trained variant on a benchmark and write ``<name>.parquet`` and ``<name>.json``."""
-    measured = benchmark.measure(open_model(job, benchmark), job.layout, job.seed)
+    model = open_model(job, benchmark)
+    # Counts and random numbers say that they are the CPU's.
+    device = getattr(model, "device", compute_device())
+    warn_of_idle_gpu(device, f"{job.variant} on {name}")
+    measured = benchmark.measure(model, job.layout, job.seed)
     write_result(
         job.output,
         name,
         measured.predictions,
         measured.metrics,
         job.identity,
-        device=str(compute_device()),
+        device=str(device),
         study=job.study,
         variant=job.variant,
         seed=job.seed,

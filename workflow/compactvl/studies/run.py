@@ -80,7 +80,7 @@ def finish_run(
     state: State | None = None,
     *,
     files: Sequence[str] = (),
-    device: torch.device | str | None = None,
+    device: torch.device | None = None,
     **facts: Any,
 ) -> None:
     """Write weights, settings, log and the manifest of a finished run, then remove its resume state.
@@ -90,12 +90,16 @@ def finish_run(
         model: its weights; ``None`` for a variant without any.
         state: where training ended; ``None`` for a variant that takes no steps.
         files: further files already in the run's folder.
-        device: where it was computed; default: where the model is.
+        device: where it was computed; default: where the model is, and the CPU without one.
         facts: further deterministic facts for the manifest.
     """
     state = state or State()
+    if device is None and model is not None:
+        device = model_device(model)
+    if device is not None and state.step == 0:  # before steps are taken, it was said
+        warn_of_idle_gpu(device, f"{job.variant} seed {job.seed}")
     # A variant without weights of its own gets a file without tensors, and one without steps an empty log.
-    model = model or nn.Module()
+    model = nn.Module() if model is None else model
     save_model(model, job.output)
     write_json(job.output / SETTINGS, job.settings.model_dump(mode="json"))
     with atomic_path(job.output / LOG) as temporary:
@@ -104,7 +108,7 @@ def finish_run(
         job.output / MANIFEST,
         job.identity,
         [job.output / name for name in (MODEL, SETTINGS, *files)],
-        device=str(device or model_device(model)),
+        device=str(device or "cpu"),
         # It has each step's seconds.
         varying=[job.output / LOG],
         study=job.study,

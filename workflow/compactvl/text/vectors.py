@@ -55,10 +55,10 @@ class TextVectors:
 
 
 def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, str], made: Made) -> None:
-    """Embed every distinct caption of ``dataset`` with ``encoder.encode(texts) -> float32 (N, D)`` and store the vectors.
+    """Embed every distinct caption of ``dataset`` and store the vectors.
 
     Args:
-        encoder: e.g. :class:`compactvl.text.sentences.SentenceEncoder`.
+        encoder: has ``encode(texts) -> float32 (N, D)`` and ``device``: :class:`compactvl.text.sentences.SentenceEncoder`.
         dataset: canonical data set.
         folder: output folder.
         facts: what identifies the encoder (name, weights' SHA-256, precision), for the manifest.
@@ -73,4 +73,5 @@ def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, s
     with atomic_path(folder / INDEX) as temporary:
         pd.DataFrame({"text": texts}).to_parquet(temporary, index=False)
     files = [folder / name for name in (VECTORS, INDEX)]
-    write(folder / MANIFEST, made, files, encoder=facts, count=len(texts), dim=int(vectors.shape[1]))
+    facts = {"encoder": facts, "count": len(texts), "dim": int(vectors.shape[1])}
+    write(folder / MANIFEST, made, files, device=str(encoder.device), **facts)

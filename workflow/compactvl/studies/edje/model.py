@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from compactvl.nn.adapters import CompressionAdapter, LocalAdapter, PoolingAdapter
 from compactvl.nn.bert import BertEncoder, BertShape
+from compactvl.nn.compute import autocast
 from compactvl.studies.edje.settings import JointEncoder, LateInteraction
 from compactvl.text.batches import TokenBatch
 
@@ -100,7 +101,7 @@ class JointModel(nn.Module):
 
         Looked up once and picked from: the backward of a look-up fills a gradient as large as the whole table.
         """
-        ids = torch.cat([captions.ids.flatten(), captions.ids.new_tensor([sep])])
+        ids = F.pad(captions.ids.flatten(), (0, 1), value=sep)
         vectors = self.bert.embeddings.word(ids)
         return vectors[:-1].view(*captions.ids.shape, -1), vectors[-1]
 
@@ -134,7 +135,7 @@ class JointModel(nn.Module):
         """
         first = self.bert(*self._assemble(vision, captions, words, end), dropout=dropout, row=vision.shape[1] + 1)
         # Logits are ranked, so the head runs in float32: bf16's three digits would make ties.
-        with torch.autocast(first.device.type, enabled=False):
+        with autocast(first.device, "fp32"):
             return self.itm(torch.tanh(self.pooler(first.float()))).squeeze(-1)
 
     def predict_words(

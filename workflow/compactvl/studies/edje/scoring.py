@@ -45,9 +45,7 @@ def match_pairs(
         parts = [checkpoint(match, rows, use_reentrant=False) for rows in chunks]
     else:
         parts = [match(rows) for rows in chunks]
-    back = torch.empty_like(texts)
-    back[torch.cat(chunks)] = torch.arange(len(texts), device=texts.device)
-    return torch.cat(parts)[back]
+    return torch.cat(parts)[torch.cat(chunks).argsort()]
 
 
 @torch.inference_mode()

@@ -67,6 +67,7 @@ class TokenSimilarity:
     @torch.inference_mode()
     def block(self, images: np.ndarray, captions: np.ndarray) -> np.ndarray:
         """See :class:`Similarity`."""
+        images, captions = torch.from_numpy(images), torch.from_numpy(captions)
         scores = self._model.scores(self._tokens[images], self._words.ids[captions], self._words.mask[captions])
         return scores.cpu().numpy()
 

@@ -4,6 +4,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from compactvl.nn.compute import autocast
+
 TEMPERATURE, COLDEST, WARMEST = 0.07, 0.05, 1.0
 
 
@@ -17,7 +19,7 @@ class ClipHead(nn.Module):
 
     def forward(self, texts: Tensor, images: Tensor) -> Tensor:
         """Loss of matching pairs ``texts[i]``, ``images[i]``, both (B, d): a scalar, float32."""
-        with torch.autocast(texts.device.type, enabled=False):
+        with autocast(texts.device, "fp32"):
             texts, images = (F.normalize(x, dim=-1) for x in (self.text(texts.float()), self.image(images.float())))
             logits = texts @ images.T / self.temperature.clamp(COLDEST, WARMEST)
         labels = torch.arange(len(logits), device=logits.device)
@@ -46,7 +48,7 @@ class LcgHead(nn.Module):
         Returns:
             A scalar, float32.
         """
-        with torch.autocast(words.device.type, enabled=False):
+        with autocast(words.device, "fp32"):
             words, images = self.text(words.float()), self.image(images.float())
             scores = torch.einsum("bld,kd->blk", words, images) / self.temperature.clamp(COLDEST, WARMEST)
         own = torch.arange(len(images), device=images.device)

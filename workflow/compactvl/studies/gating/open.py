@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 
 from compactvl.evaluation.benchmarks.gates import Settings as GatesBenchmark
 from compactvl.evaluation.benchmarks.language import Settings as LanguageBenchmark
@@ -28,7 +29,7 @@ def open_decoder_texts(job: Job, benchmark: LanguageBenchmark) -> DecoderScorer:
 class NGramTexts:
     """An n-gram model; see :class:`compactvl.evaluation.abilities.TextScorer`."""
 
-    probabilities = True
+    probabilities, device = True, torch.device("cpu")
 
     def __init__(self, model: NGramModel, tokenizer: TextTokenizer, longest: int) -> None:
         self.score, self.tokenizer, self.longest = model.score, tokenizer, longest
@@ -42,7 +43,7 @@ def open_ngram_texts(job: Job, benchmark: LanguageBenchmark) -> NGramTexts:
 class RandomTexts:
     """The negative control, for texts of any length; see :class:`compactvl.evaluation.abilities.TextScorer`."""
 
-    probabilities, longest = False, 1 << 20
+    probabilities, longest, device = False, 1 << 20, torch.device("cpu")
 
     def __init__(self, tokenizer: TextTokenizer, seed: int) -> None:
         self.tokenizer, self._rng = tokenizer, np.random.default_rng([seed, 41])

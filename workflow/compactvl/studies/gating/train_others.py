@@ -1,5 +1,7 @@
 """Train the variants that have no gradient: the tokenizer, the n-gram models, the random control."""
 
+import torch
+
 from compactvl.data.canonical import CanonicalSet
 from compactvl.errors import UserError
 from compactvl.studies.base import Job
@@ -22,7 +24,7 @@ def train_tokenizer(job: Job) -> None:
         texts = _training_texts(job, settings.texts)
         tokenizer = train_bpe(texts, settings.vocabulary, lowercase=settings.lowercase)
     save_tokenizer(tokenizer, job.output / TOKENIZER)
-    finish_run(job, files=[TOKENIZER], vocabulary=tokenizer.get_vocab_size())
+    finish_run(job, files=[TOKENIZER], device=torch.device("cpu"), vocabulary=tokenizer.get_vocab_size())
 
 
 def train_ngram(job: Job) -> None:
