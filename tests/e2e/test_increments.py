@@ -155,6 +155,30 @@ def test_one_encoders_preprocessing(finished, everything):
     assert "train gating/bpe 0" not in jobs, "it reads texts only"
 
 
+def test_settings_that_change_while_state_is_lost(finished, tmp_path):
+    """A clone has no settings files: what a thing was made with is in its provenance."""
+    state, aside = finished / "state" / "settings", tmp_path / "settings"
+    edits = {
+        "sources": {"brown": {"attribution": "somebody else"}},
+        "encoders": {"efficientnet_lite0": {"resize": "pad"}},
+        "text_encoders": {"minilm": {"precision": "fp32"}},
+        "benchmarks": {"photos": {"queries_per_image": 2}},
+    }
+    with overlay(finished, edits) as edit:
+        seen = dry_run(finished, edit)
+        assert {"curate brown", "encode efficientnet_lite0/photos", "embed minilm/photos"} <= seen
+        assert "evaluate edje/photos 0 photos" in seen
+        assert dry_run(finished) == set()
+        shutil.move(state, aside)
+        try:
+            assert dry_run(finished) == set()
+            shutil.rmtree(state)
+            assert dry_run(finished, edit) == seen
+        finally:
+            shutil.rmtree(state, ignore_errors=True)
+            shutil.move(aside, state)
+
+
 def test_a_sources_pin(finished, everything):
     path = finished / "data" / "sources" / "brown.tgz.dvc"
     with changed(path, re.sub(rb"md5: \w{32}", b"md5: " + b"0" * 32, path.read_bytes())):

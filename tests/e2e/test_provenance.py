@@ -10,12 +10,26 @@ from e2e_tools import SMALL, SMOKE, changed, copy_of, python, run, snakemake
 
 from compactvl.config.overlay import load_config
 from compactvl.dag.plan import Plan
+from compactvl.dag.restore import descriptions
 from compactvl.files import sha256_file
-from compactvl.records.record import provenance_path, read_record
+from compactvl.records.record import provenance_path, read_record, record_path
 
 pytestmark = pytest.mark.e2e
 STUDIES = ("edje", "gating")
-FACTS = {"stage", "code", "seconds", "device", "threads", "hardware", "deterministic", "python", "packages", "digest"}
+FACTS = {
+    "stage",
+    "key",
+    "code",
+    "settings",
+    "seconds",
+    "device",
+    "threads",
+    "hardware",
+    "deterministic",
+    "python",
+    "packages",
+    "digest",
+}
 
 
 def told(copy, *arguments):
@@ -39,7 +53,9 @@ def plan(finished):
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_chain_of_a_report_ends_at_the_packages_of_the_config(finished, reports, study):
     sources = yaml.safe_load((finished / "config.yaml").read_text())["sources"]
-    found = {i["name"]: i for step in reports[study]["steps"] for i in step["inputs"] if i["source"] is not None}
+    names = {f"data/sources/{source['file']}": name for name, source in sources.items()}
+    read = [item for step in reports[study]["steps"] for item in step["inputs"]]
+    found = {names[item["path"]]: item for item in read if item["source"] is not None}
     assert {"noto", "twemoji", "fluent", "openmoji", "emojibase", "dinov2"} <= found.keys()
     assert {"edje": "minilm", "gating": "brown"}[study] in found
     for name, item in found.items():
@@ -48,13 +64,9 @@ def test_the_chain_of_a_report_ends_at_the_packages_of_the_config(finished, repo
             assert item["source"][fact] == sources[name][fact]
         pin = yaml.safe_load((finished / item["source"]["dvc"]).read_text())
         assert pin["outs"][0]["md5"] == item["source"]["md5"]
-    # Whatever else a step read was made by another step, or is a file of the repository or its settings.
-    loose = {i["name"] for step in reports[study]["steps"] for i in step["inputs"] if not (i["source"] or i["step"])}
-    assert all(
-        name.startswith(("file reports/", "file state/settings/", "encoder settings "))
-        or name.endswith((".png", ".csv"))
-        for name in loose
-    )
+    # Whatever else a step read was made by another step, or is a file of the repository or of the user's.
+    loose = {item["path"] for item in read if not (item["source"] or item["step"])}
+    assert loose <= {f"reports/{study}.py", "reports/paper.mplstyle", "photos/captions.csv"}
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -70,9 +82,17 @@ def test_every_step_says_how_it_was_made(finished, reports, study):
             assert made["deterministic"]["algorithms"] is True
             assert isinstance(step["body"]["seed"], int)
             assert step["settings"]
-    keys = [s["provenance"]["key"] for s in reports[study]["steps"] if s["body"]["stage"] in ("train", "evaluate")]
-    assert None not in keys
+    keys = [step["provenance"]["key"] for step in reports[study]["steps"]]
     assert len(set(keys)) == len(keys), "two jobs never have one key"
+
+
+def test_the_plan_and_the_commands_describe_every_job_alike(finished, plan, monkeypatch):
+    monkeypatch.chdir(finished)
+    described = dict(descriptions(plan))
+    for record, describe in described.items():
+        assert read_record(provenance_path(record))["key"] == describe().key, record
+    made = {record_path(path) for folder in plan.layout.made for path in folder.rglob("*provenance.json")}
+    assert made == described.keys()
 
 
 def test_every_figure_and_table_is_in_the_record_of_its_report(finished, reports):
@@ -87,17 +107,18 @@ def test_every_figure_and_table_is_in_the_record_of_its_report(finished, reports
 def test_a_result_names_everything_its_evaluation_read(finished, plan):
     for job in plan.evaluations:
         needs = plan.needs(job.study, job.variant, job.benchmark)
-        wanted = {"run"} | {f"dataset {name}" for name in needs.datasets} | {f"run {name}" for name in needs.variants}
-        wanted |= {f"tokens {'/'.join(pair)}" for pair in needs.tokens}
-        wanted |= {f"texts {'/'.join(pair)}" for pair in needs.texts}
-        wanted |= {f"encoder settings {name}" for name in needs.encoders}
-        path = finished / plan.layout.result(job.study, job.variant, job.seed) / f"{job.benchmark}.json"
-        inputs = read_record(path)["inputs"]
+        layout = plan.layout
+        folders = [layout.dataset(name) for name in needs.datasets]
+        folders += [layout.run(job.study, name, job.seed) for name in {job.variant, *needs.variants}]
+        folders += [layout.tokens(*pair) for pair in needs.tokens] + [layout.texts(*pair) for pair in needs.texts]
+        path = finished / layout.result(job.study, job.variant, job.seed) / f"{job.benchmark}.json"
+        inputs, settings = read_record(path)["inputs"], read_record(provenance_path(path))["settings"]
+        wanted = {str(folder / "manifest.json") for folder in folders}
         assert wanted <= inputs.keys(), path
-        assert all(name.startswith("weights ") for name in inputs.keys() - wanted), path
-        assert inputs["run"] == sha256_file(
-            finished / plan.layout.run(job.study, job.variant, job.seed) / "manifest.json"
-        )
+        assert all(name.startswith("cache/weights/") for name in inputs.keys() - wanted), path
+        assert all(sha256_file(finished / name) == sha256 for name, sha256 in inputs.items()), path
+        read = [("benchmarks", job.benchmark), (job.study, job.variant), *(("encoders", e) for e in needs.encoders)]
+        assert settings.keys() == {str(layout.settings(*name)) for name in read}
 
 
 @pytest.mark.parametrize("table", ["results/metrics.csv", "results/summary.csv"])

@@ -13,7 +13,7 @@ from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file
 from compactvl.progress import track
 from compactvl.records.layout import Layout
-from compactvl.records.record import MANIFEST, digest_holds, is_provenance, provenance_path
+from compactvl.records.record import MANIFEST, digest_holds, is_provenance, provenance_path, record_path
 
 
 def verify(folders: Iterable[Path], layout: Layout) -> tuple[list[str], int, int]:
@@ -70,9 +70,10 @@ def problems_of(record: Path, body: Any, hashed: dict[Path, str]) -> list[str]:
             problems.append(f"{path}: missing, recorded in {record.name}")
         elif _hash(path, hashed) != expected:
             problems.append(f"{path}: content differs from {record.name}")
+    step = record_path(record) if is_provenance(record) else record
     for path, expected in made_from(record, body).items():
         if path.is_file() and _hash(path, hashed) != expected:
-            problems.append(f"{record}: stale, made from another {path}")
+            problems.append(f"{step}: stale, made from another {path}")
     return problems
 
 
