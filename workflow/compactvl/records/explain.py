@@ -4,7 +4,6 @@ Everything is read from records; nothing is computed again but hashes. A step is
 was made with, and what it was made from. See :mod:`compactvl.records.explain_text` for its form on the terminal.
 """
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,45 +12,10 @@ from typing import Any
 import yaml
 
 from compactvl.errors import UserError
-from compactvl.files import read_json, sha256_file
+from compactvl.files import read_json
 from compactvl.records.layout import Layout
-from compactvl.records.record import DIGEST, MANIFEST, digest_holds, is_provenance, provenance_path, record_path
-
-OK, CHANGED, MISSING, UNKNOWN = "ok", "CHANGED", "missing", "not looked at"
-EDITED = "EDITED"
-
-
-@dataclass(frozen=True)
-class File:
-    """One file and how it compares with what is recorded of it.
-
-    Attributes:
-        path: where it is.
-        sha256: what is recorded.
-        status: :data:`OK`, :data:`CHANGED`, :data:`MISSING` or :data:`UNKNOWN`.
-    """
-
-    path: str
-    sha256: str
-    status: str
-
-    @property
-    def differs(self) -> bool:
-        """Whether it is missing or not as recorded."""
-        return self.status not in (OK, UNKNOWN)
-
-
-@dataclass(frozen=True)
-class Input(File):
-    """One file a step read.
-
-    Attributes:
-        step: record of the step that made it, or ``None``.
-        source: facts of the pinned package it is, or ``None``.
-    """
-
-    step: str | None = None
-    source: Mapping[str, Any] | None = None
+from compactvl.records.record import DIGEST, MANIFEST, here, is_provenance, provenance_path, record_path
+from compactvl.records.verify import damage, differs
 
 
 @dataclass
@@ -59,25 +23,26 @@ class Step:
     """One record of the chain.
 
     Attributes:
-        record: its path. status: :data:`OK`, :data:`EDITED` or :data:`MISSING` of the record itself.
-        body: its content. provenance: the content of the provenance beside it; empty where there is none.
-        settings: what was set for it. files: what it vouches for. inputs: what it read.
+        record: its path.
+        body: its content. provenance: the content of the provenance beside it. Either is empty where it cannot be read.
+        settings: what was set for it.
+        files: what it and its provenance vouch for, path → SHA-256.
+        inputs: what it was made from, path → SHA-256.
+        steps: input → record of the step that made it. sources: input → facts of the pinned package it is.
+        problems: one line for each thing that is missing or not as recorded.
         code_now: digest of the present code of its stage, or ``None`` where that cannot be said.
     """
 
     record: str
-    status: str
-    body: dict[str, Any]
+    body: dict[str, Any] = field(default_factory=dict)
     provenance: dict[str, Any] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    files: list[File] = field(default_factory=list)
-    inputs: list[Input] = field(default_factory=list)
+    files: dict[str, str] = field(default_factory=dict)
+    inputs: dict[str, str] = field(default_factory=dict)
+    steps: dict[str, str] = field(default_factory=dict)
+    sources: dict[str, dict[str, Any]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
     code_now: str | None = None
-
-    @property
-    def stage(self) -> str:
-        """Name of its stage."""
-        return str(self.body.get("stage", "unknown"))
 
 
 class Chain:
@@ -104,8 +69,8 @@ class Chain:
         hashing: bool = True,
         only: set[str] | None = None,
     ) -> None:
-        self.target, self.layout, self._code_now, self._hashing = target, Layout(), code_now, hashing
-        self._hashes: dict[Path, str] = {}
+        self.target, self.layout, self._code_now = target, Layout(), code_now
+        self._hashed: dict[Path, str] | None = {} if hashing else None
         self._vouching: dict[Path, dict[str, Path]] = {}
         self.steps: dict[str, Step] = {}
         record = self._record_of(target)
@@ -115,19 +80,7 @@ class Chain:
 
     def problems(self) -> list[str]:
         """Return one line for everything of the chain that is missing or not as recorded."""
-        lines: dict[str, None] = {}
-        for step in self.steps.values():
-            if step.status != OK:
-                lines[f"{step.record}: {step.status}"] = None
-            if not step.provenance:
-                lines[f"{provenance_path(step.record)}: missing, or edited"] = None
-            for file in step.files:
-                if file.differs:
-                    lines[f"{file.path}: {file.status}, recorded in {step.record}"] = None
-            for item in step.inputs:
-                if item.differs:
-                    lines[f"{item.path}: {item.status} since {step.record} was made from it"] = None
-        return list(lines)
+        return list(dict.fromkeys(line for step in self.steps.values() for line in step.problems))
 
     # From a path to the record that vouches for it.
 
@@ -139,7 +92,7 @@ class Chain:
         if path.suffix == ".json" and path.is_file() and _is_record(_read(path)):
             return path
         folders = [path.parent, self.layout.results / "reports"]
-        return next((found for folder in folders if (found := self._vouched(folder).get(_plain(path)))), None)
+        return next((found for folder in folders if (found := self._vouched(folder).get(here(path)))), None)
 
     def _vouched(self, folder: Path) -> dict[str, Path]:
         """Return file → the record in ``folder`` that vouches for it."""
@@ -149,47 +102,40 @@ class Chain:
                 body = _read(record)
                 if _is_record(body):
                     owner = record_path(record) if is_provenance(record) else record
-                    found |= {_plain(folder / name): owner for name in body["files"]}
+                    found |= {here(folder / name): owner for name in body["files"]}
             self._vouching[folder] = found
         return self._vouching[folder]
 
     # From a record to its step and those below.
 
     def _add(self, record: Path, only: set[str] | None = None) -> str:
-        key = _plain(record)
+        key = here(record)
         if key in self.steps:
             return key
-        body = _read(record)
-        if body is None:
-            self.steps[key] = Step(key, MISSING, {})
-            return key
-        self.steps[key] = step = Step(key, OK if digest_holds(body) else EDITED, body)
-        provenance = _read(provenance_path(record)) or {}
-        if digest_holds(provenance):
-            step.provenance = {name: value for name, value in provenance.items() if name != "record"}
-        step.settings = _settings(record, body)
-        files = {**body.get("files", {}), **step.provenance.get("files", {})}
-        step.files = [File(*self._look(record.parent / name, digest)) for name, digest in files.items()]
-        step.code_now = self._code_now(body)
-        read = {**body.get("inputs", {}), **step.provenance.get("own_files", {})}
-        step.inputs = [self._input(Path(name), read[name]) for name in read if only is None or name in only]
+        step = self.steps[key] = Step(key)
+        for path, content in ((record, step.body), (provenance_path(record), step.provenance)):
+            body = _read(path)
+            step.problems += damage(path, body, self._hashed) if path.is_file() else [f"{path}: missing"]
+            if _is_record(body):
+                content |= body
+                step.files |= {here(path.parent / name): sha256 for name, sha256 in body["files"].items()}
+        step.provenance.pop("record", None)
+        step.settings, step.code_now = _settings(record, step.body), self._code_now(step.body)
+        read = step.body.get("inputs", {}) | step.provenance.get("own_files", {})
+        step.inputs = {path: sha256 for path, sha256 in read.items() if only is None or path in only}
+        for name, sha256 in step.inputs.items():
+            self._follow(step, name, Path(name), sha256)
         return key
 
-    def _input(self, path: Path, digest: str) -> Input:
-        if path.parent == self.layout.sources:
-            return Input(*self._look(path, digest), source=self._source(path))
-        owner = self._record_of(path) or (path if path.name == MANIFEST else None)
-        return Input(*self._look(path, digest), step=None if owner is None else self._add(owner))
-
-    def _look(self, path: Path, digest: str) -> tuple[str, str, str]:
-        """Return the path, the recorded hash and the status of a file."""
+    def _follow(self, step: Step, name: str, path: Path, sha256: str) -> None:
         if not path.is_file():
-            return _plain(path), digest, MISSING
-        if not self._hashing:
-            return _plain(path), digest, UNKNOWN
-        if path not in self._hashes:
-            self._hashes[path] = sha256_file(path)
-        return _plain(path), digest, OK if self._hashes[path] == digest else CHANGED
+            step.problems.append(f"{name}: missing, {step.record} was made from it")
+        elif differs(path, sha256, self._hashed):
+            step.problems.append(f"{step.record}: stale, made from another {name}")
+        if path.parent == self.layout.sources:
+            step.sources[name] = self._source(path)
+        elif (owner := self._record_of(path) or (path if path.name == MANIFEST else None)) is not None:
+            step.steps[name] = self._add(owner)
 
     def _source(self, archive: Path) -> dict[str, Any]:
         """Return the settings of the source with this archive, and what DVC pins of it."""
@@ -215,12 +161,6 @@ def _is_record(body: Any) -> bool:
     return isinstance(body, dict) and DIGEST in body and isinstance(body.get("files"), dict)
 
 
-def _plain(path: Path) -> str:
-    """Return a path without ``..`` and relative to the working folder where it is in it."""
-    whole, here = Path(os.path.normpath(Path(path).absolute())), Path.cwd()
-    return str(whole.relative_to(here)) if whole.is_relative_to(here) else str(whole)
-
-
 def _settings(record: Path, body: Mapping[str, Any]) -> Mapping[str, Any]:
     if body.get("stage") == "train":
         return _read(record.with_name("settings.json")) or {}
@@ -232,7 +172,7 @@ def _unknown(target: Path) -> str:
         return f"{target} is missing: give a file or folder that the pipeline made"
     folder = target if target.is_dir() else target.parent
     near = sorted(
-        {_plain(path) for path in [*folder.glob("*.json"), *folder.glob("*/*.json")] if _is_record(_read(path))}
+        {here(path) for path in [*folder.glob("*.json"), *folder.glob("*/*.json")] if _is_record(_read(path))}
     )
     known = [path for path in near if not is_provenance(Path(path))]
     hint = f"records nearby: {', '.join(known[:5])}" if known else "there is no record in its folder"

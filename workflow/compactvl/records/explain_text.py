@@ -7,7 +7,7 @@ from typing import Any
 from rich.text import Text
 from rich.tree import Tree
 
-from compactvl.records.explain import Chain, File, Input, Step
+from compactvl.records.explain import Chain, Step
 
 FEW = 4
 """Steps or files of one kind above which they are one line."""
@@ -28,12 +28,13 @@ def summary(chain: Chain) -> list[str]:
     steps, lines = list(chain.steps.values()), []
     for name in ("hardware", "python", "packages", "deterministic"):
         known = [_value(step.provenance[name]) for step in steps if step.provenance.get(name)]
-        lines += [
-            f"{name}: {text.strip('{}')}" + (f" ({known.count(text)} steps)" if known.count(text) < len(known) else "")
-            for text in sorted(set(known), key=known.count, reverse=True)
-        ]
-    files = sum(len(step.files) for step in steps)
-    return [*lines, f"{len(steps)} steps, {files} files, {_seconds(steps):.1f} s in all"]
+        for text in sorted(set(known), key=known.count, reverse=True):
+            some = f" ({known.count(text)} steps)" if known.count(text) < len(known) else ""
+            lines.append(f"{name}: {text.strip('{}')}{some}")
+    return [
+        *lines,
+        f"{len(steps)} steps, {sum(len(step.files) for step in steps)} files, {_seconds(steps):.1f} s in all",
+    ]
 
 
 def title(step: Step) -> str:
@@ -53,49 +54,48 @@ def title(step: Step) -> str:
         "report": f"report {body.get('study')}",
         "index": "write the index",
     }
-    return titles.get(step.stage, step.stage)
+    stage = str(body.get("stage", "unknown"))
+    return titles.get(stage, stage)
 
 
 def _branch(parent: Tree, chain: Chain, records: Iterable[str], told: set[str]) -> None:
     """Add steps below a node, and below each what it was made from."""
     by_stage: dict[str, list[Step]] = {}
     for step in (chain.steps[record] for record in dict.fromkeys(records)):
-        by_stage.setdefault(step.stage, []).append(step)
+        by_stage.setdefault(step.body.get("stage", ""), []).append(step)
     for steps in by_stage.values():
         fresh = [step for step in steps if step.record not in told]
         told.update(step.record for step in steps)
+        _above(parent, [title(step) for step in steps if step not in fresh])
         if len(fresh) > FEW:
-            node, read = parent.add(_many(fresh)), [item for step in fresh for item in step.inputs]
-            _inputs(node, chain, read, told)
-            continue
-        if known := [title(step) for step in steps if step not in fresh]:
-            parent.add(Text(f"{_some(known)}: above", "dim"))
-        for step in fresh:
-            _inputs(parent.add(_one(step, str(chain.target))), chain, step.inputs, told)
+            _made_from(parent.add(_many(fresh)), chain, fresh, told)
+        else:
+            for step in fresh:
+                _made_from(parent.add(_one(step, str(chain.target))), chain, [step], told)
 
 
-def _inputs(node: Tree, chain: Chain, inputs: Sequence[Input], told: set[str]) -> None:
-    leaves = {item.path: item for item in inputs if item.step is None}
-    if known := [path for path in leaves if path in told]:
-        node.add(Text(f"{_some(known)}: above", "dim"))
-    leaves = {path: item for path, item in leaves.items() if path not in told}
+def _made_from(node: Tree, chain: Chain, steps: Sequence[Step], told: set[str]) -> None:
+    """Add what steps were made from below their node: archives and files that no step made, then steps."""
+    leaves = {path: step for step in steps for path in step.inputs.keys() - step.steps.keys()}
+    _above(node, sorted(leaves.keys() & told))
+    for path in sorted(leaves.keys() - told):
+        node.add(Text(_leaf(path, leaves[path])))
     told.update(leaves)
-    many = [item for item in leaves.values() if item.source is None and not item.differs]
-    if len(many) > FEW:
-        node.add(Text(f"{len(many)} files, {many[0].path} …, {_state(many)}"))
-    for item in leaves.values():
-        if item.source is not None or item not in many or len(many) <= FEW:
-            node.add(Text(_leaf(item)))
-    _branch(node, chain, [item.step for item in inputs if item.step is not None], told)
+    _branch(node, chain, (record for step in steps for record in step.steps.values()), told)
+
+
+def _above(node: Tree, names: Sequence[str]) -> None:
+    if names:
+        node.add(Text(f"{_some(names)}: above", "dim"))
 
 
 def _one(step: Step, target: str) -> Text:
-    text = Text(f"{title(step)}: {step.record} {step.status}")
-    shown = step.files if len(step.files) <= FEW else [f for f in step.files if f.differs or f.path == target]
+    text = Text(f"{title(step)}: {step.record}{_state([step])}")
+    shown = step.files if len(step.files) <= FEW else [target] if target in step.files else []
     if len(shown) < len(step.files):
-        text.append(f"\n{len(step.files)} files, {_state(step.files)}")
-    for file in shown:
-        text.append(f"\n{file.path} {file.sha256[:SHORT_HASH]} {file.status}")
+        text.append(f"\n{len(step.files)} files")
+    for path in shown:
+        text.append(f"\n{path} {step.files[path][:SHORT_HASH]}")
     if step.settings:
         text.append(f"\nsettings: {_settings_line(step.settings)}", "dim")
     if facts := step.provenance:
@@ -106,20 +106,23 @@ def _one(step: Step, target: str) -> Text:
 
 
 def _many(steps: Sequence[Step]) -> Text:
-    names = dict.fromkeys(title(step) for step in steps)
-    now = {step.provenance.get("code") == step.code_now for step in steps}
-    code = "code as now" if now == {True} else "code not all as now"
-    files = [File(step.record, "", step.status) for step in steps] + [file for step in steps for file in step.files]
-    return Text(f"{len(steps)} steps: {_some(list(names))}; {code}, {_seconds(steps):.1f} s, {_state(files)}")
+    as_now = all(step.provenance.get("code") == step.code_now for step in steps)
+    code = "code as now" if as_now else "code not all as now"
+    names = list(dict.fromkeys(map(title, steps)))
+    return Text(f"{len(steps)} steps: {_some(names)}; {code}, {_seconds(steps):.1f} s{_state(steps)}")
 
 
-def _leaf(item: Input) -> str:
-    if item.source is None:
-        return f"{item.path} {item.sha256[:SHORT_HASH]} {item.status}"
-    facts = item.source
+def _leaf(path: str, step: Step) -> str:
+    if path not in step.sources:
+        return f"{path} {step.inputs[path][:SHORT_HASH]}"
+    facts = step.sources[path]
     package = f"{facts['package']} {facts['version']}, {facts['licence']}" if "package" in facts else "unknown package"
     pin = f", {facts['dvc']} (md5 {facts['md5']})" if facts["dvc"] else ", no .dvc file"
-    return f"{package}: {item.path} sha256 {item.sha256} {item.status}{pin}"
+    return f"{package}: {path} sha256 {step.inputs[path]}{pin}"
+
+
+def _state(steps: Iterable[Step]) -> str:
+    return " NOT AS RECORDED" if any(step.problems for step in steps) else ""
 
 
 def _settings_line(settings: Mapping[str, Any]) -> str:
@@ -134,11 +137,6 @@ def _value(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     return value[:SHORT_HASH] if isinstance(value, str) and SHA256.fullmatch(value) else str(value)
-
-
-def _state(files: Iterable[File]) -> str:
-    states = {"NOT ALL AS RECORDED" if file.differs else file.status for file in files}
-    return max(states, key=str.isupper)
 
 
 def _seconds(steps: Iterable[Step]) -> float:

@@ -31,7 +31,9 @@ def verify(folders: Iterable[Path], layout: Layout) -> tuple[list[str], int, int
         raise UserError("nothing to verify: no manifest found; run snakemake first")
     problems = []
     for record, body in track(records.items(), unit="record", label="verify"):
-        problems += problems_of(record, body, hashed)
+        problems += damage(record, body, hashed)
+        if _has_files(body):
+            problems += stale(record, body, hashed)
     # The record of a figure is in another folder.
     problems += unrecorded(folders, find_records(layout.made) | records)
     return problems, len(records), len(hashed)
@@ -53,12 +55,13 @@ def find_records(folders: Iterable[Path]) -> dict[Path, Any]:
     return found
 
 
-def problems_of(record: Path, body: Any, hashed: dict[Path, str]) -> list[str]:
-    """Return one line for each thing that is wrong with a record, its files or what they were made from.
+def damage(record: Path, body: Any, hashed: dict[Path, str] | None) -> list[str]:
+    """Return one line for each thing that is wrong with a record and the files it vouches for.
 
     Args:
         record: the record. body: its content.
-        hashed: hashes computed so far, so that a file of many records is read once; this record's are added.
+        hashed: hashes computed so far, so that a file of many records is read once; this record's are added. ``None``:
+            files are not hashed, only looked for.
     """
     if not _has_files(body):
         return [f"{record}: damaged, or vouches for no files"]
@@ -68,19 +71,27 @@ def problems_of(record: Path, body: Any, hashed: dict[Path, str]) -> list[str]:
     for path, expected in _files(record, body).items():
         if not path.is_file():
             problems.append(f"{path}: missing, recorded in {record.name}")
-        elif _hash(path, hashed) != expected:
+        elif differs(path, expected, hashed):
             problems.append(f"{path}: content differs from {record.name}")
-    step = record_path(record) if is_provenance(record) else record
-    for path, expected in made_from(record, body).items():
-        if path.is_file() and _hash(path, hashed) != expected:
-            problems.append(f"{step}: stale, made from another {path}")
     return problems
 
 
-def made_from(record: Path, body: Mapping[str, Any]) -> dict[Path, str]:
-    """Return what a record, or a provenance, says its files were made from: path → SHA-256."""
-    fields = ("settings", "own_files") if is_provenance(record) else ("inputs",)
-    return {Path(path): sha256 for field in fields for path, sha256 in body.get(field, {}).items()}
+def stale(record: Path, body: Mapping[str, Any], hashed: dict[Path, str]) -> list[str]:
+    """Return one line for each thing that is here with another content than a record, or a provenance, was made from."""
+    made_from, step = body.get("inputs", {}), record
+    if is_provenance(record):
+        made_from, step = body.get("settings", {}) | body.get("own_files", {}), record_path(record)
+    changed = [
+        path for path, sha256 in made_from.items() if Path(path).is_file() and differs(Path(path), sha256, hashed)
+    ]
+    return [f"{step}: stale, made from another {path}" for path in changed]
+
+
+def differs(path: Path, expected: str, hashed: dict[Path, str] | None) -> bool:
+    """Whether a file that is there has another content; see :func:`damage`."""
+    if hashed is not None and path not in hashed:
+        hashed[path] = sha256_file(path)
+    return hashed is not None and hashed[path] != expected
 
 
 def unrecorded(folders: Iterable[Path], records: Mapping[Path, Any]) -> list[str]:
@@ -92,12 +103,6 @@ def unrecorded(folders: Iterable[Path], records: Mapping[Path, Any]) -> list[str
 
 def _files(record: Path, body: Mapping[str, Any]) -> dict[Path, str]:
     return {Path(os.path.normpath(record.parent / name)): sha256 for name, sha256 in body["files"].items()}
-
-
-def _hash(path: Path, hashed: dict[Path, str]) -> str:
-    if path not in hashed:
-        hashed[path] = sha256_file(path)
-    return hashed[path]
 
 
 def _has_files(body: Any) -> bool:
