@@ -175,7 +175,7 @@ def variants() -> dict:
 def write_variant(variants) -> Callable[..., None]:
     """Write the results and the run of a variant whose answers are right the more often the larger ``skill``."""
 
-    def write(root: Path, variant: str, skill: float, *, tasks: dict = TASK_SETTINGS, norms: bool = False) -> None:
+    def write_one(root: Path, variant: str, skill: float, *, tasks: dict = TASK_SETTINGS, norms: bool = False) -> None:
         rng = np.random.default_rng(sum(map(ord, variant)))
         folder, run = (root / kind / "gating" / variant / "seed0" for kind in ("results", "runs"))
         predictions = language(skill, rng, tasks)
@@ -190,7 +190,7 @@ def write_variant(variants) -> Callable[..., None]:
         if variant.startswith("curriculum"):
             write_log(run, 0.08 if variant in ("curriculum_text_first", "curriculum_caption_first") else 0.005, rng)
 
-    return write
+    return write_one
 
 
 @pytest.fixture(scope="session")
