@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from curating import make
 
+from compactvl.data import pair_rules
 from compactvl.data.brown_pairs import as_written, unigram_accuracy
 from compactvl.data.inflection import IRREGULAR_VERBS
 from compactvl.data.kinds.brown_pairs import PARADIGMS, Settings
-from compactvl.data.pair_rules import RULES, Lexicon, Sentence
+from compactvl.data.pair_rules import Lexicon, Sentence
 from compactvl.errors import UserError
 
 # What the rules may know about words: a corpus of word/tag pairs.
@@ -27,7 +28,7 @@ def lexicon():
 def changes(paradigm, tagged, lexicon):
     words, tags = zip(*(token.rsplit("/", 1) for token in tagged.split()), strict=True)
     sentence = Sentence("s", words, tags)
-    return [(words[one.position], one.bad) for one in RULES[paradigm](sentence, lexicon)]
+    return [(words[one.position], one.bad) for one in getattr(pair_rules, paradigm)(sentence, lexicon)]
 
 
 @pytest.mark.parametrize(

@@ -51,18 +51,18 @@ def curate(settings: Settings, job: Curation) -> None:
             if sentence is None:
                 malformed[splits[document]] += 1
                 continue
-            where = f"{archive}: {document} line {line}"
+            words, tags = zip(*sentence, strict=True)
+            try:
+                pos = " ".join(map(universal, tags))
+            except UserError as error:
+                raise UserError(f"{archive}: {document} line {line}: {error}") from None
             rows.append(
                 {
-                    "item_id": f"{document}-{number:04d}",
-                    "split": splits[document],
-                    "document": document,
-                    "category": categories[document],
-                    "text": QUOTES.sub('"', " ".join(word for word, _ in sentence)),
-                    "pos": " ".join(_universal(tag, where) for _, tag in sentence),
-                    "tags": " ".join(tag for _, tag in sentence),
+                    "item_id": f"{document}-{number:04d}", "split": splits[document],
+                    "document": document, "category": categories[document],
+                    "text": QUOTES.sub('"', " ".join(words)), "pos": pos, "tags": " ".join(tags),
                 }
-            )
+            )  # fmt: skip
     items, dropped = drop_repeated(pd.DataFrame(rows))
     job.write(
         settings, items, text_only=True,
@@ -78,12 +78,7 @@ def split_documents(categories: Mapping[str, str], ratios: SplitRatios, seed: in
     """Return each document's split: every category is shuffled and shared by ``ratios``.
 
     Validation and test each get the rounded share of a category, at least one document where the share is not 0 and
-    the category has three or more; training gets the rest.
-
-    Args:
-        categories: document → category.
-        ratios: the shares.
-        seed: of the shuffling.
+    the category has three or more; training gets the rest. ``categories`` are by document.
     """
     splits: dict[str, str] = {}
     for number, category in enumerate(sorted(set(categories.values()))):
@@ -116,10 +111,3 @@ def _sentences(data: bytes, where: str) -> Iterator[tuple[int, list[tuple[str, s
         parts = [token.rpartition("/") for token in content.split()]
         if parts:
             yield line, [(word, tag) for word, _, tag in parts] if all(w and t for w, _, t in parts) else None
-
-
-def _universal(tag: str, where: str) -> str:
-    try:
-        return universal(tag)
-    except UserError as error:
-        raise UserError(f"{where}: {error}") from None

@@ -6,17 +6,21 @@ group of a paradigm (such as *is/are*) half of the pairs have the good word as t
 half the bad word, so a model that knows word frequencies only scores at chance.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from compactvl.data import pair_rules
 from compactvl.data.curate import Curation
+from compactvl.data.draws import by_split
 from compactvl.data.kinds.brown_pairs import PARADIGMS, Settings
-from compactvl.data.pair_rules import DEFAULT_FIELD, FIELDS, RULES, Candidate, Lexicon, Sentence
+from compactvl.data.pair_rules import Candidate, Lexicon, Sentence
 from compactvl.errors import UserError
+
+SYNTAX = ("pronoun_case", "verb_form_after_modal_or_to")
 
 
 @dataclass(frozen=True)
@@ -26,16 +30,6 @@ class Found:
     sentence: Sentence
     candidate: Candidate
     easy: bool
-
-    @property
-    def good(self) -> str:
-        """The corpus's word."""
-        return self.sentence.words[self.candidate.position]
-
-    @property
-    def bad(self) -> str:
-        """The wrong word, written as it must be there."""
-        return as_written(self.candidate.bad, self.sentence, self.candidate.position)
 
 
 def curate(settings: Settings, job: Curation) -> None:
@@ -66,36 +60,23 @@ def curate(settings: Settings, job: Curation) -> None:
     items = pd.DataFrame(rows)
     job.write(
         settings, items, text_only=True,
-        pairs=_by_split(items, lambda own: len(own)),
-        groups=_by_split(items, lambda own: dict(sorted(Counter(own["group"]).items()))),
-        unigram_accuracy=_by_split(items, lambda own: unigram_accuracy(own, lexicon.counts)),
+        pairs=by_split(items, "phenomenon", len),
+        groups=by_split(items, "phenomenon", lambda own: own["group"].value_counts().sort_index().to_dict()),
+        unigram_accuracy=by_split(items, "phenomenon", lambda own: unigram_accuracy(own, lexicon.counts)),
     )  # fmt: skip
 
 
 def unigram_accuracy(items: pd.DataFrame, counts: Mapping[str, int]) -> float:
-    """Return the share of the pairs whose good word is strictly more frequent than the bad one.
-
-    Args:
-        items: columns word_good, word_bad.
-        counts: lower-case word → occurrences in the training split.
-    """
-    right = [
-        counts[good.lower()] > counts[bad.lower()]
-        for good, bad in zip(items["word_good"], items["word_bad"], strict=True)
-    ]
-    return round(float(np.mean(right)), 4)
+    """Return the share of the pairs whose good word is strictly more frequent than the bad one, by lower-case word."""
+    good, bad = (items[column].str.lower().map(counts) for column in ("word_good", "word_bad"))
+    return round(float((good > bad).mean()), 4)
 
 
 def choose(found: Sequence[Found], number: int, rng: np.random.Generator) -> list[Found]:
     """Draw pairs: groups in turn, in each an easy and a hard one, varieties in turn, a sentence once.
 
-    Args:
-        found: all there are.
-        number: how many; an odd one leaves one easy pair without its hard one.
-        rng: shuffles.
-
     Returns:
-        ``number`` pairs, or fewer if the groups run out.
+        ``number`` pairs (an odd one leaves one easy pair without its hard one), or fewer if the groups run out.
     """
     cells: dict[tuple[str, bool], list[Found]] = defaultdict(list)
     for index in rng.permutation(len(found)):
@@ -141,9 +122,9 @@ def as_written(word: str, sentence: Sentence, position: int) -> str:
 
 
 def _find(paradigm: str, sentences: Sequence[Sentence], lexicon: Lexicon, min_count: int) -> list[Found]:
-    found = []
+    found, rule = [], getattr(pair_rules, paradigm)
     for sentence in sentences:
-        for candidate in RULES[paradigm](sentence, lexicon):
+        for candidate in rule(sentence, lexicon):
             at = candidate.position
             good, bad = lexicon.counts[sentence.lower[at]], lexicon.counts[candidate.bad]
             shouted = len(sentence.words[at]) > 1 and sentence.words[at].isupper()
@@ -164,24 +145,11 @@ def _sentences(items: pd.DataFrame) -> Iterator[Sentence]:
 
 def _item(item_id: str, split: str, paradigm: str, pair: Found) -> dict[str, object]:
     words, at = pair.sentence.words, pair.candidate.position
+    bad = as_written(pair.candidate.bad, pair.sentence, at)
     return {
-        "item_id": item_id,
-        "split": split,
-        "image_id": "",
-        "text_good": " ".join(words),
-        "text_bad": " ".join((*words[:at], pair.bad, *words[at + 1 :])),
-        "phenomenon": paradigm,
-        "field": FIELDS.get(paradigm, DEFAULT_FIELD),
-        "word_good": pair.good,
-        "word_bad": pair.bad,
-        "position": at,
-        "group": pair.candidate.group,
-        "source": pair.sentence.item_id,
-    }
-
-
-def _by_split(items: pd.DataFrame, value) -> dict[str, dict[str, object]]:
-    return {
-        split: {paradigm: value(own) for paradigm, own in of_split.groupby("phenomenon", sort=True)}
-        for split, of_split in items.groupby("split")
-    }
+        "item_id": item_id, "split": split, "image_id": "",
+        "text_good": " ".join(words), "text_bad": " ".join((*words[:at], bad, *words[at + 1 :])),
+        "phenomenon": paradigm, "field": "syntax" if paradigm in SYNTAX else "morphology",
+        "word_good": words[at], "word_bad": bad, "position": at,
+        "group": pair.candidate.group, "source": pair.sentence.item_id,
+    }  # fmt: skip

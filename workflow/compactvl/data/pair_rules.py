@@ -1,47 +1,16 @@
-"""The rules that make an ungrammatical sentence from a tagged one by exchanging one word.
+"""The rules that make an ungrammatical sentence from a tagged one by exchanging one word: a function a paradigm.
 
-Every rule looks at Brown's gold tags and gives up where the changed sentence might still be English:
-
-- subject_verb_agreement: the verb stands right after its subject, a pronoun or a noun phrase of determiner, adjectives
-  and noun (or one name) that opens the sentence or a clause. *is/are, was/were, has/have, does/do*, and any verb's
-  form for *he* and its base. Not after *and* without a comma (a second subject); no collective nouns ("the family
-  are"); no *was* → *were* near *if, wish, though*; no *-s* → base near words that take the subjunctive ("insist").
-- determiner_noun_agreement: *this/these, that/those, much/many* or *each/both* before a noun, describing words between;
-  the determiner changes. Not where *and* follows the noun ("these man and woman").
-- noun_number_agreement: the noun after *this, that, a, an, each, every, another, one* or *these, those, many, few,
-  several, both, two* ... *ten* (adjectives between) changes. In both, the noun has one number in the training split and
-  is no noun with one form for both; a changed noun is not followed by what makes it part of a compound or measure
-  ("two years old").
-- pronoun_case: *he/him, they/them, we/us, I/me*. Subjects before a finite verb where a clause opens; objects after a
-  verb or preposition and before no verb, conjunction or relative pronoun. Not after *like, than, but, as, except*
-  ("like he did") and not after verbs of speech, where a turned-round subject may stand ("... , said he").
-- verb_form_after_modal_or_to: the base form right after a modal or *to* becomes the form in *-s*, *-ed* or *-ing*
-  (after *to* no *-ing*: "used to going"). Not before words that a participle could describe ("to improved schools"),
-  no form in *-s* that is a noun too ("to works"), not after *need* and *dare*.
-- irregular_past_participle: the past after its subject (pronoun, *who*, or a noun phrase as above) becomes the
-  participle ("he gone"); the participle after *have* or *be* or before *by* becomes the past ("has went"). Where the
-  participle looks like the base (*come, become, run*), only with a singular subject; *did* only as a full verb.
+Every rule looks at Brown's gold tags and gives up where the changed sentence might still be English.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+from compactvl.data import pair_words as lists
 from compactvl.data.brown_tags import bare
 from compactvl.data.inflection import IRREGULAR_NOUNS, IRREGULAR_VERBS, pasts_of, plural, third_person, with_ending
-from compactvl.data.pair_words import (
-    AFTER_VERB,
-    COLLECTIVE,
-    LEFT_OUT_MODALS,
-    LIKE,
-    MANY_DETERMINERS,
-    ONE_DETERMINERS,
-    ONE_FORM,
-    SPEECH,
-    SUBJUNCTIVE,
-    UNREAL,
-)
 
 SHORTEST, LONGEST = 4, 30
 SKIPPED_MARKS = ("-hl", "-nc", "nil", "fw-")
@@ -63,17 +32,15 @@ DETERMINER_TAGS = {
 }  # fmt: skip
 DESCRIBED = ("jj", "ap", "cd", "od", "vbn", "vbg", "nn", "nns")
 CASES = {"he": "him", "they": "them", "we": "us", "i": "me"}
+PAST_BASES = {("vbd", past): base for base, (past, _) in IRREGULAR_VERBS.items()} | {("dod", "did"): "do"}
+PAST_BASES |= {("vbn", participle): base for base, (_, participle) in IRREGULAR_VERBS.items()}
+HAVE = ("hv", "hvz", "hvd")
+BE = ("be", "bed", "bedz", "beg", "bem", "ben", "ber", "bez")
 
 
 @dataclass(frozen=True)
 class Sentence:
-    """A tagged sentence.
-
-    Attributes:
-        item_id: its id in the Brown set.
-        words: as written.
-        tags: Brown's, as they are.
-    """
+    """A sentence of the Brown set: words as written, Brown's tags as they are."""
 
     item_id: str
     words: tuple[str, ...]
@@ -109,13 +76,9 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A possible minimal pair.
+    """A possible minimal pair: at ``position`` the word ``bad``, in lower case, is wrong.
 
-    Attributes:
-        position: of the word that changes.
-        bad: the wrong word, lower case.
-        group: within it, frequent and rare good words are balanced.
-        variety: within a group, what is drawn in turn.
+    Within a ``group`` frequent and rare good words are balanced, and each ``variety`` is drawn in turn.
     """
 
     position: int
@@ -141,7 +104,7 @@ class Lexicon:
             if tag == "vb" and self.is_tagged(third_person(word), "vbz"):
                 self.third[word] = third_person(word)
             many = plural(word, IRREGULAR_NOUNS)
-            if tag == "nn" and self.is_tagged(many, "nns") and word not in ONE_FORM:
+            if tag == "nn" and self.is_tagged(many, "nns") and word not in lists.ONE_FORM:
                 self.nouns[word] = many
         self.base = {form: word for word, form in self.third.items()}
         self.singular = {form: word for word, form in self.nouns.items()}
@@ -166,14 +129,17 @@ class Lexicon:
     def one_number(self, noun: str) -> bool:
         """Whether a noun form occurs as singular or as plural, hardly ever as both, and is no noun with one form."""
         one, many = self._tagged[noun, "nn"], self._tagged[noun, "nns"]
-        return noun not in ONE_FORM and min(one, many) <= OTHER_NUMBER * max(one, many) and one + many > 0
-
-
-Rule = Callable[[Sentence, Lexicon], Iterator[Candidate]]
+        return noun not in lists.ONE_FORM and min(one, many) <= OTHER_NUMBER * max(one, many) and one + many > 0
 
 
 def subject_verb_agreement(s: Sentence, lexicon: Lexicon) -> Iterator[Candidate]:
-    """Exchange a verb for its form of the other number."""
+    """Exchange *is/are, was/were, has/have, does/do*, and any verb's form for *he* and its base.
+
+    The verb stands right after its subject, a pronoun or a noun phrase of determiner, adjectives and noun (or one name)
+    that opens the sentence or a clause. Not after *and* without a comma (a second subject); no collective nouns ("the
+    family are"); no *was* → *were* near *if, wish, though*; no *-s* → base near words that take the subjunctive
+    ("insist").
+    """
     for i in range(1, len(s.words)):
         word, tag = s.word(i), s.tag(i).removesuffix("*")
         number, kind = _subject(s, i)
@@ -189,7 +155,7 @@ def subject_verb_agreement(s: Sentence, lexicon: Lexicon) -> Iterator[Candidate]
             continue
         if bad is None or own != number or (s.word(i - 1) == "i" and group in ("is/are", "was/were")):
             continue
-        if own == "sg" and (UNREAL if group == "was/were" else SUBJUNCTIVE) & set(s.lower[:i]):
+        if own == "sg" and (lists.UNREAL if group == "was/were" else lists.SUBJUNCTIVE) & set(s.lower[:i]):
             continue
         yield Candidate(i, bad, group, kind)
 
@@ -202,7 +168,7 @@ def _subject(s: Sentence, verb: int) -> tuple[str, str]:
         return (SUBJECT_PRONOUNS[s.word(j)], "pronoun") if sure else ("", "")
     if s.tag(j) == "np" and s.tags[j] == "np" and _opens_clause(s, j):
         return "sg", "noun"
-    if s.tags[j] not in ("nn", "nns") or s.word(j) in COLLECTIVE | ONE_FORM - {"people"}:
+    if s.tags[j] not in ("nn", "nns") or s.word(j) in lists.COLLECTIVE | lists.ONE_FORM - {"people"}:
         return "", ""
     number = "sg" if s.tag(j) == "nn" else "pl"
     j -= 1
@@ -219,11 +185,14 @@ def _opens_clause(s: Sentence, j: int) -> bool:
         return True
     if before == "cc":
         return j == 1 or s.tag(j - 2) in OPENING
-    return before in ("cs", "wrb") and s.word(j - 1) not in LIKE
+    return before in ("cs", "wrb") and s.word(j - 1) not in lists.LIKE
 
 
 def determiner_noun_agreement(s: Sentence, lexicon: Lexicon) -> Iterator[Candidate]:
-    """Exchange *this* and *these*, *that* and *those*, *much* and *many*, *each* and *both*."""
+    """Exchange *this/these, that/those, much/many* or *each/both* before a noun, describing words between.
+
+    Not where *and* follows the noun ("these man and woman"), which has one number in the training split.
+    """
     for i, noun in _determined_nouns(s, lexicon):
         pair = next((pair for pair in DETERMINERS.items() if s.word(i) in pair), None)
         if pair is None or s.tag(i) != DETERMINER_TAGS[s.word(i)]:
@@ -234,14 +203,19 @@ def determiner_noun_agreement(s: Sentence, lexicon: Lexicon) -> Iterator[Candida
 
 
 def noun_number_agreement(s: Sentence, lexicon: Lexicon) -> Iterator[Candidate]:
-    """Exchange a noun for its form of the other number after a determiner or number word."""
+    """Exchange the noun after *this, that, a, an, each, every, another, one* or *these, those, many, few, several, both,
+    two* ... *ten*, adjectives between.
+
+    The noun has one number in the training split and is no noun with one form for both. It is not followed by what makes
+    it part of a compound or measure ("two years old").
+    """
     for i, noun in _determined_nouns(s, lexicon):
         plain = all(tag == "jj" for tag in s.bare[i + 1 : noun])
         if not plain or s.tag(noun + 1).startswith(("jj", "cc", "vbn", "cs")):
             continue
-        if s.word(i) in ONE_DETERMINERS and s.tags[noun] == "nn" and s.tag(i) in ("at", "dt", "cd"):
+        if s.word(i) in lists.ONE_DETERMINERS and s.tags[noun] == "nn" and s.tag(i) in ("at", "dt", "cd"):
             bad, group = lexicon.nouns.get(s.word(noun)), "one"
-        elif s.word(i) in MANY_DETERMINERS and s.tags[noun] == "nns" and s.tag(i) in ("ap", "dts", "abx", "cd"):
+        elif s.word(i) in lists.MANY_DETERMINERS and s.tags[noun] == "nns" and s.tag(i) in ("ap", "dts", "abx", "cd"):
             bad, group = lexicon.singular.get(s.word(noun)), "many"
         else:
             continue
@@ -262,7 +236,12 @@ def _determined_nouns(s: Sentence, lexicon: Lexicon) -> Iterator[tuple[int, int]
 
 
 def pronoun_case(s: Sentence, lexicon: Lexicon) -> Iterator[Candidate]:
-    """Exchange *he* and *him*, *they* and *them*, *we* and *us*, *I* and *me*."""
+    """Exchange *he/him, they/them, we/us, I/me*.
+
+    Subjects before a finite verb where a clause opens; objects after a verb or preposition and before no verb,
+    conjunction or relative pronoun. Not after *like, than, but, as, except* ("like he did") and not after verbs of
+    speech, where a turned-round subject may stand ("... , said he").
+    """
     for i in range(len(s.words) - 1):
         word, before, after = s.word(i), s.tag(i - 1), s.tag(i + 1)
         for subject, object_ in CASES.items():
@@ -272,27 +251,36 @@ def pronoun_case(s: Sentence, lexicon: Lexicon) -> Iterator[Candidate]:
                 if finite and opens:
                     yield Candidate(i, object_, f"{subject}/{object_}", "start" if i == 0 else "clause")
             elif word == object_ and s.tag(i) == "ppo":
-                governed = before in ("vb", "vbd", "vbg", "vbn", "vbz", "in") and s.word(i - 1) not in LIKE | SPEECH
+                governed = (
+                    before in ("vb", "vbd", "vbg", "vbn", "vbz", "in")
+                    and s.word(i - 1) not in lists.LIKE | lists.SPEECH
+                )
                 ends = not after.startswith((*VERBAL, "cc", "wps", "wpo", "wdt", "rb", "*", *NOMINAL, "cd", "ap", "pp"))
                 if governed and ends:
                     yield Candidate(i, subject, f"{subject}/{object_}", "preposition" if before == "in" else "verb")
 
 
 def verb_form_after_modal_or_to(s: Sentence, lexicon: Lexicon) -> Iterator[Candidate]:
-    """Exchange a base form after a modal or *to* for another form of the verb."""
+    """Exchange the base form right after a modal or *to* for the form in *-s*, *-ed* or *-ing*.
+
+    After *to* no *-ing* ("used to going"). Not before words that a participle could describe ("to improved schools"), no
+    form in *-s* that is a noun too ("to works"), not after *need* and *dare*.
+    """
     for i in range(1, len(s.words) - 1):
         group = {"md": "modal", "md*": "modal", "to": "to"}.get(s.tag(i - 1))
-        if s.tag(i) != "vb" or group is None or s.tag(i + 1) not in AFTER_VERB:
-            continue
-        if s.word(i - 1) in LEFT_OUT_MODALS:
-            continue
-        for kind, form in lexicon.other_forms(s.word(i)):
+        fits = s.tag(i) == "vb" and s.tag(i + 1) in lists.AFTER_VERB and s.word(i - 1) not in lists.LEFT_OUT_MODALS
+        for kind, form in lexicon.other_forms(s.word(i)) if group and fits else ():
             if group == "modal" or kind != "ing":
                 yield Candidate(i, form, group, kind)
 
 
 def irregular_past_participle(s: Sentence, lexicon: Lexicon) -> Iterator[Candidate]:
-    """Exchange the past and the participle of an irregular verb."""
+    """Exchange the past and the participle of an irregular verb.
+
+    The past after its subject (pronoun, *who*, or a noun phrase as above) becomes the participle ("he gone"); the
+    participle after *have* or *be* or before *by* becomes the past ("has went"). Where the participle looks like the
+    base (*come, become, run*), only with a singular subject; *did* only as a full verb.
+    """
     for i in range(1, len(s.words)):
         base = PAST_BASES.get((s.tag(i), s.word(i)))
         if base is None or (base == "do" and s.tag(i + 1) not in ("dt", "at", "pp$", "ppo", "wdt", "in", ",", ".")):
@@ -305,9 +293,9 @@ def irregular_past_participle(s: Sentence, lexicon: Lexicon) -> Iterator[Candida
             # Where the participle is the base as well, it would be the present of anything but one person.
             one = SUBJECT_PRONOUNS.get(subject) == "sg" or _subject(s, i)[0] == "sg"
             if sure and (one or participle != base):
-                yield Candidate(i, participle, GROUP_PAST, f"past {base}")
+                yield Candidate(i, participle, "past/participle", f"past {base}")
         elif _auxiliary(s, i) or s.word(i + 1) == "by":
-            yield Candidate(i, past, GROUP_PAST, f"participle {base}")
+            yield Candidate(i, past, "past/participle", f"participle {base}")
 
 
 def _auxiliary(s: Sentence, participle: int) -> bool:
@@ -318,23 +306,3 @@ def _auxiliary(s: Sentence, participle: int) -> bool:
     if s.tag(j) in ("pps", "ppss"):
         return s.tag(j - 1).removesuffix("*") in HAVE
     return s.tag(j).removesuffix("*").rpartition("+")[2] in (*HAVE, *BE)
-
-
-PAST_BASES = {("vbd", past): base for base, (past, _) in IRREGULAR_VERBS.items()} | {("dod", "did"): "do"}
-PAST_BASES |= {("vbn", participle): base for base, (_, participle) in IRREGULAR_VERBS.items()}
-GROUP_PAST = "past/participle"
-HAVE = ("hv", "hvz", "hvd")
-BE = ("be", "bed", "bedz", "beg", "bem", "ben", "ber", "bez")
-RULES: dict[str, Rule] = {
-    rule.__name__: rule
-    for rule in (
-        subject_verb_agreement,
-        determiner_noun_agreement,
-        noun_number_agreement,
-        pronoun_case,
-        verb_form_after_modal_or_to,
-        irregular_past_participle,
-    )
-}
-FIELDS = {"pronoun_case": "syntax", "verb_form_after_modal_or_to": "syntax"}
-DEFAULT_FIELD = "morphology"
