@@ -29,7 +29,7 @@ def run(*arguments, cwd=REPOSITORY, **environment):
 
 
 def with_command(monkeypatch, function):
-    command = Command("try", "try it", "compactvl try", lambda parser: None, function)
+    command = Command("try", "try it", "compactvl try", (), function)
     monkeypatch.setattr(program, "commands", lambda: [command])
 
 
@@ -118,7 +118,7 @@ def test_an_interrupted_job_ends_with_130_and_leaves_no_temporary_file(tmp_path,
         "        path.write_bytes(b'x' * 10)\n"
         "        print('ready', flush=True)\n"
         "        time.sleep(60)\n"
-        "program.commands = lambda: [Command('try', 'try', 'compactvl try', lambda p: None, run)]\n"
+        "program.commands = lambda: [Command('try', 'try', 'compactvl try', (), run)]\n"
         "sys.exit(program.main(['try']))\n"
     )
     process = subprocess.Popen(

@@ -1,41 +1,47 @@
 """``compactvl explain``: where a figure, a table, a number or any other file of the tree comes from."""
 
-import argparse
+import json
+import re
 import sys
+from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from compactvl.command import Command
+from compactvl.command import argument, command, path_argument
+from compactvl.errors import UserError
+from compactvl.files import read_json
+from compactvl.records.record import MANIFEST, read_record
 
 if TYPE_CHECKING:
     from compactvl.records.explain import Chain
 
 PER_ROW = ("metrics.csv", "metrics.json", "summary.csv")
 """Tables of which one row can be asked for."""
+ROW = re.compile(r"([^/]+/[^/]+/[^/]+)/(.+?)(?:@(\d+))?")
+"""``study/variant/benchmark/metric[@seed]``; a metric's own name may hold ``/`` and ``@pool10``."""
 LONG_LINE = 1000
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
+@command(
+    "explain",
+    "print where a figure, table, number or file comes from, back to pinned packages",
+    "compactvl explain results/metrics.csv --row edje/edje/scenes/t2i_r1@0",
+    path_argument(
         "paths",
-        type=Path,
+        "figure, table, report, result, run, token store, data set, weights: any file or folder that was made",
+        "PATH",
         nargs="+",
-        metavar="PATH",
-        help="figure, table, report, result, run, token store, data set, weights: any file or folder that was made",
-    )
-    parser.add_argument("--metric", metavar="NAME", help="of a result: one number, e.g. t2i_r1")
-    parser.add_argument(
+    ),
+    argument("--metric", metavar="NAME", help="of a result: one number, e.g. t2i_r1"),
+    argument(
         "--row",
         metavar="STUDY/VARIANT/BENCHMARK/METRIC[@SEED]",
         help="of metrics.csv, metrics.json or summary.csv: one number; without a seed, of all seeds",
-    )
-    parser.add_argument("--quick", action="store_true", help="look whether files are there, but do not hash them")
-    parser.add_argument("--json", action="store_true", help="print JSON: every setting, every file, whole hashes")
-
-
-def _explain(args: argparse.Namespace) -> int:
-    import json
-
+    ),
+    argument("--quick", action="store_true", help="look whether files are there, but do not hash them"),
+    argument("--json", action="store_true", help="print JSON: every setting, every file, whole hashes"),
+)
+def _explain(args: Namespace) -> int:
     from rich.console import Console
 
     from compactvl.records.explain_text import chain_tree, summary
@@ -59,70 +65,48 @@ def _explain(args: argparse.Namespace) -> int:
     return 1 if any(chain.problems() for chain, _ in told) else 0
 
 
-def _tell(path: Path, args: argparse.Namespace) -> "tuple[Chain, list[dict[str, Any]]]":
+def _tell(path: Path, args: Namespace) -> "tuple[Chain, list[dict[str, Any]]]":
     """Return the chain of a path, and the numbers that were asked for."""
     from compactvl.dag.stages import code_now
-    from compactvl.errors import UserError
     from compactvl.records.explain import Chain
 
-    if args.metric is None and args.row is None:
-        return Chain(path, code_now, hashing=not args.quick), []
-    if args.row is not None:
-        if path.name not in PER_ROW:
-            raise UserError(
-                f"--row: {path} has no rows of metrics; give results/metrics.csv, or --metric with a result"
-            )
-        results = _results_of(path, args.row)
-        metric = _parts(args.row)[3]
-        numbers = [_number(result, metric) for result in results]
-        return Chain(path, code_now, hashing=not args.quick, only={str(result) for result in results}), numbers
-    chain = Chain(path, code_now, hashing=not args.quick)
-    return chain, [_number(Path(chain.first), args.metric)]
+    if args.row is None:
+        chain = Chain(path, code_now, hashing=not args.quick)
+        return chain, [] if args.metric is None else [_number(Path(chain.first), args.metric)]
+    results, metric = _row(path, args.row)
+    numbers = [_number(result, metric) for result in results]
+    return Chain(path, code_now, hashing=not args.quick, only=set(map(str, results))), numbers
 
 
-def _parts(row: str) -> tuple[str, str, str, str, str | None]:
-    """Split ``study/variant/benchmark/metric[@seed]``; a metric's own name may hold ``/`` and ``@pool10``."""
-    from compactvl.errors import UserError
-
-    parts = row.split("/", 3)
-    if len(parts) < 4 or not all(parts):
-        raise UserError(f'--row: "{row}" is not study/variant/benchmark/metric[@seed], e.g. edje/edje/scenes/t2i_r1@0')
-    metric, _, seed = parts[3].rpartition("@")
-    if not metric or not seed.isdigit():
-        metric, seed = parts[3], ""
-    return parts[0], parts[1], parts[2], metric, seed or None
-
-
-def _results_of(table: Path, row: str) -> list[Path]:
-    """Return the results (JSON) a row of a table was collected from.
+def _row(table: Path, row: str) -> tuple[list[Path], str]:
+    """Return the results (JSON) that a row of a table was collected from, and its metric.
 
     Raises:
         UserError: there is none; the message names what there is instead.
     """
     from compactvl.config.base import did_you_mean
-    from compactvl.errors import UserError
-    from compactvl.records.record import MANIFEST, read_record
 
-    study, variant, benchmark, _, seed = _parts(row)
-    inputs = read_record(table.with_name(MANIFEST))["inputs"]
-    paths = [Path(name) for name in inputs]
-    known = {"/".join((*path.parts[-4:-2], path.stem)): None for path in paths}
-    wanted = f"{study}/{variant}/{benchmark}"
-    found = [path for path in paths if "/".join((*path.parts[-4:-2], path.stem)) == wanted]
-    if not found:
+    if table.name not in PER_ROW:
+        raise UserError(f"--row: {table} has no rows of metrics; give results/metrics.csv, or --metric with a result")
+    match = ROW.fullmatch(row)
+    if match is None:
+        raise UserError(f'--row: "{row}" is not study/variant/benchmark/metric[@seed], e.g. edje/edje/scenes/t2i_r1@0')
+    wanted, metric, seed = match.groups()
+    known: dict[str, list[Path]] = {}
+    for path in map(Path, read_record(table.with_name(MANIFEST))["inputs"]):
+        known.setdefault("/".join((*path.parts[-4:-2], path.stem)), []).append(path)
+    if wanted not in known:
         raise UserError(f'--row: {table} has no "{wanted}"{did_you_mean(wanted, known)}')
-    chosen = [path for path in found if seed is None or path.parent.name == f"seed{seed}"]
+    chosen = [path for path in known[wanted] if seed is None or path.parent.name == f"seed{seed}"]
     if not chosen:
-        seeds = ", ".join(path.parent.name.removeprefix("seed") for path in found)
+        seeds = ", ".join(path.parent.name.removeprefix("seed") for path in known[wanted])
         raise UserError(f"--row: {wanted} has no seed {seed}, only {seeds}")
-    return chosen
+    return chosen, metric
 
 
 def _number(result: Path, metric: str) -> dict[str, Any]:
     """Return one metric of a result, with the file it is in."""
     from compactvl.config.base import did_you_mean
-    from compactvl.errors import UserError
-    from compactvl.files import read_json
 
     body = read_json(result)
     metrics = {found["name"]: found for found in body.get("metrics", ())}
@@ -150,14 +134,3 @@ def _as_json(chain: "Chain", numbers: list[dict[str, Any]]) -> dict[str, Any]:
         "steps": steps,
         "problems": chain.problems(),
     }
-
-
-COMMANDS = [
-    Command(
-        "explain",
-        "print where a figure, table, number or file comes from, back to pinned packages",
-        "compactvl explain results/metrics.csv --row edje/edje/scenes/t2i_r1@0",
-        _arguments,
-        _explain,
-    )
-]

@@ -10,8 +10,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -27,10 +26,9 @@ EXIT_INTERRUPTED = 130
 
 def commands() -> list[Command]:
     """Return all commands: the program's own, then each study's."""
-    found = [command for name in MODULES for command in importlib.import_module(f"compactvl.cli.{name}").COMMANDS]
-    for path in sorted((Path(__file__).parent.parent / "studies").glob("*/commands.py")):
-        found += _load(path).COMMANDS
-    return found
+    modules = [importlib.import_module(f"compactvl.cli.{name}") for name in MODULES]
+    modules += map(_load, sorted((Path(__file__).parent.parent / "studies").glob("*/commands.py")))
+    return [found for module in modules for found in vars(module).values() if isinstance(found, Command)]
 
 
 def _load(path: Path) -> ModuleType:
@@ -67,7 +65,8 @@ def build_parser(found: Sequence[Command]) -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         _add_log_level(inner, argparse.SUPPRESS)
-        command.add_arguments(inner)
+        for declare in command.arguments:
+            declare(inner)
         inner.set_defaults(command=command)
     return parser
 
@@ -80,9 +79,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 0, 2 for what the user can mend, 130 when interrupted."""
     args = build_parser(commands()).parse_args(arguments)
     logs.set_up(args.log_level)
+    # A scheduler's stop unwinds like Ctrl-C, so temporary files go away.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with _terminate_like_interrupt():
-            return args.command.run(args) or 0
+        return args.command.run(args) or 0
     except UserError as error:
         for line in str(error).splitlines() or ["unknown"]:
             print(f"error: {line}", file=sys.stderr)
@@ -102,17 +102,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_USER_ERROR
     finally:
         logging.shutdown()
-
-
-@contextmanager
-def _terminate_like_interrupt() -> Iterator[None]:
-    """While active, SIGTERM (a scheduler's stop) unwinds like Ctrl-C, so temporary files go away."""
-    before = signal.signal(signal.SIGTERM, _raise_interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _raise_interrupt(number: int, frame: object) -> None:
-    raise KeyboardInterrupt

@@ -1,110 +1,78 @@
 """``compactvl train | evaluate``: one variant, one seed."""
 
-import argparse
 import logging
 import time
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from compactvl.cli.arguments import add_out, add_settings
-from compactvl.command import Command
+from compactvl.cli.arguments import SETTINGS, out, settings_of_kind
+from compactvl.cli.threads import computing, set_thread_variables
+from compactvl.command import argument, command, path_argument
+from compactvl.errors import UserError
+from compactvl.files import only_writer, read_json
+from compactvl.records.finished import discard, keep
+from compactvl.records.layout import Layout
+from compactvl.records.record import MANIFEST
 
 if TYPE_CHECKING:
     from compactvl.studies.base import Job
 
 log = logging.getLogger(__name__)
-
-
-def _job_arguments(parser: argparse.ArgumentParser) -> None:
-    add_settings(parser)
-    parser.add_argument(
-        "--peers", type=Path, nargs="*", default=[], metavar="FILE", help="settings of the variants it builds on"
-    )
-    parser.add_argument("--study", required=True, help="name of the study, e.g. edje")
-    parser.add_argument("--variant", required=True, help="name of the variant")
-    parser.add_argument("--seed", type=int, required=True, help="seed of everything that is drawn")
-    parser.add_argument(
+JOB = (
+    SETTINGS,
+    path_argument("--peers", "settings of the variants it builds on", nargs="*", default=[]),
+    argument("--study", required=True, help="name of the study, e.g. edje"),
+    argument("--variant", required=True, help="name of the variant"),
+    argument("--seed", type=int, required=True, help="seed of everything that is drawn"),
+    argument(
         "--force", action="store_true", help="do it again though it was done with equal code, settings, seed and inputs"
-    )
+    ),
+)
 
 
-def _train_arguments(parser: argparse.ArgumentParser) -> None:
-    _job_arguments(parser)
-    add_out(parser, "the run")
-
-
-def _evaluate_arguments(parser: argparse.ArgumentParser) -> None:
-    _job_arguments(parser)
-    parser.add_argument(
-        "--benchmark", type=Path, required=True, metavar="FILE", help="resolved settings of the benchmark"
-    )
-    add_out(parser, "the results (a folder)")
-
-
-def _job(args: argparse.Namespace, scratch: bool) -> "Job":
-    """Load the settings of a job and of its peers. Imports nothing heavy, and sets its threads for what will be."""
-    from compactvl.errors import UserError
-    from compactvl.files import read_json
-    from compactvl.records.layout import Layout
-
-    if args.seed < 0:
-        raise UserError(f"--seed {args.seed}: a seed is 0 or more")
-    own = read_json(args.settings)
-    from compactvl.cli.threads import set_thread_variables
-
-    set_thread_variables(own.get("threads", 1) if isinstance(own, dict) else 1)
-    from compactvl.studies.base import Job
-    from compactvl.studies.study import find_study
-
-    study = find_study(args.study, "--study")
-    merged = {args.variant: own, **{path.stem: read_json(path) for path in args.peers if path.stem != args.variant}}
-    if not all(isinstance(body, dict) for body in merged.values()):
-        raise UserError(f"{args.settings}: expected a JSON object of settings; run snakemake once to write it again")
-    resolved = study.revive(merged, str(args.settings))
-    layout = Layout()
-    job = Job(
-        study=args.study,
-        variant=args.variant,
-        seed=args.seed,
-        settings=resolved[args.variant],
-        layout=layout,
-        output=args.out,
-        peers=resolved,
-        scratch=layout.resume(args.study, args.variant, args.seed) if scratch else None,
-    )
-    return job
-
-
-def _train(args: argparse.Namespace) -> None:
-    job = _job(args, scratch=True)
+@command(
+    "train",
+    "train a variant with a seed",
+    "compactvl train --settings state/settings/edje/retriever.json --study edje --variant retriever --seed 0 "
+    "--out runs/edje/retriever/seed0",
+    *JOB,
+    out("the run"),
+)
+def _train(args: Namespace) -> None:
+    job = _job(args)
     from compactvl.dag.identity import identified
-    from compactvl.files import only_writer
-    from compactvl.records.record import MANIFEST
 
-    job = identified(job)
+    job = identified(replace(job, scratch=job.layout.resume(job.study, job.variant, job.seed)))
     with only_writer(job.output), _unless_finished(job, job.output / MANIFEST, args.force) as begun:
         if begun:
-            if args.force:
-                from compactvl.training.checkpoint import discard_resume
-
-                discard_resume(job.scratch)
             from compactvl.studies.jobs import train
+            from compactvl.training.checkpoint import discard_resume
 
+            if args.force:
+                discard_resume(job.scratch)
             train(begun)
 
 
-def _evaluate(args: argparse.Namespace) -> None:
-    job = _job(args, scratch=False)
-    from compactvl.cli.arguments import read_kind
+@command(
+    "evaluate",
+    "evaluate a trained variant on a benchmark",
+    "compactvl evaluate --settings state/settings/edje/retriever.json --study edje --variant retriever --seed 0 "
+    "--benchmark state/settings/benchmarks/scenes.json --out results/edje/retriever/seed0",
+    *JOB,
+    path_argument("--benchmark", "resolved settings of the benchmark", required=True),
+    out("the results (a folder)"),
+)
+def _evaluate(args: Namespace) -> None:
+    job = _job(args)
     from compactvl.config.kinds import BENCHMARK_KINDS
     from compactvl.dag.identity import identified
-    from compactvl.errors import UserError
-    from compactvl.files import only_writer
 
-    name, benchmark = args.benchmark.stem, read_kind(args.benchmark, BENCHMARK_KINDS)
+    name = args.benchmark.stem
+    benchmark = settings_of_kind(read_json(args.benchmark), BENCHMARK_KINDS, args.benchmark)
     able, reason = job.settings.supports(benchmark, job.peers)
     if not able:
         raise UserError(f"--benchmark {args.benchmark}: {args.variant} cannot be evaluated on it: {reason}")
@@ -118,43 +86,31 @@ def _evaluate(args: argparse.Namespace) -> None:
             evaluate(begun, name, benchmark)
 
 
+def _job(args: Namespace) -> "Job":
+    """Load the settings of a job and of its peers. Imports nothing heavy, and sets its threads for what will be."""
+    if args.seed < 0:
+        raise UserError(f"--seed {args.seed}: a seed is 0 or more")
+    own = read_json(args.settings)
+    set_thread_variables(own.get("threads", 1) if isinstance(own, dict) else 1)
+    from compactvl.studies.base import Job
+    from compactvl.studies.study import find_study
+
+    study = find_study(args.study, "--study")
+    merged = {args.variant: own, **{path.stem: read_json(path) for path in args.peers if path.stem != args.variant}}
+    if not all(isinstance(body, dict) for body in merged.values()):
+        raise UserError(f"{args.settings}: expected a JSON object of settings; run snakemake once to write it again")
+    peers = study.revive(merged, str(args.settings))
+    return Job(args.study, args.variant, args.seed, peers[args.variant], Layout(), args.out, peers)
+
+
 @contextmanager
 def _unless_finished(job: "Job", record: Path, force: bool) -> "Iterator[Job | None]":
     """Yield the job if it is to be done, and hold a device for it."""
-    from compactvl.records.finished import discard, keep
-
-    key = job.identity.key
-    if not force and keep(record, key):
+    if not force and keep(record, job.identity.key):
         log.info("%s: already made with this code, these settings, seed and inputs: kept", record)
         yield None
         return
     discard(record)
-    from compactvl.cli.threads import use_threads
-    from compactvl.training.determinism import use_deterministic_algorithms
-    from compactvl.training.device import lease
-
-    with lease():
-        use_threads(job.settings.threads)
-        use_deterministic_algorithms()
+    with computing(job.settings.threads):
         # The wait for the device is none of its seconds.
         yield replace(job, identity=replace(job.identity, started=time.monotonic()))
-
-
-COMMANDS = [
-    Command(
-        "train",
-        "train a variant with a seed",
-        "compactvl train --settings state/settings/edje/retriever.json --study edje --variant retriever --seed 0 "
-        "--out runs/edje/retriever/seed0",
-        _train_arguments,
-        _train,
-    ),
-    Command(
-        "evaluate",
-        "evaluate a trained variant on a benchmark",
-        "compactvl evaluate --settings state/settings/edje/retriever.json --study edje --variant retriever --seed 0 "
-        "--benchmark state/settings/benchmarks/scenes.json --out results/edje/retriever/seed0",
-        _evaluate_arguments,
-        _evaluate,
-    ),
-]

@@ -1,6 +1,8 @@
-"""CPU threads of a job: set before numpy and torch are imported, because they read them once."""
+"""CPU threads and the device of a job: set before numpy and torch are imported, because they read them once."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from compactvl.training.memory import keep_freed_memory
 
@@ -24,3 +26,15 @@ def use_threads(count: int) -> None:
     import torch
 
     torch.set_num_threads(count)
+
+
+@contextmanager
+def computing(threads: int) -> Iterator[None]:
+    """Hold a device while it is computed on, with so many threads, so that the same job has the same outcome."""
+    from compactvl.training.determinism import use_deterministic_algorithms
+    from compactvl.training.device import lease
+
+    with lease():
+        use_threads(threads)
+        use_deterministic_algorithms()
+        yield

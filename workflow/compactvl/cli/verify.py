@@ -1,19 +1,19 @@
 """``compactvl verify``: every record of the tree, its files, and what it was made from."""
 
-import argparse
-from pathlib import Path
+from argparse import Namespace
 
-from compactvl.command import Command
+from compactvl.command import command, path_argument
+from compactvl.errors import UserError
 from compactvl.records.layout import Layout
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
-    default = " ".join(map(str, Layout().made))
-    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help=f"default: {default}")
-
-
-def _verify(args: argparse.Namespace) -> int:
-    from compactvl.errors import UserError
+@command(
+    "verify",
+    "check data sets, weights, tokens, runs and results against their records, and each step against its inputs",
+    "compactvl verify runs results",
+    path_argument("folders", f"default: {' '.join(map(str, Layout().made))}", "FOLDER", nargs="*"),
+)
+def _verify(args: Namespace) -> int:
     from compactvl.records.verify import verify
 
     for folder in args.folders:
@@ -29,14 +29,3 @@ def _verify(args: argparse.Namespace) -> int:
             "to mend a file: delete the record beside it and run `snakemake RECORD`, or restore both; what is stale: snakemake"
         )
     return 1 if problems else 0
-
-
-COMMANDS = [
-    Command(
-        "verify",
-        "check data sets, weights, tokens, runs and results against their records, and each step against its inputs",
-        "compactvl verify runs results",
-        _arguments,
-        _verify,
-    )
-]

@@ -3,7 +3,7 @@
 import importlib
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -29,14 +29,25 @@ def describe(place: str) -> str:
     for section, package in KINDS.items():
         node["properties"][section]["kinds"] = {name: _schema(find_kind(package, name)) for name in kind_names(package)}
     node["properties"]["studies"]["kinds"] = {name: _study(name) for name in study_names()}
+    node = find_place(node, place, _inside)
+    return "\n".join([*_text(node, ""), *_lines(node, "", deep=bool(place))])
+
+
+def find_place(node: Any, place: str, inside: Callable[[Any], Mapping[str, Any]]) -> Any:
+    """Follow a place, ``a.b.c``, into a tree; ``inside``: node → name → the nodes below it.
+
+    Raises:
+        UserError: there is no such place; the message suggests one.
+    """
     path: list[str] = []
     for key in filter(None, place.split(".")):
-        inside = _inside(node)
-        if key not in inside:
-            raise UserError(f'{".".join(path) or "config"}: has no "{key}"{did_you_mean(key, inside)}')
-        node = inside[key]
+        known = inside(node)
+        if key not in known:
+            hint = did_you_mean(key, known) if known else ""
+            raise UserError(f'{".".join(path) or "config"}: has no "{key}"{hint}')
+        node = known[key]
         path.append(key)
-    return "\n".join([*_text(node, ""), *_lines(node, "", deep=bool(path))])
+    return node
 
 
 def _study(name: str) -> dict[str, Any]:
