@@ -79,10 +79,8 @@ def _remove_left(path: Path, prefix: str) -> None:
 def _is_alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # another user's
-        return True
+    except OSError as error:
+        return error.errno == errno.EPERM  # another user's
     return True
 
 
@@ -176,10 +174,12 @@ def sha256_file(path: str | Path) -> str:
             while block := file.read(CHUNK):
                 digest.update(block)
     except OSError as error:
-        raise UserError(
-            f"cannot read {path}: {error.strerror}; make it first (run snakemake) or correct the path"
-        ) from error
+        raise _read_error(path, error) from error
     return digest.hexdigest()
+
+
+def _read_error(path: str | Path, error: OSError) -> UserError:
+    return UserError(f"cannot read {path}: {error.strerror}; make it first (run snakemake) or correct the path")
 
 
 def file_identity(path: str | Path) -> dict[str, int]:
@@ -238,10 +238,16 @@ def read_json(path: str | Path) -> Any:
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
-        raise UserError(
-            f"cannot read {path}: {error.strerror}; make it first (run snakemake) or correct the path"
-        ) from error
+        raise _read_error(path, error) from error
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise UserError(
             f"{path} is not valid JSON ({error}); delete it and run the stage that makes it again"
         ) from error
+
+
+def read_json_if_there(path: str | Path) -> Any:
+    """Return the content of a JSON file, ``None`` where there is none or it cannot be read."""
+    try:
+        return read_json(path)
+    except UserError:
+        return None

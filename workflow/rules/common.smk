@@ -79,7 +79,7 @@ def job_threads(wildcards):
 
 def evaluation_threads(wildcards):
     """Cores an evaluation takes: all of this machine if it measures time. A cluster has no such number (`slurm_extra`)."""
-    cores = workflow.resource_settings.cores if plan.is_timed(wildcards.benchmark) else None
+    cores = workflow.resource_settings.cores if plan.root.benchmarks[wildcards.benchmark].timed else None
     return cores or job_threads(wildcards)
 
 

@@ -25,7 +25,7 @@ rule evaluate:
     resources:
         gpu=1,
         mem_mb=4000,
-        slurm_extra=lambda wildcards: "--exclusive" if plan.is_timed(wildcards.benchmark) else "",
+        slurm_extra=lambda wildcards: "--exclusive" if plan.root.benchmarks[wildcards.benchmark].timed else "",
     params:
         source=lambda wildcards: plan.job_digest(wildcards.study, wildcards.variant, wildcards.benchmark),
         folder=lambda wildcards, output: str(Path(output.metrics).parent),

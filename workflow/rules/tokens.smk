@@ -6,8 +6,8 @@ rule encode:
         settings="state/settings/encoders/{encoder}.json",
         dataset="data/sets/{dataset}/manifest.json",
         images=ancient("data/sets/{dataset}/images-00000.parquet"),
-        weights=lambda wildcards: ancient(plan.encoder_weights(wildcards.encoder)),
-        record=lambda wildcards: records_of(plan.encoder_weights(wildcards.encoder)),
+        weights=lambda wildcards: ancient(plan.weights_of(plan.root.encoders[wildcards.encoder])),
+        record=lambda wildcards: records_of(plan.weights_of(plan.root.encoders[wildcards.encoder])),
     output:
         manifest="cache/tokens/{encoder}/{dataset}/manifest.json",
         provenance="cache/tokens/{encoder}/{dataset}/provenance.json",
@@ -35,8 +35,8 @@ rule embed:
         settings="state/settings/text_encoders/{encoder}.json",
         dataset="data/sets/{dataset}/manifest.json",
         captions=ancient("data/sets/{dataset}/items.parquet"),
-        weights=lambda wildcards: ancient(plan.text_encoder_weights(wildcards.encoder)),
-        record=lambda wildcards: records_of(plan.text_encoder_weights(wildcards.encoder)),
+        weights=lambda wildcards: ancient(plan.weights_of(plan.root.text_encoders[wildcards.encoder])),
+        record=lambda wildcards: records_of(plan.weights_of(plan.root.text_encoders[wildcards.encoder])),
     output:
         vectors="cache/texts/{encoder}/{dataset}/vectors.npy",
         texts="cache/texts/{encoder}/{dataset}/texts.parquet",

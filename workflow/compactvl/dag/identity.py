@@ -137,15 +137,19 @@ def _job_made(stage: str, code: str, job: Job, needs: Needs, settings: Mapping[s
 
 
 def _records(job: Job, needs: Needs) -> Iterator[Path]:
-    """Yield the record of everything of the pipeline's own in ``needs``."""
-    layout = job.layout
+    """Yield the records of what a job reads, its encoders' weights too."""
+    of_encoders = (read_json(job.layout.settings("encoders", name)).get("weights") for name in needs.encoders)
+    return records_of(needs | Needs.of(weights=of_encoders), job.layout, job.study, job.seed)
+
+
+def records_of(needs: Needs, layout: Layout, study: str = "", seed: int = 0) -> Iterator[Path]:
+    """Yield the record of everything of the pipeline's own in ``needs``; ``study``, ``seed``: of the runs."""
     folders = [layout.dataset(name) for name in sorted(needs.datasets)]
     folders += [layout.tokens(*pair) for pair in sorted(needs.tokens)]
     folders += [layout.texts(*pair) for pair in sorted(needs.texts)]
-    folders += [layout.run(job.study, name, job.seed) for name in sorted(needs.variants)]
+    folders += [layout.run(study, name, seed) for name in sorted(needs.variants)]
     yield from (folder / MANIFEST for folder in folders)
-    of_encoders = {read_json(layout.settings("encoders", name)).get("weights") for name in needs.encoders} - {None}
-    yield from (layout.weights(name).with_suffix(".json") for name in sorted(needs.weights | of_encoders))
+    yield from (layout.weights(name).with_suffix(".json") for name in sorted(needs.weights))
 
 
 def _recorded(folder: Path, beginning: str) -> dict[str, str]:

@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
-from pathlib import Path
 from typing import Any
+
+from pydantic import BaseModel
 
 from compactvl.config.base import did_you_mean, validate
 from compactvl.config.references import Reference, named, reference_problems, references
+from compactvl.dag.identity import records_of
 from compactvl.dag.root import NOUNS, RootSettings, validate_root
 from compactvl.dag.stages import (
     curate_digest,
@@ -39,12 +41,9 @@ class Training:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """One evaluation job."""
+class Evaluation(Training):
+    """The evaluation of what a training job makes."""
 
-    study: str
-    variant: str
-    seed: int
     benchmark: str
 
 
@@ -179,10 +178,9 @@ class Plan:
         waiting = sorted(first)
         while waiting:
             peer = waiting.pop(0)
-            if peer in found:
-                continue
-            found[peer] = None
-            waiting += sorted(self.needs(study, peer).variants)
+            if peer not in found:
+                found[peer] = None
+                waiting += sorted(self.needs(study, peer).variants)
         found.pop(variant, None)
         return list(found)
 
@@ -195,24 +193,22 @@ class Plan:
 
     def edges(self, needs: Needs, study: str, seed: int) -> list[str]:
         """Return the small files that stand for what a job reads: manifests, records of weights, settings of encoders."""
-        folders = [self.layout.dataset(name) for name in sorted(needs.datasets)]
-        folders += [self.layout.tokens(*pair) for pair in sorted(needs.tokens)]
-        folders += [self.layout.texts(*pair) for pair in sorted(needs.texts)]
-        folders += [self.layout.run(study, peer, seed) for peer in sorted(needs.variants)]
-        records = [path.with_suffix(".json") for path in self._weights(needs)]
+        records = records_of(self._with_weights(needs), self.layout, study, seed)
         encoders = [self.layout.settings("encoders", name) for name in sorted(needs.encoders)]
-        return [*(str(folder / MANIFEST) for folder in folders), *map(str, (*records, *encoders)), *sorted(needs.files)]
+        return [*map(str, (*records, *encoders)), *sorted(needs.files)]
 
     def blobs(self, needs: Needs, study: str, seed: int) -> list[str]:
         """Return the big declared files beside the manifests; their times mean nothing."""
         items = [self.layout.dataset(name) / "items.parquet" for name in sorted(needs.datasets)]
+        weights = [self.layout.weights(name) for name in sorted(self._with_weights(needs).weights)]
         models = [self.layout.run(study, peer, seed) / "model.safetensors" for peer in sorted(needs.variants)]
-        return [str(path) for path in (*items, *self._weights(needs), *models)]
+        return [str(path) for path in (*items, *weights, *models)]
 
-    def _weights(self, needs: Needs) -> list[Path]:
-        """Return the converted weights a job reads, its own and its encoders'."""
-        of_encoders = {weights for name in needs.encoders for weights in named(self.root.encoders[name], "weights")}
-        return [self.layout.weights(name) for name in sorted(needs.weights | of_encoders)]
+    def _with_weights(self, needs: Needs) -> Needs:
+        """Return needs with the converted weights of the encoders among them."""
+        return needs | Needs.of(
+            weights=(one for name in needs.encoders for one in named(self.root.encoders[name], "weights"))
+        )
 
     def archives(self, sources: Iterable[str]) -> list[str]:
         """Return the archives of sources."""
@@ -247,17 +243,9 @@ class Plan:
         """Return the manifests of the data sets a data set is made from."""
         return [str(self.layout.dataset(name) / MANIFEST) for name in self.root.datasets[dataset].sets]
 
-    def encoder_weights(self, encoder: str) -> list[str]:
-        """Return the converted weights a vision encoder loads: one file or none."""
-        return [str(self.layout.weights(name)) for name in named(self.root.encoders[encoder], "weights")]
-
-    def text_encoder_weights(self, encoder: str) -> list[str]:
-        """Return the converted weights a text encoder loads: one file or none."""
-        return [str(self.layout.weights(name)) for name in named(self.root.text_encoders[encoder], "weights")]
-
-    def is_timed(self, benchmark: str) -> bool:
-        """Whether a benchmark measures time, so that nothing may run beside it."""
-        return self.root.benchmarks[benchmark].timed
+    def weights_of(self, encoder: BaseModel) -> list[str]:
+        """Return the converted weights an encoder of these settings loads: one file or none."""
+        return [str(self.layout.weights(name)) for name in named(encoder, "weights")]
 
     def external(self, dataset: str) -> list[str]:
         """Return the user's own files a data set is made from.
@@ -299,10 +287,8 @@ class Plan:
 
     def token_manifests(self) -> list[str]:
         """Return the manifests of all token stores and caption vectors to make."""
-        folders = [self.layout.tokens(*pair) for pair in self.tokens] + [
-            self.layout.texts(*pair) for pair in self.texts
-        ]
-        return [str(folder / MANIFEST) for folder in folders]
+        needs = Needs.of(tokens=self.tokens, texts=self.texts)
+        return list(map(str, records_of(needs, self.layout)))
 
     def results(self, study: str | None = None) -> list[str]:
         """Return the results (JSON) of a study, or of all."""

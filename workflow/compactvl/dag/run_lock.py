@@ -18,8 +18,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from compactvl.errors import UserError
-from compactvl.files import read_json, try_lock, write_error
+from compactvl.files import read_json_if_there, try_lock, write_error
 
 LOCK = Path("state") / "run.lock"
 LOCKED_FILES = Path(".snakemake") / "locks"
@@ -44,7 +43,8 @@ class RunLock:
         except OSError as error:
             raise write_error(LOCK, error) from error
         self.other: str | None = None
-        holder, alone = _holder(), try_lock(self._handle)
+        # Empty while nobody has begun any jobs.
+        holder, alone = read_json_if_there(LOCK) or {}, try_lock(self._handle)
         if alone is None:
             log.warning("The file system of %s has no locks: two snakemakes here do not notice each other.", LOCK)
             return
@@ -76,14 +76,6 @@ def discard_incomplete(archives: Iterable[str | Path]) -> None:
         if note.is_file() and Path(archive).is_file():
             Path(archive).unlink()
             log.warning("%s was being fetched when snakemake was killed; fetched again.", archive)
-
-
-def _holder() -> dict[str, Any]:
-    """Return what the lock file says; nothing while it is empty."""
-    try:
-        return read_json(LOCK)
-    except UserError:
-        return {}
 
 
 def _in_words(holder: dict[str, Any]) -> str:

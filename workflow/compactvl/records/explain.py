@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from compactvl.errors import UserError
-from compactvl.files import read_json
+from compactvl.files import read_json_if_there
 from compactvl.records.layout import Layout
 from compactvl.records.record import DIGEST, MANIFEST, here, is_provenance, provenance_path, record_path
 from compactvl.records.verify import damage, differs
@@ -89,7 +89,7 @@ class Chain:
             path = path / MANIFEST
         if is_provenance(path):
             return record_path(path)
-        if path.suffix == ".json" and path.is_file() and _is_record(_read(path)):
+        if path.suffix == ".json" and path.is_file() and _is_record(read_json_if_there(path)):
             return path
         folders = [path.parent, self.layout.results / "reports"]
         return next((found for folder in folders if (found := self._vouched(folder).get(here(path)))), None)
@@ -99,7 +99,7 @@ class Chain:
         if folder not in self._vouching:
             found: dict[str, Path] = {}
             for record in sorted(folder.glob("*.json")):
-                body = _read(record)
+                body = read_json_if_there(record)
                 if _is_record(body):
                     owner = record_path(record) if is_provenance(record) else record
                     found |= {here(folder / name): owner for name in body["files"]}
@@ -114,7 +114,7 @@ class Chain:
             return key
         step = self.steps[key] = Step(key)
         for path, content in ((record, step.body), (provenance_path(record), step.provenance)):
-            body = _read(path)
+            body = read_json_if_there(path)
             step.problems += damage(path, body, self._hashed) if path.is_file() else [f"{path}: missing"]
             if _is_record(body):
                 content |= body
@@ -140,7 +140,7 @@ class Chain:
     def _source(self, archive: Path) -> dict[str, Any]:
         """Return the settings of the source with this archive, and what DVC pins of it."""
         folder = self.layout.settings("sources", "x").parent
-        known = [_read(path) for path in sorted(folder.glob("*.json"))]
+        known = [read_json_if_there(path) for path in sorted(folder.glob("*.json"))]
         if (config := self.layout.root / "config.yaml").is_file():
             known += (yaml.safe_load(config.read_text(encoding="utf-8")).get("sources") or {}).values()
         settings = next((body for body in known if body and body.get("file") == archive.name), {})
@@ -149,21 +149,13 @@ class Chain:
         return {**settings, "dvc": str(pin) if pin.is_file() else None, "md5": outs[0].get("md5")}
 
 
-def _read(path: Path) -> Any:
-    """Return a JSON file's content; ``None`` where it is missing or none."""
-    try:
-        return read_json(path)
-    except UserError:
-        return None
-
-
 def _is_record(body: Any) -> bool:
     return isinstance(body, dict) and DIGEST in body and isinstance(body.get("files"), dict)
 
 
 def _settings(record: Path, body: Mapping[str, Any]) -> Mapping[str, Any]:
     if body.get("stage") == "train":
-        return _read(record.with_name("settings.json")) or {}
+        return read_json_if_there(record.with_name("settings.json")) or {}
     return body.get("settings") or body.get("encoder") or {}
 
 
@@ -172,7 +164,11 @@ def _unknown(target: Path) -> str:
         return f"{target} is missing: give a file or folder that the pipeline made"
     folder = target if target.is_dir() else target.parent
     near = sorted(
-        {here(path) for path in [*folder.glob("*.json"), *folder.glob("*/*.json")] if _is_record(_read(path))}
+        {
+            here(path)
+            for path in [*folder.glob("*.json"), *folder.glob("*/*.json")]
+            if _is_record(read_json_if_there(path))
+        }
     )
     known = [path for path in near if not is_provenance(Path(path))]
     hint = f"records nearby: {', '.join(known[:5])}" if known else "there is no record in its folder"

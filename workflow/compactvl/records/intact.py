@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from compactvl.errors import UserError
-from compactvl.files import digest_of, file_identity, read_json, sha256_once, write_json
+from compactvl.files import digest_of, file_identity, read_json_if_there, sha256_once, write_json
 from compactvl.records.record import MANIFEST, provenance_path, read_manifest, read_record
 
 STAMPS = Path("state") / "verified"
@@ -89,17 +89,10 @@ def is_intact(path: Path, sha256: str) -> bool:
         return sha256_once(path) == sha256
     stamp = STAMPS / f"{digest_of(str(path.resolve()))}.json"
     body = {"path": str(path.resolve()), "sha256": sha256, **identity}
-    if _read(stamp) == body:
+    if read_json_if_there(stamp) == body:
         return True
     intact = sha256_once(path) == sha256
     if intact and file_identity(path) == identity:
         with contextlib.suppress(UserError):  # a read-only folder: hashed again next time
             write_json(stamp, body)
     return intact
-
-
-def _read(stamp: Path) -> Any:
-    try:
-        return read_json(stamp)
-    except UserError:
-        return None

@@ -1,5 +1,6 @@
 """What a job computed on and with: processor, package versions, and how deterministic torch was asked to be."""
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -8,34 +9,17 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    "numpy",
-    "pandas",
-    "pyarrow",
-    "scipy",
-    "statsmodels",
-    "scikit-posthocs",
-    "pillow",
-    "resvg_py",
-    "torch",
-    "onnx",
-    "timm",
-    "transformers",
-    "tokenizers",
-    "safetensors",
-    "matplotlib",
-    "snakemake",
-    "dvc",
-)
+    "numpy", "pandas", "pyarrow", "scipy", "statsmodels", "scikit-posthocs", "pillow", "resvg_py", "torch", "onnx", "timm",
+    "transformers", "tokenizers", "safetensors", "matplotlib", "snakemake", "dvc",
+)  # fmt: skip
 
 
 def package_versions() -> dict[str, str]:
     """Return the installed version of each package the results can depend on."""
     versions = {}
     for name in PACKAGES:
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return versions
 
 

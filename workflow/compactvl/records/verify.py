@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from compactvl.errors import UserError
-from compactvl.files import read_json, sha256_file
+from compactvl.files import read_json_if_there, sha256_file
 from compactvl.progress import track
 from compactvl.records.layout import Layout
 from compactvl.records.record import MANIFEST, digest_holds, is_provenance, provenance_path, record_path
@@ -46,10 +46,7 @@ def find_records(folders: Iterable[Path]) -> dict[Path, Any]:
     """
     found = {}
     for path in sorted({path for folder in folders for path in folder.rglob("*.json") if path.is_file()}):
-        try:
-            body = read_json(path)
-        except UserError:
-            body = None
+        body = read_json_if_there(path)
         if body is None or _has_files(body) or path.name == MANIFEST:
             found[path] = body
     return found
