@@ -171,8 +171,7 @@ def test_captions_are_aligned_with_their_vectors(captions, tmp_path):
     ]
     # Captions that differ in case only are in the same split.
     assert items[:50].groupby(items["caption"][:50].str.lower())["split"].nunique().max() == 1
-    vectors = VectorFiles.open(done.manifest["vectors"])
-    assert len(vectors) == 53
+    vectors = VectorFiles(done.manifest["vectors"])
     assert vectors.dim == 768
     got = vectors.read(["ln-2", "cc_2of2-0", "cc_1of2-29"])
     assert got.dtype == np.float32
@@ -189,7 +188,7 @@ def test_vectors_are_not_read_whole(tmp_path):
     np.save(tmp_path / "big.npy", array)
     fact = {"path": str(tmp_path / "big.npy"), "stem": "big", "rows": 20_000, "dim": 768}
     tracemalloc.start()
-    got = VectorFiles.open([fact]).read(["big-19999"])
+    got = VectorFiles([fact]).read(["big-19999"])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert np.array_equal(got, array[-1:])
@@ -200,18 +199,18 @@ def test_changed_vector_files_are_named(captions, tmp_path):
     facts = make(tmp_path / "out", "c", caption_settings(captions)).manifest["vectors"]
     np.save(captions / "ln.npy", np.full((3, 768), np.nan))
     with pytest.raises(UserError, match="vector of image 'ln-1' has values that are not finite"):
-        VectorFiles.open(facts).read(["cc_1of2-0", "ln-1"])
+        VectorFiles(facts).read(["cc_1of2-0", "ln-1"])
     np.save(captions / "ln.npy", np.zeros((4, 768)))
     with pytest.raises(UserError, match=r"ln\.npy has 4 rows, its data set was made with 3"):
-        VectorFiles.open(facts)
+        VectorFiles(facts)
     np.save(captions / "ln.npy", np.zeros((3, 4)))
     with pytest.raises(UserError, match=r"ln\.npy has shape \(3, 4\)"):
-        VectorFiles.open(facts)
+        VectorFiles(facts)
     (captions / "ln.npy").unlink()
     with pytest.raises(UserError, match=r"ln\.npy is missing"):
-        VectorFiles.open(facts)
+        VectorFiles(facts)
     with pytest.raises(UserError, match="no vector files"):
-        VectorFiles.open([])
+        VectorFiles([])
 
 
 def test_length_mismatch_names_both_files(captions, tmp_path):

@@ -55,7 +55,7 @@ def test_folder_becomes_a_data_set(album, tmp_path):
         (HEADER.encode() + b"a.jpg,caf\xe9,train\n", "is not UTF-8"),
         (HEADER.encode() + b"nope.jpg,a dog,train\n", "line 2: caption of unknown image 'nope.jpg'"),
         (HEADER.encode() + b"../x.jpg,a dog,train\n", "must be a path below the image folder"),
-        (HEADER.encode() + b"a.jpg,,train\n", "line 2: empty caption"),
+        (HEADER.encode() + b"a.jpg,,train\n", "line 2: caption '' of 'a.jpg' has no words"),
         (
             HEADER.encode() + b"a.jpg,a dog,train\na.jpg,?!,train\n",
             r"captions\.csv line 3: caption '\?!' of 'a\.jpg' has no words",

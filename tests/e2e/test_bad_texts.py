@@ -122,8 +122,8 @@ def test_sound_files_are_accepted_and_vectors_that_turn_into_pickles_are_not(tmp
     monkeypatch.chdir(tmp_path)
     assert program.main(curate(kind, files)) == 0
     facts = json.loads(Path("data/sets/mine/manifest.json").read_text())["vectors"]
-    assert VectorFiles.open(facts).read(["v-2"]).tolist() == [[1, 1, 1, 1]]
+    assert VectorFiles(facts).read(["v-2"]).tolist() == [[1, 1, 1, 1]]
     Path("in/v.npy").write_bytes(npy(np.array([[Trap(Path("evil"))] * 4] * 3), allow_pickle=True))
     with pytest.raises(UserError, match=r"in/v\.npy is not a readable \.npy file \(no \.npy header, or pickled"):
-        VectorFiles.open(facts)
+        VectorFiles(facts)
     assert not Path("evil").exists()

@@ -1,26 +1,19 @@
 """Audit of the splits: what is tested was not trained on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import pandas as pd
 
 from compactvl.errors import UserError
 
-CHECKS = ("image", "content", "caption")
-PRECEDENCE = ("train", "test", "val")
-"""A repeated text stays in the first of these splits that has it."""
-
 
 def audit_splits(
-    name: str, images: pd.DataFrame, items: pd.DataFrame, *, compare: tuple[str, ...] = CHECKS
+    name: str, images: pd.DataFrame, items: pd.DataFrame, compare: Collection[str] = ("image", "content", "caption")
 ) -> dict[str, int]:
     """Check that validation and test share nothing with training, nor with each other.
 
     Args:
-        name: the data set's name, for messages.
-        images: columns image_id, sha256, split, meta (JSON).
-        items: columns item_id, image_id, split, caption.
         compare: ``image`` (its bytes), ``content`` (that key of the meta) and ``caption``; leave out what rightly
             returns, such as the caption where a concept is tested in another art style.
 
@@ -71,24 +64,19 @@ def _compared(name: str, columns: Mapping[str, tuple[pd.Series, pd.Series]]) -> 
     return {what: int(values.nunique()) for what, (values, _) in columns.items()}
 
 
-def drop_repeated(items: pd.DataFrame, column: str = "text") -> tuple[pd.DataFrame, dict[str, int]]:
+def drop_repeated(items: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Take the test texts that occur in train, and the validation texts that occur in train or test, out of a table.
 
     Texts are the same if they differ in nothing but the case of letters: the tokenizer lower-cases.
 
-    Args:
-        items: columns ``split`` and ``column``.
-        column: which texts.
-
     Returns:
         The rows that stay, in order, and how many went by split.
     """
-    key = items[column].str.lower()
-    seen: set[str] = set(key[items["split"] == "train"])
-    stays = pd.Series(True, index=items.index)
-    for split in PRECEDENCE[1:]:
-        own = items["split"] == split
-        stays &= ~(own & key.isin(seen))
-        seen |= set(key[own])
-    dropped = {split: int((~stays & (items["split"] == split)).sum()) for split in ("val", "test")}
-    return items[stays].reset_index(drop=True), dropped
+    key, split = items["text"].str.lower(), items["split"]
+    # A text stays in the first of these splits that has it.
+    repeated = {
+        "val": (split == "val") & key.isin(set(key[split != "val"])),
+        "test": (split == "test") & key.isin(set(key[split == "train"])),
+    }
+    items = items[~(repeated["val"] | repeated["test"])].reset_index(drop=True)
+    return items, {name: int(rows.sum()) for name, rows in repeated.items()}

@@ -11,8 +11,7 @@ from pydantic import Field
 
 from compactvl.data.curate import Curation
 from compactvl.data.kind import Count, DataKind, FilePath, files_in
-from compactvl.data.user_json import parse_json, read_user_json
-from compactvl.data.user_lines import read_lines
+from compactvl.data.user_files import parse_json, read_lines, read_user_json
 from compactvl.errors import UserError
 
 GET_BABYLM = "The BabyLM challenge gives it at https://osf.io/ad7qg (see https://babylm.github.io)."
@@ -34,11 +33,8 @@ class BabylmTask(DataKind):
     def columns(self, record: Record, where: str, stem: str) -> dict[str, str]:
         """Return the columns of one record's item, besides item_id, split and image_id.
 
-        Args:
-            record: the record. where: its place, for messages. stem: its file's name without suffix.
-
         Raises:
-            UserError: it lacks a field; names file and record.
+            UserError: it lacks a field; ``where`` names file and record, ``stem`` is the file's name without suffix.
         """
         raise TypeError(f"data kind {self.kind} does not say what a record's columns are")
 
@@ -56,25 +52,25 @@ class BabylmTask(DataKind):
         """
         import pandas as pd
 
-        from compactvl.data.vector_file import vector_facts, vector_id
+        from compactvl.data.vector_file import row_ids, vector_facts
 
         paths = [Path(path) for field, path in self.own_files() if field == "path"]
-        rows = []
-        for path in paths:
-            for number, where, record in read_records(path):
-                row = {"item_id": f"{path.stem}-{number}", "split": "test", "image_id": ""}
-                rows.append(row | self.columns(record, where, path.stem))
-        items = pd.DataFrame(rows)
+        items = pd.DataFrame(
+            [
+                {
+                    "item_id": f"{path.stem}-{number}",
+                    "split": "test",
+                    "image_id": "",
+                    **self.columns(record, where, path.stem),
+                }
+                for path in paths
+                for number, where, record in read_records(path)
+            ]
+        )
         facts: dict[str, Any] = {}
         if self.vectors is not None:
             facts["vectors"] = vector_facts([self.vectors], self.dim)
-            fact = facts["vectors"][0]
-            if fact["rows"] != len(items):
-                raise UserError(
-                    f"{self.path} has {len(items)} items and {self.vectors} has {fact['rows']} vectors; "
-                    "they must match row by row"
-                )
-            items["image_id"] = [vector_id(fact["stem"], row) for row in range(len(items))]
+            items["image_id"] = row_ids(facts["vectors"], len(items), f"{self.path} has {{}} items")
         job.write(self, items, text_only=True, **facts)
 
 
@@ -84,13 +80,12 @@ def read_records(path: Path) -> Iterator[tuple[int, str, Record]]:
     Raises:
         UserError: not UTF-8, not JSON, not objects, or none; names the line or row.
     """
-    number = 0
-    for where, record in _rows(path):
+    number = -1
+    for number, (where, record) in enumerate(_rows(path)):
         if not isinstance(record, dict):
             raise UserError(f"{where} is not a JSON object with fields; give the file as it is distributed")
         yield number, where, record
-        number += 1
-    if not number:
+    if number < 0:
         raise UserError(f"{path} has no records; get the file again")
 
 

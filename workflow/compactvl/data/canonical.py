@@ -30,22 +30,12 @@ STAGE = "curate"
 SHARD_BYTES = 256 << 20
 ROWS_A_GROUP = 64
 LENGTH_BYTES = 4
+TEXTS = ("image_id", "sha256", "split", "meta")
+COLUMNS = ("image_id", "image", *TEXTS[1:])
 IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-FEATURES = {
-    "image_id": {"dtype": "string", "_type": "Value"},
-    "image": {"_type": "Image"},
-    "sha256": {"dtype": "string", "_type": "Value"},
-    "split": {"dtype": "string", "_type": "Value"},
-    "meta": {"dtype": "string", "_type": "Value"},
-}
+FEATURES = {name: {"dtype": "string", "_type": "Value"} if name in TEXTS else {"_type": "Image"} for name in COLUMNS}
 SCHEMA = pa.schema(
-    [
-        ("image_id", pa.string()),
-        ("image", IMAGE_TYPE),
-        ("sha256", pa.string()),
-        ("split", pa.string()),
-        ("meta", pa.string()),
-    ],
+    [(name, pa.string() if name in TEXTS else IMAGE_TYPE) for name in COLUMNS],
     metadata={"huggingface": json.dumps({"info": {"features": FEATURES}})},
 )
 
@@ -76,12 +66,8 @@ def write_set(
     """Write a data set; the manifest comes last, so a folder with one is complete.
 
     Args:
-        folder: where to.
-        name: the data set's name.
         images: rows in storage order; taken one at a time.
         items: the items table; an ``image_id`` column must name only images of the set.
-        made: what it is made from.
-        settings: the settings that made it, JSON-serialisable.
         shard_bytes: image bytes after which a new shard begins.
         text_only: a set without images of its own: its one image shard has no rows.
         images_of: name of the data set whose images the items name (or of where they are); they are not looked up here.
@@ -154,8 +140,7 @@ def _write_shards(folder: Path, images: Iterable[ImageRow], shard_bytes: int) ->
         known.add(row.image_id)
         digest = sha256_bytes(row.data)
         table.append([row.image_id, digest, row.split, row.meta])
-        image = {"bytes": row.data, "path": row.image_id}
-        return {"image_id": row.image_id, "image": image, "sha256": digest, "split": row.split, "meta": row.meta}
+        return dict(zip(TEXTS, table[-1], strict=True)) | {"image": {"bytes": row.data, "path": row.image_id}}
 
     def shard(first: ImageRow) -> Iterator[dict[str, Any]]:
         size = 0
@@ -182,7 +167,7 @@ def _read_table(folder: Path, shards: list[str]) -> tuple[pd.DataFrame, dict[str
     tables, places = [], {}
     for name in shards:
         file = pq.ParquetFile(folder / name)
-        tables.append(file.read(columns=["image_id", "sha256", "split", "meta"]))
+        tables.append(file.read(columns=list(TEXTS)))
         ids = iter(tables[-1].column("image_id").to_pylist())
         for group in range(file.num_row_groups):
             for row in range(file.metadata.row_group(group).num_rows):
@@ -191,15 +176,7 @@ def _read_table(folder: Path, shards: list[str]) -> tuple[pd.DataFrame, dict[str
 
 
 class CanonicalSet:
-    """A data set on disk.
-
-    Attributes:
-        folder: where it is.
-        name: its name.
-        manifest: its manifest.
-        images: table without bytes: image_id, sha256, split, meta (JSON text), in storage order.
-        items: table of items.
-    """
+    """A data set on disk; ``images`` is the table without bytes: image_id, sha256, split, meta (JSON), as stored."""
 
     def __init__(
         self, folder: Path, manifest: dict[str, Any], images: pd.DataFrame, items: pd.DataFrame, places: dict
@@ -265,10 +242,6 @@ class CanonicalSet:
             check_file(self.folder / name, self.manifest["files"], self.folder / MANIFEST)
             raise
         return data
-
-    def image_sha256(self, image_id: str) -> str:
-        """Return the SHA-256 of an image's encoded bytes, as recorded when it was written."""
-        return self._hashes[image_id]
 
     def _locate(self, name: str, group: int) -> list[tuple[int, int]]:
         """Where in the shard's file each image of a row group begins, and how many bytes it has.

@@ -9,7 +9,7 @@ import pandas as pd
 
 from compactvl.data.canonical import ImageRow
 from compactvl.data.curate import Curation
-from compactvl.data.kind import DataKind
+from compactvl.data.kind import PhotoKind
 from compactvl.data.photos import read_photo
 from compactvl.errors import UserError
 from compactvl.files import sha256_bytes, sha256_file
@@ -22,14 +22,7 @@ SPLIT_NAMES = {"train": "train", "restval": "train", "val": "val", "validation":
 
 @dataclass(frozen=True)
 class CaptionedImage:
-    """One image file with its captions.
-
-    Attributes:
-        image_id: unique within its set.
-        path: the file.
-        split: train, val or test; ``None`` where the source has no splits.
-        captions: (item id, caption) pairs, not empty.
-    """
+    """One image file with its captions: (item id, caption) pairs. ``split`` is ``None`` where the source has none."""
 
     image_id: str
     path: Path
@@ -49,36 +42,33 @@ def split_name(value: str, where: str) -> str:
         raise UserError(f"{where}: unknown split {value!r}; use one of {', '.join(SPLIT_NAMES)}") from None
 
 
-def has_words(caption: str) -> bool:
-    """Whether anything of a caption is left once punctuation is removed, as text models do."""
-    return any(character.isalnum() for character in caption)
+def clean_caption(text: str, image_id: str, where: str) -> str:
+    """Return a caption, its words separated by single spaces.
+
+    Raises:
+        UserError: it has a NUL character, or nothing is left of it once punctuation is removed, as text models do.
+    """
+    caption = " ".join(text.split())
+    if "\0" in caption:
+        raise UserError(f"{where}: caption of {image_id!r} has a NUL character; is this a text file? Delete it there")
+    if not any(character.isalnum() for character in caption):
+        raise UserError(f"{where}: caption {caption!r} of {image_id!r} has no words; write one or take it out")
+    return caption
 
 
 def write_captioned(
-    job: Curation,
-    settings: DataKind,
-    records: Sequence[CaptionedImage],
-    *,
-    max_side: int | None,
-    quality: int,
-    refuse_leaks: bool = True,
+    job: Curation, settings: PhotoKind, records: Sequence[CaptionedImage], *, refuse_leaks: bool = True
 ) -> None:
     """Read, re-encode and write all images and captions as a canonical data set, splits in the order train, val, test.
 
     Images are compared between splits twice: their files before anything is read, and the pictures as they are stored,
-    which differ in no metadata.
-
-    Args:
-        job, settings: the set, and what it is made with. records: all images.
-        max_side, quality: see :func:`compactvl.data.photos.read_photo`.
-        refuse_leaks: whether an image in two splits is an error; else the manifest counts them as ``in_two_splits``.
+    which differ in no metadata. Where leaks are not refused, the manifest lists them as ``in_two_splits``.
 
     Raises:
         UserError: an unreadable image, or one in two splits; names it.
     """
     if refuse_leaks:
-        for one, other in same_files(records):
-            raise _leak(job.name, one, other)
+        _check_files(job.name, records)
     leaks: dict[str, str] = {}
     stored: dict[str, CaptionedImage] = {}
     ordered = sorted(records, key=lambda record: SPLITS.index(record.split or "train"))
@@ -91,8 +81,8 @@ def write_captioned(
     )
 
     def rows() -> Iterator[ImageRow]:
-        for record in track(ordered, unit="image", label=f"read {job.name}", total=len(ordered)):
-            data = read_photo(record.path, max_side=max_side, quality=quality)
+        for record in track(ordered, unit="image", label=f"read {job.name}"):
+            data = read_photo(record.path, max_side=settings.max_side, quality=settings.jpeg_quality)
             first = stored.setdefault(sha256_bytes(data), record)
             if first.split != record.split:
                 leaks[record.image_id] = first.image_id
@@ -104,12 +94,11 @@ def write_captioned(
                 "data set %s: %d images are in two splits, e.g. %s and %s", job.name, len(leaks), *min(leaks.items())
             )
 
-    facts = {} if refuse_leaks else {"in_two_splits": leaks}
-    job.write(settings, items, rows(), **facts)
+    job.write(settings, items, rows(), **({} if refuse_leaks else {"in_two_splits": leaks}))
 
 
-def same_files(records: Sequence[CaptionedImage]) -> Iterator[tuple[CaptionedImage, CaptionedImage]]:
-    """Yield pairs of images of different splits whose files are equal; only files of equal size are read."""
+def _check_files(name: str, records: Sequence[CaptionedImage]) -> None:
+    """Refuse equal files in different splits; only files of equal size are read."""
     by_size: dict[int, list[CaptionedImage]] = {}
     for record in records:
         by_size.setdefault(record.path.stat().st_size, []).append(record)
@@ -119,7 +108,7 @@ def same_files(records: Sequence[CaptionedImage]) -> Iterator[tuple[CaptionedIma
             for record in alike:
                 first = seen.setdefault(sha256_file(record.path), record)
                 if first.split != record.split:
-                    yield first, record
+                    raise _leak(name, first, record)
 
 
 def _leak(name: str, one: CaptionedImage, other: CaptionedImage) -> UserError:

@@ -5,18 +5,14 @@ import difflib
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
-from compactvl.data.captioned import CaptionedImage, has_words, split_name
+from compactvl.data.captioned import CaptionedImage, clean_caption, split_name
 from compactvl.errors import UserError
 
 COLUMNS = ("image", "caption", "split")
 
 
 def read_captions_csv(path: Path, folder: Path) -> list[CaptionedImage]:
-    """Read a captions file.
-
-    Args:
-        path: the CSV file.
-        folder: where the images are; the column ``image`` holds paths below it, with forward slashes.
+    """Read a captions file, whose column ``image`` holds paths below ``folder``, with forward slashes.
 
     Returns:
         One record an image, in the order of first mention; all with a split or all without.
@@ -31,15 +27,7 @@ def read_captions_csv(path: Path, folder: Path) -> list[CaptionedImage]:
     for line, row in _rows(path):
         where = f"{path} line {line}"
         image_id = _image_id(row["image"] or "", where)
-        caption = " ".join((row["caption"] or "").split())
-        if not caption:
-            raise UserError(f"{where}: empty caption of {image_id!r}; write one or delete the line")
-        if "\0" in caption:
-            raise UserError(
-                f"{where}: caption of {image_id!r} has a NUL character; is this a text file? Delete it there"
-            )
-        if not has_words(caption):
-            raise UserError(f"{where}: caption {caption!r} of {image_id!r} has no words; write one or delete the line")
+        caption = clean_caption(row["caption"] or "", image_id, where)
         if (image_id, caption) in seen:
             raise UserError(
                 f"{where}: the same image and caption as line {seen[image_id, caption]}; delete one of them"

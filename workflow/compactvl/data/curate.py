@@ -23,14 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Curation:
-    """The making of one data set; what it reads is checked.
-
-    Attributes:
-        name: the data set's name.
-        layout: where sources and sets are.
-        sources: the sources it is made from: file names and pinned hashes.
-        made: what it is made from, for the record.
-    """
+    """The making of one data set from ``sources``; what it reads is checked."""
 
     name: str
     layout: Layout
@@ -59,11 +52,8 @@ class Curation:
     def open_set(self, name: str, setting: str, kind: str) -> "CanonicalSet":
         """Return a data set this one is made from.
 
-        Args:
-            name: its name. setting: the one that names it. kind: what it must be.
-
         Raises:
-            UserError: it is not there, or of another kind.
+            UserError: it is not there, or not of ``kind``; ``setting`` is the one that names it.
         """
         from compactvl.data.canonical import CanonicalSet
 
@@ -75,12 +65,7 @@ class Curation:
     def write(
         self, settings: "DataKind", items: "pd.DataFrame", images: "Iterable[ImageRow]" = (), **facts: Any
     ) -> None:
-        """Write the data set; see :func:`compactvl.data.canonical.write_set`.
-
-        Args:
-            settings: the settings that made it. items: the items table. images: its images, in storage order.
-            facts: further deterministic facts for the record.
-        """
+        """Write the data set; see :func:`compactvl.data.canonical.write_set`."""
         from compactvl.data.canonical import write_set
 
         recorded = settings.model_dump(mode="json", exclude=set(settings.unrecorded))

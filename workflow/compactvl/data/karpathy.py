@@ -11,17 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from compactvl.data.captioned import CaptionedImage, has_words, split_name
-from compactvl.data.user_json import read_user_json
+from compactvl.data.captioned import CaptionedImage, clean_caption, split_name
+from compactvl.data.user_files import read_user_json
 from compactvl.errors import UserError
 
 
 def read_karpathy(path: Path, folder: Path) -> list[CaptionedImage]:
-    """Read a split file; whether the images are there is not checked.
-
-    Args:
-        path: the JSON file.
-        folder: where the images are.
+    """Read a split file; whether the images are there, below ``folder``, is not checked.
 
     Returns:
         One record an image; all with a split or all without.
@@ -69,9 +65,7 @@ def _record(entry: Any, folder: Path, where: str, names: Mapping[str, int]) -> C
     captions = []
     for number, sentence in enumerate(sentences):
         place = f"{where}.sentences[{number}]"
-        caption = " ".join(_text(sentence, "raw", place).split())
-        if not has_words(caption):
-            raise UserError(f"{place}: caption {caption!r} of {name!r} has no words; take it out")
+        caption = clean_caption(_text(sentence, "raw", place), name, place)
         item_id = sentence.get("sentid")
         captions.append((f"{image_id}#{number}" if item_id is None else str(item_id), caption))
     return CaptionedImage(image_id, folder / below, split_name(split, where) if split else None, tuple(captions))

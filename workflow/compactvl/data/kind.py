@@ -51,11 +51,7 @@ class DataKind(Strict):
         return self.image_folder and getattr(self, self.image_folder)
 
     def missing(self, place: str) -> list[str]:
-        """Return one line for each of the user's own files and folders that is not there, with where to get it.
-
-        Args:
-            place: the data set's in the config.
-        """
+        """Return one line for each of the user's own files and folders that is not there, with where to get it."""
         remedy = getattr(self, "how_to_get", "put it there, or change the setting")
         lacking = [(field, path) for field, path in self.own_files() if not os.path.isfile(path)]
         if (folder := self.own_folder()) is not None and not os.path.isdir(folder):
@@ -71,6 +67,17 @@ class DataKind(Strict):
             UserError: what is wrong with its settings or with what it is made from.
         """
         importlib.import_module(f"compactvl.data.{self.kind}").curate(self, job)
+
+
+class PhotoKind(DataKind):
+    """Base of the kinds that store photographs with captions."""
+
+    holds = frozenset({"images", "captions", "captioned_images"})
+
+    max_side: int | None = Field(
+        None, ge=32, description="Longer side in pixels to shrink larger images to; null keeps them."
+    )
+    jpeg_quality: int = Field(95, ge=50, le=100, description="Quality of re-encoded photographs.")
 
 
 def files_in(path: str, *patterns: str) -> list[str]:

@@ -24,7 +24,6 @@ def read_members(
     """Return every regular file of an archive whose whole name matches.
 
     Args:
-        archive: path of the archive.
         pattern: regular expression of the files' names inside it, with forward slashes.
         largest: most bytes accepted in all, against damaged or hostile archives.
         number: files after which reading ends; ``None`` reads on to the archive's end.

@@ -1,8 +1,10 @@
 """Image-caption pairs of one split, indexed both ways."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.errors import UserError
@@ -10,21 +12,26 @@ from compactvl.errors import UserError
 
 @dataclass(frozen=True)
 class Pairs:
-    """Captions with their images.
+    """Captions with their images, distinct ones in order of first use.
 
     Attributes:
-        image_ids: distinct image ids, in order of first use.
-        captions: caption texts.
         owner: int64 (captions,), index of each caption's image.
-        of_image: for each image, the indices of its captions.
-        text: int64 (captions,), equal where two captions are the same words.
     """
 
     image_ids: list[str]
     captions: list[str]
     owner: np.ndarray
-    of_image: list[np.ndarray]
-    text: np.ndarray
+
+    @cached_property
+    def of_image(self) -> list[np.ndarray]:
+        """For each image, the indices of its captions."""
+        order = np.argsort(self.owner, kind="stable")
+        return np.split(order, np.cumsum(np.bincount(self.owner, minlength=len(self.image_ids)))[:-1])
+
+    @cached_property
+    def text(self) -> np.ndarray:
+        """int64 (captions,), equal where two captions are the same words."""
+        return np.unique(self.captions, return_inverse=True)[1]
 
     @staticmethod
     def of(dataset: CanonicalSet, split: str, column: str = "caption") -> "Pairs":
@@ -39,13 +46,8 @@ class Pairs:
         items = items[items["split"] == split]
         if items.empty:
             raise UserError(f"data set {dataset.name} has no items in split {split!r}")
-        image_ids = list(dict.fromkeys(items["image_id"]))
-        row = {image_id: index for index, image_id in enumerate(image_ids)}
-        captions = items[column].tolist()
-        owner = np.array([row[image_id] for image_id in items["image_id"]])
-        order = np.argsort(owner, kind="stable")
-        of_image = np.split(order, np.cumsum(np.bincount(owner, minlength=len(image_ids)))[:-1])
-        return Pairs(image_ids, captions, owner, of_image, np.unique(captions, return_inverse=True)[1])
+        owner, image_ids = pd.factorize(items["image_id"])
+        return Pairs(list(image_ids), items[column].tolist(), owner)
 
     def steps(self, batch: int) -> int:
         """Batches of an epoch, which shows each image once."""
@@ -84,11 +86,4 @@ class Pairs:
         keep = [index for image in images for index in self.of_image[image][:captions_per_image]]
         row = {int(image): index for index, image in enumerate(images)}
         owner = np.array([row[int(self.owner[index])] for index in keep])
-        captions = [self.captions[index] for index in keep]
-        return Pairs(
-            [self.image_ids[image] for image in images],
-            captions,
-            owner,
-            [np.flatnonzero(owner == index) for index in range(len(images))],
-            np.unique(captions, return_inverse=True)[1],
-        )
+        return Pairs([self.image_ids[image] for image in images], [self.captions[index] for index in keep], owner)

@@ -15,14 +15,9 @@ REMEDY = "replace it or take it out of the captions"
 
 
 def read_photo(path: Path, *, max_side: int | None = None, quality: int = 95) -> bytes:
-    """Return an image file's picture as PNG (from lossless formats) or JPEG bytes.
+    """Return an image file's picture as PNG (from lossless formats) or JPEG bytes, without metadata (place, camera).
 
-    All metadata (place, camera) is dropped.
-
-    Args:
-        path: the file.
-        max_side: shrink to this longer side in pixels; ``None`` keeps the size. Never enlarges.
-        quality: JPEG quality.
+    Larger pictures are shrunk to ``max_side``, the longer side in pixels.
 
     Raises:
         UserError: the file is missing, not a readable image, or larger than Pillow's safety limit; names it.
@@ -46,14 +41,10 @@ def read_photo(path: Path, *, max_side: int | None = None, quality: int = 95) ->
 
 def why(error: Exception, data: bytes) -> str:
     """Return in one line why Pillow could not read an image's bytes."""
-    if isinstance(error, UnidentifiedImageError):
-        return _what_it_is(data)
     if isinstance(error, Image.DecompressionBombError):
         return f"over {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels, which may be a decompression bomb"
-    return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-def _what_it_is(data: bytes) -> str:
+    if not isinstance(error, UnidentifiedImageError):
+        return (str(error).splitlines() or [type(error).__name__])[0]
     if not data:
         return "the file is empty"
     if data[4:8] == b"ftyp" and data[8:12] in HEIC:

@@ -8,6 +8,7 @@ Both leave the archive as the registry has it, byte for byte, so one SHA-256 pin
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -22,39 +23,20 @@ from compactvl.errors import UserError
 from compactvl.files import atomic_path, sha256_file, sha256_once
 
 FETCH_SECONDS = 1800
-CLIENT_ERRORS = (
-    (("enospc", "no space left"), "the disk is full; free some space and run again"),
-    (
-        (
-            "enotfound",
-            "eai_again",
-            "etimedout",
-            "econnre",
-            "connection",
-            "name resolution",
-            "unreachable",
-            "proxyerror",
-        ),
+CLIENT_ERRORS = {
+    "enospc|no space left": "the disk is full; free some space and run again",
+    "enotfound|eai_again|etimedout|econnre|connection|name resolution|unreachable|proxyerror":
         "the registry cannot be reached; check the network (and proxy settings) and run again",
-    ),
-    (
-        ("from versions: none",),
+    "from versions: none":
         "the registry has no such package, or cannot be reached; check the config's sources section and the network",
-    ),
-    (
-        ("e404", "etarget", "no matching version", "no matching distribution", "could not find a version"),
+    "e404|etarget|no matching version|no matching distribution|could not find a version":
         "the registry has no such package or version; check the config's sources section",
-    ),
-)
+}  # fmt: skip
 """What pip and npm print → what it means and what to do; the first that fits counts."""
 
 
 def fetch_source(settings: SourceSettings, target: Path) -> None:
-    """Fetch a source's archive to ``target``, unless the right bytes are there already.
-
-    Args:
-        settings: which package, and the SHA-256 it must have.
-        target: the archive's final path; its name is ``settings.file``.
+    """Fetch a source's archive to ``target``, whose name is ``settings.file``, unless the right bytes are there already.
 
     Raises:
         UserError: no network, no such package or version, another SHA-256, or a full disk.
@@ -120,11 +102,8 @@ def _explain(output: str) -> str:
     """Turn a client's error output into one line: the cause as far as it can be told, and the remedy."""
     lines = [line.strip() for line in output.splitlines() if line.strip() and "complete log of this run" not in line]
     last = next((line for line in reversed(lines) if "error" in line.lower()), lines[-1] if lines else "no message")
-    text = output.lower()
-    for words, meaning in CLIENT_ERRORS:
-        if any(word in text for word in words):
-            return meaning
-    return f"the client failed: {last[:300]}"
+    meant = (meaning for words, meaning in CLIENT_ERRORS.items() if re.search(words, output.lower()))
+    return next(meant, f"the client failed: {last[:300]}")
 
 
 def source_hash(path: Path, settings: SourceSettings) -> str:

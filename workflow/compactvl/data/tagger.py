@@ -11,18 +11,16 @@ FROM_UD = {
 }  # fmt: skip
 
 
-def load_tagger(pipeline: str, where: str) -> Callable[[str], str]:
-    """Return a function from a text, words separated by single spaces, to its tags, one a word.
+def load_tagger(pipeline: str | None, where: str) -> Callable[[str], str]:
+    """Return a function from a text, words separated by single spaces, to its tags, one a word; ``""`` without pipeline.
 
     A word that the pipeline cuts up ("dog." is *dog* and *.*) has the tag of its first piece that is no punctuation.
 
-    Args:
-        pipeline: name or path of a spaCy pipeline.
-        where: the setting's place, for messages.
-
     Raises:
-        UserError: spaCy or the pipeline is not installed.
+        UserError: spaCy or the pipeline is not installed; ``where`` is the setting's place.
     """
+    if pipeline is None:
+        return lambda text: ""
     try:
         import spacy
     except ImportError:

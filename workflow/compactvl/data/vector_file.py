@@ -18,14 +18,7 @@ BLOCK = 8192
 
 
 def open_vectors(path: str | Path, dim: int | None = None) -> np.ndarray:
-    """Map a vector file.
-
-    Args:
-        path: the file.
-        dim: length its vectors must have; ``None`` takes any.
-
-    Returns:
-        Read-only array (rows, dim) of a floating dtype.
+    """Map a vector file: a read-only array (rows, dim) of a floating dtype; without ``dim`` vectors of any length.
 
     Raises:
         UserError: missing, no ``.npy`` file, cut short, or another shape or dtype.
@@ -56,58 +49,45 @@ def vector_facts(paths: Sequence[str | Path], dim: int) -> list[dict[str, Any]]:
     Raises:
         UserError: a bad file (see :func:`open_vectors`), two with the same name, or a number that is not finite.
     """
-    facts = [
-        {"path": str(path), "stem": Path(path).stem, "rows": len(open_vectors(path, dim)), "dim": dim} for path in paths
-    ]
-    stems = [fact["stem"] for fact in facts]
+    arrays = [open_vectors(path, dim) for path in paths]
+    stems = [Path(path).stem for path in paths]
     repeated = next((stem for stem in stems if stems.count(stem) > 1), None)
     if repeated is not None:
         raise UserError(f"two vector files are named {repeated}.npy; rename one, image ids come from the name")
-    for path in paths:
-        _check_finite(path, open_vectors(path))
-    return [fact | {"sha256": sha256_file(fact["path"])} for fact in facts]
+    for path, array in zip(paths, arrays, strict=True):
+        for start in range(0, len(array), BLOCK):
+            finite = np.isfinite(array[start : start + BLOCK]).all(axis=1)
+            if not finite.all():
+                row = start + int(finite.argmin())
+                raise UserError(f"{path} row {row}: not all numbers are finite; get the file again")
+    return [
+        {"path": str(path), "stem": stem, "rows": len(array), "dim": dim, "sha256": sha256_file(path)}
+        for path, stem, array in zip(paths, stems, arrays, strict=True)
+    ]
 
 
-def _check_finite(path: str | Path, array: np.ndarray) -> None:
-    for start in range(0, len(array), BLOCK):
-        finite = np.isfinite(array[start : start + BLOCK]).all(axis=1)
-        if not finite.all():
-            raise UserError(
-                f"{path} row {start + int(finite.argmin())}: not all numbers are finite; get the file again"
-            )
+def row_ids(facts: Sequence[Mapping[str, Any]], number: int, said: str) -> list[str]:
+    """Return the image ids of the rows of vector files, one file after the other.
 
-
-def vector_id(stem: str, row: int) -> str:
-    """Return the image id of a row.
-
-    >>> vector_id("local_narr_dino_v2_states", 7)
-    'local_narr_dino_v2_states-7'
+    Raises:
+        UserError: as many rows as ``number`` not given; ``said`` is where that comes from ("a.json has {} captions").
     """
-    return f"{stem}-{row}"
+    ids = [f"{fact['stem']}-{row}" for fact in facts for row in range(fact["rows"])]
+    if len(ids) != number:
+        files = " + ".join(fact["path"] for fact in facts)
+        raise UserError(f"{said.format(number)} and {files} has {len(ids)} vectors; they must match row by row")
+    return ids
 
 
 class VectorFiles:
-    """Reader of the vectors that a set's image ids name.
+    """Reader of the vectors that a set's image ids name, of length ``dim``; ``facts`` are its manifest's ``vectors``.
 
-    Attributes:
-        dim: length of a vector.
+    Raises:
+        UserError: none listed, a file is gone, or its shape is not the one recorded.
     """
 
-    def __init__(self, arrays: Mapping[str, np.ndarray]) -> None:
-        self._arrays = dict(arrays)
-        self.dim: int = next(iter(self._arrays.values())).shape[1]
-
-    @classmethod
-    def open(cls, facts: Iterable[Mapping[str, Any]]) -> "VectorFiles":
-        """Open the files that a manifest lists.
-
-        Args:
-            facts: the manifest's ``vectors``.
-
-        Raises:
-            UserError: none listed, a file is gone, or its shape is not the one recorded.
-        """
-        arrays = {}
+    def __init__(self, facts: Iterable[Mapping[str, Any]]) -> None:
+        self._arrays: dict[str, np.ndarray] = {}
         for fact in facts:
             array = open_vectors(fact["path"], fact["dim"])
             if len(array) != fact["rows"]:
@@ -115,17 +95,10 @@ class VectorFiles:
                     f"{fact['path']} has {len(array)} rows, its data set was made with {fact['rows']}; "
                     "put the old file back or curate the set again"
                 )
-            arrays[fact["stem"]] = array
-        if not arrays:
+            self._arrays[fact["stem"]] = array
+        if not self._arrays:
             raise UserError("the data set has no vector files; give 'vectors' in its settings")
-        return cls(arrays)
-
-    def __len__(self) -> int:
-        return sum(len(array) for array in self._arrays.values())
-
-    def __contains__(self, image_id: str) -> bool:
-        stem, _, row = image_id.rpartition("-")
-        return row.isdecimal() and stem in self._arrays and int(row) < len(self._arrays[stem])
+        self.dim: int = fact["dim"]
 
     def read(self, ids: Sequence[str]) -> np.ndarray:
         """Return the vectors of image ids, float32 (len(ids), dim), in their order.
@@ -135,11 +108,12 @@ class VectorFiles:
         """
         out = np.empty((len(ids), self.dim), dtype=np.float32)
         for place, image_id in enumerate(ids):
-            if image_id not in self:
-                raise UserError(f"no vector of image {image_id!r}; the files are {', '.join(sorted(self._arrays))}")
             stem, _, row = image_id.rpartition("-")
+            if not (row.isdecimal() and stem in self._arrays and int(row) < len(self._arrays[stem])):
+                raise UserError(f"no vector of image {image_id!r}; the files are {', '.join(sorted(self._arrays))}")
             out[place] = self._arrays[stem][int(row)]
-        if not np.isfinite(out).all():
-            place = int(np.flatnonzero(~np.isfinite(out).all(axis=1))[0])
-            raise UserError(f"the vector of image {ids[place]!r} has values that are not finite; get its file again")
+        finite = np.isfinite(out).all(axis=1)
+        if not finite.all():
+            bad = ids[int(finite.argmin())]
+            raise UserError(f"the vector of image {bad!r} has values that are not finite; get its file again")
         return out

@@ -16,7 +16,7 @@ from compactvl.data.babylm import GET_BABYLM
 from compactvl.data.curate import Curation
 from compactvl.data.kind import Count, DataKind, FilePath
 from compactvl.data.ratios import SplitRatios
-from compactvl.data.user_json import read_user_json
+from compactvl.data.user_files import read_user_json
 from compactvl.errors import UserError
 
 
@@ -76,39 +76,26 @@ class Settings(DataKind):
 
         from compactvl.data.audit import audit_texts
         from compactvl.data.tagger import load_tagger
-        from compactvl.data.vector_file import vector_facts, vector_id
+        from compactvl.data.vector_file import row_ids, vector_facts
 
-        tagger = load_tagger(self.tagger, f"{job.place}.tagger") if self.tagger is not None else None
+        tag = load_tagger(self.tagger, f"{job.place}.tagger")
         facts = vector_facts([part for entry in self.parts for part in entry], self.dim)
         by_path = {fact["path"]: fact for fact in facts}
         tables = []
         for number, (path, entry) in enumerate(zip(self.captions, self.parts, strict=True)):
             captions = read_captions(Path(path))
-            own = [by_path[part] for part in entry]
-            vectors = sum(fact["rows"] for fact in own)
-            if len(captions) != vectors:
-                files = " + ".join(fact["path"] for fact in own)
-                raise UserError(
-                    f"{path} has {len(captions)} captions and {files} has {vectors} vectors; they must match row by row"
-                )
-            stem = Path(path).stem
-            tables.append(
-                pd.DataFrame(
-                    {
-                        "item_id": [f"{stem}-{row}" for row in range(len(captions))],
-                        "split": [self.ratios.split_of(text.lower(), self.seed) for text in captions],
-                        "image_id": [vector_id(fact["stem"], row) for fact in own for row in range(fact["rows"])],
-                        "caption": captions,
-                        "file": number,
-                        "row": range(len(captions)),
-                        "pos": "",
-                    }
-                )
-            )
+            splits = [self.ratios.split_of(text.lower(), self.seed) for text in captions]
+            columns = {
+                "item_id": [f"{Path(path).stem}-{row}" for row in range(len(captions))],
+                "split": splits,
+                "image_id": row_ids([by_path[part] for part in entry], len(captions), f"{path} has {{}} captions"),
+                "caption": captions,
+                "file": number,
+                "row": range(len(captions)),
+                "pos": ["" if split == "train" else tag(text) for split, text in zip(splits, captions, strict=True)],
+            }
+            tables.append(pd.DataFrame(columns))
         items = pd.concat(tables, ignore_index=True)
-        if tagger is not None:
-            held_out = items["split"] != "train"
-            items.loc[held_out, "pos"] = [tagger(text) for text in items.loc[held_out, "caption"]]
         job.write(self, items, text_only=True, vectors=facts, audit=audit_texts(job.name, items, ("caption",)))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, model_validator
 
 from compactvl.data.curate import Curation
-from compactvl.data.kind import DataKind
+from compactvl.data.kind import PhotoKind
 from compactvl.data.ratios import SplitRatios
 from compactvl.errors import UserError
 
@@ -16,10 +16,9 @@ if TYPE_CHECKING:
     from compactvl.data.captioned import CaptionedImage
 
 
-class Settings(DataKind):
+class Settings(PhotoKind):
     """A folder of one's own images with captions."""
 
-    holds = frozenset({"images", "captions", "captioned_images"})
     image_folder = "path"
     unrecorded = frozenset({"path"})
 
@@ -34,10 +33,6 @@ class Settings(DataKind):
     splits: tuple[Literal["train", "val", "test"], ...] = Field(
         ("train", "val", "test"), description="Splits that must not be empty; () allows any."
     )
-    max_side: int | None = Field(
-        None, ge=32, description="Longer side in pixels to shrink larger images to; null keeps them."
-    )
-    jpeg_quality: int = Field(95, ge=50, le=100, description="Quality of re-encoded photographs.")
 
     @model_validator(mode="after")
     def _one_file(self) -> "Settings":
@@ -51,7 +46,7 @@ class Settings(DataKind):
         return [(field, str(Path(self.path, getattr(self, field))))]
 
     def curate(self, job: Curation) -> None:
-        """Make a canonical data set from an image folder with ``captions.csv`` or a Karpathy-style JSON file.
+        """Make the data set.
 
         Raises:
             UserError: a bad captions file, an unreadable image, an empty split, or one image in two splits.
@@ -74,7 +69,7 @@ class Settings(DataKind):
                 f"{job.place}: split {empty[0]!r} has no images ({len(records)} images in all); "
                 "add images, change ratios, or take it out of 'splits'"
             )
-        write_captioned(job, self, records, max_side=self.max_side, quality=self.jpeg_quality)
+        write_captioned(job, self, records)
 
 
 def _found(record: "CaptionedImage", source: Path, images: Path) -> "CaptionedImage":

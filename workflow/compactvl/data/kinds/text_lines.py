@@ -55,25 +55,19 @@ class Settings(DataKind):
 
         from compactvl.data.audit import audit_texts
         from compactvl.data.tagger import load_tagger
-        from compactvl.data.user_lines import read_lines
+        from compactvl.data.user_files import read_lines
         from compactvl.errors import UserError
 
-        tag = load_tagger(self.tagger, f"{job.place}.tagger") if self.tagger is not None else lambda text: ""
-        paths = [Path(path) for _, path in self.own_files()]
-        columns: dict[str, list[str]] = {column: [] for column in ("item_id", "split", "document", "text", "pos")}
-        lines, empty = {}, {}
-        for path in paths:
-            lines[path.name] = empty[path.name] = 0
+        tag = load_tagger(self.tagger, f"{job.place}.tagger")
+        rows, lines, empty = [], {}, {}
+        for path in (Path(path) for _, path in self.own_files()):
+            number, before = 0, len(rows)
             for number, text in read_lines(path):
-                lines[path.name] += 1
-                if not text:
-                    empty[path.name] += 1
-                    continue
-                split = self.ratios.split_of(text.lower(), self.seed)
-                row = (f"{path.name}:{number}", split, path.name, text, tag(text))
-                for column, value in zip(columns.values(), row, strict=True):
-                    column.append(value)
-        items = pd.DataFrame(columns)
+                if text:
+                    split = self.ratios.split_of(text.lower(), self.seed)
+                    rows.append((f"{path.name}:{number}", split, path.name, text, tag(text)))
+            lines[path.name], empty[path.name] = number, number - (len(rows) - before)
+        items = pd.DataFrame(rows, columns=["item_id", "split", "document", "text", "pos"])
         if items.empty:
             raise UserError(f"the files {self.pattern} of {self.path} have no text ({job.place}); check them")
         audit = audit_texts(job.name, items, ("text",))

@@ -49,7 +49,7 @@ class FileVectors:
             raise UserError(
                 f"data set {dataset.name!r} brings no image vectors: name the encoder of its token store in image.encoder"
             )
-        self._files = VectorFiles.open(facts)
+        self._files = VectorFiles(facts)
         if image.input == "patches" or self._files.dim != image.width:
             raise UserError(
                 f"data set {dataset.name!r} brings one vector of {self._files.dim} numbers an image, the variant expects "

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from compactvl.data.user_json import parse_json, read_user_json
+from compactvl.data.user_files import parse_json, read_user_json
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
-"""JSON files that the user brings: told with line and column, and never to be deleted."""
+"""JSON and text files that the user brings: what is wrong is told with its line; they are never to be deleted."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,3 +40,22 @@ def read_user_json(path: Path) -> Any:
         raise UserError(f"{place} is not JSON ({error.msg}); mend it there or get the file again") from error
     except (RecursionError, ValueError) as error:  # brackets without end, a number of thousands of digits
         raise UserError(f"{path} is not JSON ({error}); get the file again") from error
+
+
+def read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield (number from 1, text) of every line, its words separated by single spaces.
+
+    Raises:
+        UserError: unreadable, or not UTF-8; names file and line.
+    """
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                try:
+                    yield number, " ".join(line.decode("utf-8").removeprefix("\ufeff").split())
+                except UnicodeDecodeError as error:
+                    raise UserError(
+                        f"{path} line {number} is not UTF-8 (byte {error.start} of the line); save the file as UTF-8"
+                    ) from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
