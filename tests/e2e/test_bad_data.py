@@ -95,7 +95,7 @@ ALBUMS = [
     ("image outside the folder", {"captions.csv": CSV + "../mine.json,a fox,test\n"}, ("captions.csv line 5: ", "must be a path below the image folder")),
     ("absolute path", {"captions.csv": CSV + "/etc/passwd,a fox,test\n"}, ("captions.csv line 5: ", "must be a path below")),
     ("folder as an image", {"captions.csv": CSV + ".,a fox,test\n"}, ("captions.csv line 5: ", "must be a path below")),
-    ("empty caption", {"captions.csv": CSV.replace("a cat", " ")}, ("captions.csv line 3: empty caption of 'b.png'", "delete the line")),
+    ("empty caption", {"captions.csv": CSV.replace("a cat", " ")}, ("captions.csv line 3: caption '' of 'b.png' has no words", "write one or take it out")),
     ("caption without words", {"captions.csv": CSV.replace("a cat", "!?")}, ("captions.csv line 3: caption '!?' of 'b.png' has no words",)),
     ("row twice", {"captions.csv": CSV + "./a.png,a dog,train\n"}, ("captions.csv line 5: the same image and caption as line 2",)),
     ("image in two splits", {"captions.csv": CSV + "a.png,my dog,test\n"}, ("captions.csv line 5: 'a.png' is in split 'train' and 'test'",)),
