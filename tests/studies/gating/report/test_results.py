@@ -72,8 +72,11 @@ def test_shares_of_the_pool_are_those_of_the_settings(study, tmp_path, write_var
     for variant in ("base", "scale_4"):
         write_variant(tmp_path, variant, 1.0)
     settings = collected(tmp_path).settings("base")
-    write_json(tmp_path / "runs" / "gating" / "scale_4" / "seed0" / "settings.json", settings | {"data_share": 0.5})
+    for variant, share in (("scale_4", 0.5), ("unread", 0.8)):
+        path = tmp_path / "runs" / "gating" / variant / "seed0" / "settings.json"
+        write_json(path, settings | {"data_share": share})
     assert collected(tmp_path).shares("base") == {0.5: "scale_4", 1: "base"}
+    assert collected(tmp_path).shares("unread") == {0.625: "scale_4", 1.25: "base"}, "trained, but not evaluated"
 
 
 def test_oscillation_is_taken_in_each_seed(tmp_path, made, write_variant, collected):

@@ -109,9 +109,10 @@ class GatingResults(StudyResults):
         return [variant for variant in variants if self.estimate(variant, LANGUAGE, task)]
 
     def shares(self, whole: str) -> dict[float, str]:
-        """Return share of the pool → variant, of those that differ from ``whole`` in how much they see only."""
-        sizes = {self.settings(variant)["data_share"]: variant for variant in self.arms(whole, "data_share")}
-        return {size / max(sizes): sizes[size] for size in sorted(sizes)}
+        """Return share of what ``whole`` sees → variant, of those that differ from it in how much they see only."""
+        arms = self.arms(whole, "data_share")
+        shares = {v: self.settings(v)["data_share"] / self.settings(whole)["data_share"] for v in arms}
+        return {shares[variant]: variant for variant in sorted(arms, key=shares.get)}
 
     def split_accuracy(self, score: Measure, reference: Measure) -> dict[str, tuple[Interval, int]]:
         """Return the share of right items where ``reference`` is ``wrong`` and where it is ``right``, and their number.
