@@ -56,7 +56,7 @@ class EdjeResults(StudyResults):
 
     def label(self, variant: str) -> str:
         """Return a variant's name for readers; ``m`` is the number of tokens in its settings."""
-        return super().label(variant).format(m=self.tokens(variant))
+        return super().label(variant).format(m=self.tokens(variant) or "?")
 
     def estimate(self, variant: str, benchmark: str, metric: str, seed: int | None = None) -> Estimate | None:
         """As :meth:`StudyResults.estimate`; of several pools, a name without one means the default pool."""
