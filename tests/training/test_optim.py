@@ -99,16 +99,16 @@ def test_schedules_are_those_of_torch_and_transformers(name):
 
 
 def test_the_warm_up_is_torchs_linear_one():
-    rate = build_rate(settings(warmup=WARMUP, schedule="constant"), TOTAL, epoch=1)
+    rate = build_rate(settings(warmup=WARMUP, schedule="constant"), TOTAL)
     first = (1e-6 + (PEAK - 1e-6) / (WARMUP + 1)) / PEAK
     expected = theirs(lambda o: lr_scheduler.LinearLR(o, start_factor=first, total_iters=WARMUP), steps=WARMUP + 5)
     assert [rate(step, PEAK) for step in range(WARMUP + 5)] == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_warm_up_can_be_a_share_of_all_steps():
-    share, steps = (build_rate(settings(warmup=w, schedule="linear"), 250, epoch=1) for w in (0.1, 25))
+    share, steps = (build_rate(settings(warmup=w, schedule="linear"), 250) for w in (0.1, 25))
     assert [share(step, PEAK) for step in range(250)] == [steps(step, PEAK) for step in range(250)]
-    at_once = build_rate(settings(warmup=0, schedule="linear"), 250, epoch=1)
+    at_once = build_rate(settings(warmup=0, schedule="linear"), 250)
     assert at_once(0, PEAK) == PEAK
 
 
@@ -116,6 +116,8 @@ def test_epochs_decay_to_a_floor():
     rate = build_rate(settings(schedule="epoch_decay"), 10**6, epoch=200)
     assert rate(1000, PEAK) == pytest.approx(PEAK * 0.9**5)
     assert rate(10**6 - 1, PEAK) == 1e-6
+    with pytest.raises(ValueError, match="how many steps an epoch has is not known"):
+        build_rate(settings(schedule="epoch_decay"), 10**6)
 
 
 def test_groups_hold_each_trained_parameter_once_in_the_models_order():

@@ -26,7 +26,7 @@ from compactvl.records.layout import Layout
 from compactvl.records.record import MANIFEST, Made, read_manifest
 from compactvl.studies.base import Job
 from compactvl.studies.edje.joint import open_joint
-from compactvl.studies.edje.settings import JointEncoder, Optimiser
+from compactvl.studies.edje.settings import AdapterOptimiser, JointEncoder
 from compactvl.studies.jobs import evaluate, parameter_table, train
 from compactvl.text.vectors import embed
 from compactvl.vision.convert import convert_weights
@@ -107,7 +107,7 @@ def test_no_departure_from_the_papers_recipe(name):
         teacher=variant.teacher,
         objectives={key: getattr(variant.objectives, key) for key in ("mlm", "recovery", "distillation")},
         negatives={"miner": variant.negatives.miner},
-        optimiser=Optimiser(steps=variant.optimiser.steps, lr=variant.optimiser.lr),
+        optimiser=AdapterOptimiser(steps=variant.optimiser.steps, lr=variant.optimiser.lr),
         threads=8,
         online=variant.online,
         benchmarks=variant.benchmarks,

@@ -32,7 +32,7 @@ def train(
     loss: Loss,
     *,
     steps: int,
-    epoch: int = 1,
+    epoch: int | None = None,
     groups: Mapping[str, Iterable[nn.Parameter]] | None = None,
     hooks: Hooks | None = None,
     best: str | None = None,

@@ -131,12 +131,14 @@ def build_adamw(
     )
 
 
-def build_rate(settings: AdamW, total: int, epoch: int) -> Callable[[int, float], float]:
+def build_rate(settings: AdamW, total: int, epoch: int | None = None) -> Callable[[int, float], float]:
     """Return the schedule: (0-based step, peak rate) → rate.
 
     Args:
-        total: steps of the training. epoch: steps an epoch.
+        total: steps of the training. epoch: steps an epoch, for ``epoch_decay``.
     """
+    if settings.schedule == "epoch_decay" and epoch is None:
+        raise ValueError("schedule epoch_decay: how many steps an epoch has is not known")
     warmup = settings.warmup if isinstance(settings.warmup, int) else round(settings.warmup * total)
     final = settings.final
 
