@@ -22,6 +22,7 @@ from sklearn.preprocessing import StandardScaler
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.pairs import Pairs
+from compactvl.nn.compute import autocast
 from compactvl.records.layout import Layout
 from compactvl.records.record import read_manifest
 from compactvl.studies.edje import objectives
@@ -72,10 +73,10 @@ def overfit(layout: Layout, images: int, steps: int) -> dict[str, float]:
     model.train()
     grid = np.zeros((count, count))
     for step in range(steps):
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
+        with autocast(model.device, settings.precision):
             vision = model.compress(patches)
         if step and step % REFRESH == 0:
-            grid = _grid(model, vision.detach(), captions, tokenizer.sep, settings.precision)
+            grid = _grid(model, vision.detach(), captions, tokenizer.sep)
         rows = rng.permutation(count)[:32]
         # Drawn in proportion to exp(score): hard negatives by the scores of a while ago, all of them at first.
         drawn = np.where(different, grid, -np.inf) + rng.gumbel(size=grid.shape)
@@ -83,7 +84,7 @@ def overfit(layout: Layout, images: int, steps: int) -> dict[str, float]:
         wrong_image = drawn[:, rows].argmax(0)
         image = np.concatenate([rows, wrong_image, rows])
         text = np.concatenate([rows, rows, wrong_text])
-        with torch.autocast("cpu", torch.bfloat16, enabled=settings.precision == "bf16"):
+        with autocast(model.device, settings.precision):
             logits = match_pairs(
                 model, vision, captions, torch.from_numpy(image), torch.from_numpy(text), tokenizer.sep
             )
@@ -96,8 +97,9 @@ def overfit(layout: Layout, images: int, steps: int) -> dict[str, float]:
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimiser.step()
     model.eval()
+    model.settings = settings.model_copy(update={"precision": "fp32"})
     with torch.inference_mode():
-        grid = _grid(model, compress_all(model, store, pairs.image_ids, "fp32"), captions, tokenizer.sep, "fp32")
+        grid = _grid(model, compress_all(model, store, pairs.image_ids), captions, tokenizer.sep)
     right = grid.diagonal()
     others = np.where(different, grid, -np.inf)
     return {
@@ -115,16 +117,16 @@ def _bags(pairs: Pairs) -> dict[tuple[str, ...], list[int]]:
     return bags
 
 
-def _grid(model, vision: torch.Tensor, captions: TokenBatch, sep: int, precision: str) -> np.ndarray:
+def _grid(model, vision: torch.Tensor, captions: TokenBatch, sep: int) -> np.ndarray:
     """Scores of all images × all captions."""
     count = len(vision)
     images, texts = (part.ravel() for part in np.meshgrid(np.arange(count), np.arange(count), indexing="ij"))
-    return score_pairs(model, vision, captions, images, texts, sep, precision).reshape(count, count)
+    return score_pairs(model, vision, captions, images, texts, sep).reshape(count, count)
 
 
 def probe(layout: Layout) -> dict[str, float]:
     """Accuracy of linear probes on test scenes: how many objects there are, and on which side each kind is."""
-    settings = settings_of(layout, "trunk")
+    settings = settings_of(layout, "trunk").model_copy(update={"precision": "fp32"})
     dataset = CanonicalSet.open(layout.dataset(settings.dataset))
     store = TokenStore.open(layout.tokens(settings.encoder, settings.dataset))
     images = dataset.images
@@ -134,7 +136,7 @@ def probe(layout: Layout) -> dict[str, float]:
     start_from(model, adapter=layout.run("edje", "late_interaction", 0), joint=None)
     features = {
         "patches": store.read(ids).astype(np.float32).reshape(len(ids), -1),
-        "compressed": compress_all(model, store, ids, "fp32").numpy().reshape(len(ids), -1),
+        "compressed": compress_all(model, store, ids).numpy().reshape(len(ids), -1),
     }
     count = np.array([sum(o["count"] for o in m["objects"]) for m in meta])
     train, test = (images["split"] == "train").to_numpy(), (images["split"] == "test").to_numpy()

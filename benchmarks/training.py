@@ -18,6 +18,7 @@ import torch
 from torch import nn
 
 from compactvl.nn.bert import BertShape
+from compactvl.nn.compute import autocast
 from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.scoring import CHUNK, match_pairs
 from compactvl.studies.edje.settings import JointEncoder
@@ -106,7 +107,7 @@ def main() -> None:
     texts = images.clone()
 
     def forward() -> torch.Tensor:
-        with torch.autocast("cpu", torch.bfloat16, enabled=args.precision == "bf16"):
+        with autocast(model.device, args.precision):
             return match_pairs(model, model.compress(patches), captions, images, texts, 102)
 
     def inference() -> None:

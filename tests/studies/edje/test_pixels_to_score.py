@@ -97,7 +97,7 @@ def world(tmp_path_factory, source_archive):
 def scores(world, vision):
     captions = TokenBatch.of(world.tokenizer.encode(CAPTIONS, 64))
     images, texts = (part.ravel() for part in np.meshgrid(np.arange(COUNT), np.arange(COUNT), indexing="ij"))
-    return score_pairs(world.model, vision, captions, images, texts, world.tokenizer.sep, "fp32")
+    return score_pairs(world.model, vision, captions, images, texts, world.tokenizer.sep)
 
 
 def test_score_is_the_same_from_pixels_and_from_the_cache(world):

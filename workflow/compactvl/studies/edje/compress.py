@@ -59,7 +59,7 @@ def compress_store(
     with writer, Progress(len(writer.missing), "image", "compress") as progress:
         for start in range(0, len(writer.missing), BATCH):
             ids = writer.missing[start : start + BATCH]
-            vision = compress_all(model, store, ids, model.settings.precision)
+            vision = compress_all(model, store, ids)
             writer.append(ids, vision.numpy(), store.pooled(ids))
             progress.update(len(ids))
     writer.finish(made, str(model.device))

@@ -95,7 +95,7 @@ class Online:
     def score(self, vision: Tensor, captions: TokenBatch) -> np.ndarray:
         """Logits of row-wise pairs."""
         rows = np.arange(len(vision))
-        return score_pairs(self.model, vision, captions, rows, rows, self.tokenizer.sep, self.precision)
+        return score_pairs(self.model, vision, captions, rows, rows, self.tokenizer.sep)
 
     def from_memory(self, size: int) -> Callable[[], Any]:
         """Score pairs whose image tokens and word pieces are in RAM."""

@@ -47,7 +47,7 @@ class JointPairs:
     Args:
         first_stage: what its candidates are chosen by.
         parts: gives the model, the store of patch tokens and the tokenizer when scores are first asked for.
-        precision: ``fp32`` or ``bf16``. storage: number format the compressed tokens go through, as they would on disk.
+        storage: number format the compressed tokens go through, as they would on disk.
     """
 
     reranks = True
@@ -56,10 +56,9 @@ class JointPairs:
         self,
         first_stage: FirstStage,
         parts: Callable[[], tuple[JointModel, TokenStore, WordPiece]],
-        precision: str,
         storage: str = "fp16",
     ) -> None:
-        self._first_stage, self._open, self._precision, self._storage = first_stage, parts, precision, storage
+        self._first_stage, self._open, self._storage = first_stage, parts, storage
 
     @cached_property
     def _parts(self) -> tuple[JointModel, TokenStore, WordPiece]:
@@ -80,9 +79,9 @@ class JointPairs:
     ) -> np.ndarray:
         """See :class:`compactvl.evaluation.abilities.PairScorer`."""
         model, store, tokenizer = self._parts
-        vision = through_storage(compress_all(model, store, image_ids, self._precision), self._storage)
+        vision = through_storage(compress_all(model, store, image_ids), self._storage)
         ids = TokenBatch.of(tokenizer.encode(texts, model.longest_caption))
-        return score_pairs(model, vision, ids, images, captions, tokenizer.sep, self._precision)
+        return score_pairs(model, vision, ids, images, captions, tokenizer.sep)
 
 
 def first_stage_of(job: Job, variant: str, dataset: str) -> FirstStage:
@@ -104,7 +103,7 @@ def open_joint_pairs(job: Job, benchmark: BenchmarkKind) -> JointPairs:
         return open_joint(run), open_store(settings, job.layout, benchmark.dataset, run), open_tokenizer(run)
 
     first_stage = first_stage_of(job, settings.first_stage, benchmark.dataset)
-    return JointPairs(first_stage, parts, settings.precision, benchmark.storage)
+    return JointPairs(first_stage, parts, benchmark.storage)
 
 
 def through_storage(vision: Tensor, storage: str) -> Tensor:

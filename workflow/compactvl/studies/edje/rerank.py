@@ -54,7 +54,7 @@ class Reranker:
         """Compressed tokens, float32 (N, m, width)."""
         if self._compressed:
             return torch.from_numpy(self.store.read(image_ids)).float()
-        return compress_all(self.model, self.store, image_ids, self.model.settings.precision)
+        return compress_all(self.model, self.store, image_ids)
 
     def score(self, query: str, image_ids: Sequence[str]) -> np.ndarray:
         """Matching logits of one query with images, float32 (N,), in the order given.
@@ -62,13 +62,13 @@ class Reranker:
         Raises:
             UserError: the query has no words, or none that the model knows.
         """
-        precision, captions = self.model.settings.precision, TokenBatch.of([self._read(query)])
+        captions = TokenBatch.of([self._read(query)])
         parts = []
         for start in range(0, len(image_ids), BLOCK):
             vision = self.tokens(image_ids[start : start + BLOCK])
             rows = np.arange(len(vision))
             text = np.zeros(len(vision), np.int64)
-            parts.append(score_pairs(self.model, vision, captions, rows, text, self.tokenizer.sep, precision))
+            parts.append(score_pairs(self.model, vision, captions, rows, text, self.tokenizer.sep))
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
 
     def _read(self, query: str) -> list[int]:

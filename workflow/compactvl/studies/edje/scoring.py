@@ -49,30 +49,22 @@ def match_pairs(
 
 
 @torch.inference_mode()
-def compress_all(
-    model: JointModel, store: TokenStore, image_ids: Sequence[str], precision: str, batch: int = 128
-) -> Tensor:
+def compress_all(model: JointModel, store: TokenStore, image_ids: Sequence[str], batch: int = 128) -> Tensor:
     """Compressed tokens of images, float32 (N, m, width) on the CPU."""
     parts = []
     for start in range(0, len(image_ids), batch):
         patches = torch.from_numpy(store.read(image_ids[start : start + batch])).to(model.device).float()
-        with autocast(model.device, precision):
+        with autocast(model.device, model.settings.precision):
             parts.append(model.compress(patches).float().cpu())
     return torch.cat(parts)
 
 
 @torch.inference_mode()
 def score_pairs(
-    model: JointModel,
-    vision: Tensor,
-    captions: TokenBatch,
-    images: np.ndarray,
-    texts: np.ndarray,
-    sep: int,
-    precision: str,
+    model: JointModel, vision: Tensor, captions: TokenBatch, images: np.ndarray, texts: np.ndarray, sep: int
 ) -> np.ndarray:
     """ITM logits of many pairs for evaluation: float32 (P,). See :func:`match_pairs`."""
     device = model.device
     pair = (torch.from_numpy(images).to(device), torch.from_numpy(texts).to(device))
-    with autocast(device, precision):
+    with autocast(device, model.settings.precision):
         return match_pairs(model, vision.to(device), captions.to(device), *pair, sep).cpu().numpy()

@@ -61,9 +61,7 @@ class Trainer:
                 images,
                 self.pairs.text[texts],
                 (lambda: self.miner.block(images, texts)) if self.miner is not None else None,
-                lambda i, t: score_pairs(
-                    self.model, vision.detach(), captions, i, t, self.tokenizer.sep, settings.precision
-                ),
+                lambda i, t: score_pairs(self.model, vision.detach(), captions, i, t, self.tokenizer.sep),
                 state.memory.get("accuracy", 0.0),
                 rng,
             )
@@ -146,7 +144,7 @@ def train_joint(job: Job) -> None:
     hooks = {}
     if settings.validations:
         first = first_stage_of(job, settings.first_stage, settings.dataset)
-        check = Validation(dataset, store, tokenizer, first, settings.precision)
+        check = Validation(dataset, store, tokenizer, first)
         marks = [round(settings.optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
         hooks = dict.fromkeys(marks, lambda state: check(model))
     shown = dataset.images.loc[dataset.images["split"] == "test", "image_id"].tolist()

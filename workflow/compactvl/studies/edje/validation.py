@@ -18,16 +18,14 @@ IMAGES = 250
 class Validation:
     """Rerank the first stage's ten best on up to 250 validation images, one text query an image."""
 
-    def __init__(
-        self, dataset: CanonicalSet, store: TokenStore, tokenizer: WordPiece, first_stage: FirstStage, precision: str
-    ) -> None:
+    def __init__(self, dataset: CanonicalSet, store: TokenStore, tokenizer: WordPiece, first_stage: FirstStage) -> None:
         whole = Pairs.of(dataset, "val")
         self._pairs = pairs = whole.subset(np.arange(min(IMAGES, len(whole.image_ids))))
         self._table = first_stage_table(first_stage(pairs.image_ids, pairs.captions).matrix(), pairs, POOL, 1)
-        self._first_stage, self._store, self._tokenizer, self._precision = first_stage, store, tokenizer, precision
+        self._first_stage, self._store, self._tokenizer = first_stage, store, tokenizer
 
     def __call__(self, model: JointModel) -> dict[str, float]:
         """Return ``val_r1_t2i`` and ``val_r1_i2t`` in 0..1."""
-        scorer = JointPairs(self._first_stage, lambda: (model, self._store, self._tokenizer), self._precision)
+        scorer = JointPairs(self._first_stage, lambda: (model, self._store, self._tokenizer))
         table = rescored(self._table, self._pairs, scorer)
         return {f"val_r1_{d}": float(query_hits(table, d, POOL, 1).mean()) for d in ("t2i", "i2t")}
