@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from compactvl.errors import UserError
 from compactvl.evaluation.benchmarks.gates import Settings as GatesBenchmark
 from compactvl.evaluation.benchmarks.language import Settings as LanguageBenchmark
-from compactvl.evaluation.language import COLUMNS, CONTEXT_AND_TEXT, build_requests, language_metrics
+from compactvl.evaluation.language import CONTEXT_AND_TEXT, build_requests, language_metrics
 from compactvl.evaluation.language_requests import other_images, spread_evenly
 from compactvl.evaluation.language_tasks import LanguageTask
 from compactvl.evaluation.winoground import score_items
@@ -187,7 +187,10 @@ def test_a_hand_computed_case():
     items = pairs(4).assign(phenomenon=["a", "a", "a", "b"])
     requests = build_requests("p", task("minimal_pairs"), items, ALL)
     assert requests["continuation"].tolist()[:4] == ["good 0", "bad 0", "good 1", "bad 1"]
-    assert requests.columns.tolist() == COLUMNS
+    assert requests.columns.tolist() == [
+        "task", "kind", "condition", "item_id", "cluster", "group", "choice", "role", "context", "continuation", "ends",
+        "image_id", "words",
+    ]  # fmt: skip
     assert not requests["ends"].any()
     predictions = requests.assign(log_prob=[-1, -2, -3, -3, -5, -4, -1, -9], tokens=2)
     metrics = {m.name: m for m in language_metrics(predictions, {"p": task("minimal_pairs")})}

@@ -24,87 +24,56 @@ GROUPS = {
 GOLDEN = (5**0.5 - 1) / 2
 
 
-def minimal_pair_forms(items: pd.DataFrame) -> pd.DataFrame:
-    """Both sentences, each a continuation of nothing.
-
-    Args:
-        items: text_good, text_bad.
-    """
-    texts = [items["text_good"], items["text_bad"]]
-    return _forms([_form(role, "", text) for role, text in zip(("good", "bad"), texts, strict=True)])
-
-
-def ewok_forms(items: pd.DataFrame) -> pd.DataFrame:
-    """Both targets after both contexts.
-
-    Args:
-        items: context_0, context_1, target_0, target_1; target i fits context i.
-    """
-    pairs = [(c, t) for c in (0, 1) for t in (0, 1)]
-    return _forms([_form(f"c{c}t{t}", items[f"context_{c}"], " " + items[f"target_{t}"]) for c, t in pairs])
-
-
-def ranked_answer_forms(items: pd.DataFrame, prompt: str) -> pd.DataFrame:
-    """Answer and distractors after the prompt.
-
-    Args:
-        items: question (or prompt), answer, distractors (JSON list of strings). prompt: holds ``{question}``.
-    """
-    questions = items["question" if "question" in items else "prompt"]
-    contexts = questions.map(lambda question: prompt.replace(QUESTION, question))
-    choices = [
-        [answer, *json.loads(others)] for answer, others in zip(items["answer"], items["distractors"], strict=True)
-    ]
-    rows = np.repeat(np.arange(len(items)), [len(texts) for texts in choices])
-    number = np.concatenate([np.arange(len(texts)) for texts in choices])
-    return pd.DataFrame(
-        {
-            "row": rows,
-            "choice": number,
-            "role": np.where(number == 0, "answer", "distractor"),
-            "context": contexts.to_numpy(dtype=object)[rows],
-            "continuation": [f" {text}" for texts in choices for text in texts],
-            "ends": False,
-            "image": 0,
-        }
-    )
-
-
-def winoground_forms(items: pd.DataFrame) -> pd.DataFrame:
-    """Every caption with every image; with one image an item, both captions with it.
-
-    Args:
-        items: caption_0, caption_1 and either image_0, image_1 or image_id; caption i belongs to image i.
-    """
-    images = (0, 1) if "image_1" in items else (0,)
-    return _forms([_form(f"s{c}{i}", "", items[f"caption_{c}"], image=i) for c in (0, 1) for i in images])
-
-
-def perplexity_forms(items: pd.DataFrame, text_column: str) -> pd.DataFrame:
-    """The whole text and its end."""
-    return _forms([_form("text", "", items[text_column], ends=True)])
-
-
 def task_forms(name: str, task: LanguageTask, items: pd.DataFrame) -> pd.DataFrame:
-    """Return the forms of ``items`` after checking that the task's columns are there.
+    """Return the forms of ``items`` (numbered from 0), an item's rows adjacent.
 
     Raises:
         UserError: a column is missing, or the distractors of an item are not a JSON list of strings.
     """
+
+    def need(*columns: str) -> None:
+        _check_columns(name, task, items, columns)
+
     match task.kind:
         case "minimal_pairs":
-            return minimal_pair_forms(_checked(name, task, items, ["text_good", "text_bad"]))
+            need("text_good", "text_bad")
+            return _forms({role: ("", items[f"text_{role}"]) for role in ("good", "bad")})
         case "ewok":
-            return ewok_forms(_checked(name, task, items, ["context_0", "context_1", "target_0", "target_1"]))
+            # Both targets after both contexts; target i fits context i.
+            need("context_0", "context_1", "target_0", "target_1")
+            both = [(c, t) for c in (0, 1) for t in (0, 1)]
+            return _forms({f"c{c}t{t}": (items[f"context_{c}"], " " + items[f"target_{t}"]) for c, t in both})
         case "ranked_answers":
             question = "prompt" if "prompt" in items and "question" not in items else "question"
-            items = _checked(name, task, items, [question, "answer", "distractors"])
-            _check_distractors(name, task, items)
-            return ranked_answer_forms(items, task.prompt)
+            need(question, "answer", "distractors")
+            contexts = items[question].map(lambda text: task.prompt.replace(QUESTION, text))
+            distractors = _distractors(name, task, items)
+            texts = [
+                [f" {text}" for text in (a, *others)] for a, others in zip(items["answer"], distractors, strict=True)
+            ]
+            forms = pd.DataFrame({"row": items.index, "context": contexts, "continuation": texts})
+            forms = forms.explode("continuation", ignore_index=True)
+            choice = forms.groupby("row").cumcount()
+            role = np.where(choice == 0, "answer", "distractor")
+            return forms.assign(choice=choice, role=role, ends=False, image=0)
         case "winoground":
-            return winoground_forms(_checked(name, task, items, ["caption_0", "caption_1"]))
+            # Every caption with every image, one or two an item; caption i belongs to image i.
+            need("caption_0", "caption_1")
+            both = [(c, i) for c in (0, 1) for i in ((0, 1) if "image_1" in items else (0,))]
+            forms = _forms({f"s{c}{i}": ("", items[f"caption_{c}"]) for c, i in both})
+            return forms.assign(image=forms["role"].str[-1].astype(int))
         case "perplexity":
-            return perplexity_forms(_checked(name, task, items, [task.text_column]), task.text_column)
+            need(task.text_column)
+            return _forms({"text": ("", items[task.text_column])}).assign(ends=True)
+
+
+def _forms(texts: dict[str, tuple[pd.Series | str, pd.Series]]) -> pd.DataFrame:
+    """Return the forms of items that have the same roles: role → context and continuation."""
+    forms = [
+        pd.DataFrame({"row": text.index, "choice": choice, "role": role, "context": context, "continuation": text})
+        for choice, (role, (context, text)) in enumerate(texts.items())
+    ]
+    return pd.concat(forms).sort_values(["row", "choice"], ignore_index=True).assign(ends=False, image=0)
 
 
 def group_of(task: LanguageTask, items: pd.DataFrame) -> np.ndarray:
@@ -120,7 +89,8 @@ def images_of(name: str, task: LanguageTask, items: pd.DataFrame) -> np.ndarray:
         UserError: an image column is missing, or an item names no image.
     """
     columns = ["image_0", "image_1"] if task.kind == "winoground" and "image_1" in items else ["image_id"]
-    images = _checked(name, task, items, columns)[columns].to_numpy(dtype=object)
+    _check_columns(name, task, items, columns)
+    images = items[columns].to_numpy(dtype=object)
     if (images == "").any():
         item = items["item_id"].iloc[int(np.flatnonzero((images == "").any(axis=1))[0])]
         raise UserError(f"task {name}: item {item} of data set {task.dataset} names no image; leave `images` out")
@@ -159,31 +129,16 @@ def spread_evenly(groups: Sequence[str] | np.ndarray, number: int | None) -> np.
     return np.sort(order[edges[:-1] + (place * np.diff(edges)).astype(int)])
 
 
-def _form(
-    role: str, context: "pd.Series | str", text: pd.Series, *, image: int = 0, ends: bool = False
-) -> pd.DataFrame:
-    columns = {"role": role, "context": context, "continuation": text.to_numpy(dtype=object), "ends": ends}
-    if isinstance(context, pd.Series):
-        columns["context"] = context.to_numpy(dtype=object)
-    return pd.DataFrame(columns | {"image": image}, index=pd.RangeIndex(len(text), name="row"))
-
-
-def _forms(forms: list[pd.DataFrame]) -> pd.DataFrame:
-    """Join the forms, an item's rows adjacent and in the order given."""
-    table = pd.concat([form.assign(choice=choice) for choice, form in enumerate(forms)]).reset_index()
-    return table.sort_values(["row", "choice"], ignore_index=True)
-
-
-def _checked(name: str, task: LanguageTask, items: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+def _check_columns(name: str, task: LanguageTask, items: pd.DataFrame, columns: Sequence[str]) -> None:
     if missing := [column for column in columns if column not in items]:
         raise UserError(
             f"task {name}: data set {task.dataset} lacks the column(s) {', '.join(missing)} of a {task.kind} task; "
             "name another data set or kind"
         )
-    return items
 
 
-def _check_distractors(name: str, task: LanguageTask, items: pd.DataFrame) -> None:
+def _distractors(name: str, task: LanguageTask, items: pd.DataFrame) -> list[list[str]]:
+    parsed = []
     for item_id, text in zip(items["item_id"], items["distractors"], strict=True):
         try:
             found = json.loads(text)
@@ -194,3 +149,5 @@ def _check_distractors(name: str, task: LanguageTask, items: pd.DataFrame) -> No
                 f"task {name}: item {item_id} of data set {task.dataset}: distractors must be a JSON list of strings, "
                 f"got {text!r}; curate the set again"
             )
+        parsed.append(found)
+    return parsed

@@ -7,7 +7,7 @@ import pandas as pd
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.language import build_requests
-from compactvl.evaluation.language_scores import SCORES
+from compactvl.evaluation.language_scores import score_texts
 from compactvl.evaluation.language_tasks import LanguageTask
 from compactvl.evaluation.texts import answer
 from compactvl.records.layout import Layout
@@ -74,6 +74,6 @@ def _value(rows: pd.DataFrame) -> float:
     kind = rows["kind"].iloc[0]
     if kind == "perplexity":
         return float(np.exp(-rows["log_prob"].sum() / rows["tokens"].sum()))
-    scored = SCORES[kind](rows)["value"]
+    scored = score_texts(kind, rows)["value"]
     group = rows.drop_duplicates("item_id").set_index("item_id")["group"]
     return float(scored.groupby(group.loc[scored.index].to_numpy()).mean().mean())

@@ -6,7 +6,7 @@ from typing import ClassVar
 import pandas as pd
 
 from compactvl.evaluation.language import CONTROLS, MACRO
-from compactvl.evaluation.language_scores import SCORES
+from compactvl.evaluation.language_scores import score_texts
 from compactvl.evaluation.language_tasks import METRIC_SUFFIXES
 from compactvl.evaluation.statistics import Interval, bootstrap_interval, bootstrap_ratios
 from compactvl.reporting.paired import Measure
@@ -75,7 +75,7 @@ class GatingResults(StudyResults):
         if not tables or (tables[0]["kind"] == PERPLEXITY).any():
             return None
         kind = tables[0]["kind"].iloc[0]
-        values = pd.concat([SCORES[kind](table)["value"] for table in tables], axis=1).mean(axis=1)
+        values = pd.concat([score_texts(kind, table)["value"] for table in tables], axis=1).mean(axis=1)
         rows = tables[0].drop_duplicates("item_id").set_index("item_id")
         stratum = rows["group"] if kind in MACRO else ""
         return pd.DataFrame({"value": values, "cluster": rows["cluster"], "stratum": stratum}, index=rows.index)
