@@ -274,7 +274,7 @@ def test_from_a_data_set_to_a_result(tmp_path):
         ("datasets", "tasks"), ("datasets", "scenes"),
     ]  # fmt: skip
     model = Fixed(items, rng.normal(size=(120, 6)).astype(np.float32))
-    found = benchmark.measure(model, layout, seed=0)
+    found = benchmark.measure(model, layout)
     folder = tmp_path / "results" / "study" / "variant" / "seed0"
     write_result(folder, "tasks", found.predictions, found.metrics, Made("evaluate", ""), **found.facts)
     assert classification_metrics(read_predictions(folder, "tasks")) == list(found.metrics)
@@ -288,7 +288,7 @@ def test_a_data_set_must_list_its_answers(tmp_path, answers):
     written(layout.dataset("tasks"), answers, items)
     benchmark = find_kind(BENCHMARK_KINDS, "classification")(kind="classification", dataset="tasks")
     with pytest.raises(UserError, match=r"'tasks' lists \d different answers in its manifest"):
-        benchmark.measure(Fixed(items, np.zeros((12, 2))), layout, seed=0)
+        benchmark.measure(Fixed(items, np.zeros((12, 2))), layout)
 
 
 @pytest.mark.parametrize("kind", ["classification", "grounding"])

@@ -8,17 +8,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from compactvl.evaluation.gate_tables import gate_columns, word_classes
-from compactvl.evaluation.gates import (
-    collapsed,
-    content_function,
-    dunn_by_pos,
-    gates_metrics,
-    kruskal_by_pos,
-    probe_summary,
-    regression,
-    spearman_with,
-)
+from compactvl.evaluation.gate_regression import regression
+from compactvl.evaluation.gate_tables import COLLAPSE, gate_columns, words_of
+from compactvl.evaluation.gate_tests import dunn_by_pos, kruskal_by_pos, spearman_with
+from compactvl.evaluation.gates import MEASURES, gates_metrics
 from compactvl.evaluation.rank_statistics import kruskal_h, spearman, weighted_ranks
 from compactvl.evaluation.results import write_result
 from compactvl.records.record import Made
@@ -74,14 +67,12 @@ def by_pos(table):
 def test_kruskal_and_its_effect_size():
     table = words(content=0.05)
     groups = by_pos(table)
-    found = kruskal_by_pos(table, n_boot=200)
-    expected = stats.kruskal(*groups.values())
+    (h, h_low, h_high), (epsilon_squared, low, high) = kruskal_by_pos(words_of(table), n_boot=200)
     n = sum(map(len, groups.values()))
-    assert (found.h, found.p) == pytest.approx((expected.statistic, expected.pvalue))
-    assert found.epsilon_squared == pytest.approx(found.h / ((n**2 - 1) / (n + 1))) == pytest.approx(found.h / (n - 1))
-    assert found.low < found.epsilon_squared < found.high
-    assert found.h_low < found.h < found.h_high
-    assert (found.n, found.groups) == (n, 5)
+    assert h == pytest.approx(stats.kruskal(*groups.values()).statistic)
+    assert epsilon_squared == pytest.approx(h / ((n**2 - 1) / (n + 1))) == pytest.approx(h / (n - 1))
+    assert low < epsilon_squared < high
+    assert h_low < h < h_high
 
 
 def test_a_weighted_resample_is_a_copied_one():
@@ -119,46 +110,27 @@ def test_dunn_against_a_loop():
     for place, pair in enumerate(sorted(p, key=p.get)):
         largest = max(largest, min(1.0, p[pair] * (len(p) - place)))
         holm[pair] = largest
-    found = dunn_by_pos(table)
-    assert list(zip(found["pos_a"], found["pos_b"], strict=True)) == list(p)
-    assert found["p"].tolist() == pytest.approx(list(p.values()))
-    assert found["p_holm"].tolist() == pytest.approx([holm[pair] for pair in p])
-    assert found["rank_a"].tolist() == pytest.approx([mean[a] for a, _ in p])
-    assert found["n_b"].tolist() == [len(groups[b]) for _, b in p]
-    assert found["p_holm"].min() < 0.05 < found["p_holm"].max()
-
-
-def test_content_against_function_words():
-    table = words(content=0.05)
-    gate = table["gate_1"].to_numpy(float)
-    content, function = (gate[table["pos"].isin(tags)] for tags in (["ADJ", "NOUN", "NUM"], ["DET", "ADP"]))
-    found = content_function(table)
-    assert (found.content, found.function) == pytest.approx((content.mean(), function.mean()))
-    assert found.difference == pytest.approx(content.mean() - function.mean())
-    assert found.low < found.difference < found.high
-    assert found.low > 0
-    above = np.sign(content[:, None] - function[None, :]).mean()
-    assert found.rank_biserial == pytest.approx(above)
-    assert found.p == pytest.approx(stats.mannwhitneyu(content, function).pvalue)
-    assert (found.n_content, found.n_function) == (len(content), len(function))
-    nothing = content_function(words(200, content=0.0, seed=3))
-    assert nothing.low < 0 < nothing.high
+    found = dunn_by_pos(words_of(table))
+    assert list(found.index) == list(found.columns) == list(groups)
+    for a, b in p:
+        assert found.at[a, b] == found.at[b, a] == pytest.approx(holm[a, b])
+    assert found.min(axis=None) < 0.05 < max(found.at[pair] for pair in p)
 
 
 def test_classes_of_words():
     tags = ["NOUN", "VERB", "ADJ", "ADV", "NUM", "DET", "ADP", "PRON", "CONJ", "PRT", "X", ".", ""]
-    classes = word_classes(pd.Series(tags))
-    assert classes.tolist() == ["content"] * 5 + ["function"] * 5 + [""] * 3
+    words = words_of(pd.DataFrame({"source": "captions", "pos": tags, "gate_0": 0.5}))
+    assert words["word_class"].tolist() == ["content"] * 5 + ["function"] * 5 + [""] * 3
 
 
 def test_spearman_where_known():
     table = words()
     table.loc[table["concreteness"].notna(), "gate_1"] += (table["concreteness"] / 20).astype(np.float32)
     known = table[table["concreteness"].notna()]
-    expected = stats.spearmanr(known["gate_1"].astype(float), known["concreteness"])
-    found = spearman_with(table, "concreteness", n_boot=200)
-    assert (found.rho, found.p, found.n) == pytest.approx((expected.statistic, expected.pvalue, len(known)))
-    assert 0 < found.low < found.rho < found.high
+    expected = stats.spearmanr(known["gate_1"].astype(float), known["concreteness"]).statistic
+    rho, low, high = spearman_with(words_of(table), "concreteness", n_boot=200)
+    assert rho == pytest.approx(expected)
+    assert 0 < low < rho < high
 
 
 def test_dependent_words_widen_the_interval():
@@ -166,9 +138,9 @@ def test_dependent_words_widen_the_interval():
     table = words(80, seed=1)
     table[["gate_1", "frequency"]] = table.groupby("item_id")[["gate_1", "frequency"]].transform("first")
     alone = table.assign(item_id=[f"w{i}" for i in range(len(table))])
-    wide, narrow = (spearman_with(t, "frequency", n_boot=400) for t in (table, alone))
-    assert (wide.rho, wide.p) == (narrow.rho, narrow.p)
-    assert (wide.high - wide.low) / (narrow.high - narrow.low) == pytest.approx(math.sqrt(8), rel=0.2)
+    wide, narrow = (spearman_with(words_of(t), "frequency", n_boot=400) for t in (table, alone))
+    assert wide[0] == narrow[0]
+    assert (wide[2] - wide[1]) / (narrow[2] - narrow[1]) == pytest.approx(math.sqrt(8), rel=0.2)
 
 
 def test_regression_finds_what_was_planted():
@@ -183,7 +155,7 @@ def test_regression_finds_what_was_planted():
     noise = np.random.default_rng(0).normal(0, 0.01, len(classed))
     gate = 0.5 + 0.04 * z["frequency"] - 0.02 * content + 0.03 * z["frequency"] * content + noise
     table.loc[classed.index, "gate_1"] = gate.astype(np.float32)
-    found = regression(table).set_index("term")
+    found = regression(words_of(table)).set_index("term")
     assert found.index.tolist() == [
         "intercept", "frequency", "content", "concreteness",
         "frequency:content", "concreteness:content", "frequency:concreteness",
@@ -193,9 +165,9 @@ def test_regression_finds_what_was_planted():
         assert row["coef"] == pytest.approx(planted.get(term, 0), abs=0.002)
         assert row["low"] < row["coef"] < row["high"]
         assert (row["p"] < 1e-6) == (term in planted)
-    without = regression(table.assign(concreteness=np.nan))
+    without = regression(words_of(table.assign(concreteness=np.nan)))
     assert without["term"].tolist() == ["intercept", "frequency", "content", "frequency:content"]
-    one_class = regression(table[table["pos"].isin(["DET", "ADP"])].assign(concreteness=np.nan))
+    one_class = regression(words_of(table[table["pos"].isin(["DET", "ADP"])].assign(concreteness=np.nan)))
     assert one_class["term"].tolist() == ["intercept", "frequency"]
 
 
@@ -212,39 +184,41 @@ def test_regression_errors_are_robust_to_clusters():
     scores = pd.DataFrame(x * (y - x @ coef)[:, None]).groupby(table["image_id"].to_numpy()).sum().to_numpy()
     g, (n, k) = len(scores), x.shape
     error = np.sqrt(np.diag(bread @ scores.T @ scores @ bread) * g / (g - 1) * (n - 1) / (n - k))
-    found = regression(table)
+    found = regression(words_of(table))
     assert found["coef"].tolist() == pytest.approx(coef.tolist())
     assert ((found["high"] - found["low"]) / 2).tolist() == pytest.approx((stats.t.ppf(0.975, g - 1) * error).tolist())
 
 
-def test_collapse():
+def test_gates_that_hardly_vary_have_collapsed(caplog):
     table = words()
-    healthy = collapsed(table)
-    assert not healthy
-    assert healthy.layers == pytest.approx((0, table["gate_1"].to_numpy(float).std()))
-    assert healthy.constant == (True, False)
-    assert collapsed(table.assign(gate_1=np.float32(0.5)))
-    narrow = (0.5 + 0.02 * (table["gate_1"] - 0.5)).astype(np.float32)
-    assert 0.001 < collapsed(table.assign(gate_1=narrow)).layers[1] < 0.01
-    assert collapsed(table.assign(gate_1=narrow)), "a hundredth of a gate's range is no difference"
-    assert not collapsed(table.assign(gate_1=(0.5 + 0.2 * (table["gate_1"] - 0.5)).astype(np.float32)))
-    assert collapsed(table, threshold=1.0)
+
+    def warned(spread):
+        caplog.clear()
+        found = {m.name: m.value for m in gates_metrics(table.assign(gate_1=0.5 + spread * (table["gate_1"] - 0.5)))}
+        assert (found["gate_sd"] < COLLAPSE) == ("the gates have collapsed" in caplog.text)
+        return bool(caplog.text)
+
+    assert warned(0)
+    assert warned(0.02), "a hundredth of a gate's range is no difference"
+    assert not warned(0.2)
     assert gate_columns(pd.DataFrame(columns=["gate_10", "gate_2", "gate_sd"])) == ["gate_2", "gate_10"]
     with pytest.raises(ValueError, match="no column gate_0"):
-        collapsed(table.drop(columns=["gate_0", "gate_1"]))
+        gates_metrics(table.drop(columns=["gate_0", "gate_1"]))
 
 
 def test_probe():
     table = pd.concat([words(), probe()], ignore_index=True)
-    found = probe_summary(table)
-    assert found["condition"].unique().tolist() == ["necessary", "useful", "irrelevant"]
-    for row in found.itertuples():
-        column = "gate_1" if row.measure == "gate" else row.measure
-        mine = table.loc[table["condition"] == row.condition, column]
-        assert row.mean == pytest.approx(mine.mean(), rel=1e-6)
-        assert (row.n, row.low <= row.mean <= row.high) == (30, True)
-    assert "correct" not in set(probe_summary(table.assign(correct=np.nan))["measure"])
-    assert probe_summary(words()).empty
+    found = {metric.name: metric for metric in gates_metrics(table)}
+    for condition in ("necessary", "useful", "irrelevant"):
+        for column, name in MEASURES.items():
+            metric = found[f"{name}/{condition}"]
+            mine = table.loc[table["condition"] == condition, "gate_1" if column == "gate" else column]
+            assert metric.value == pytest.approx(mine.mean(), rel=1e-6)
+            assert (metric.n, metric.low <= metric.value <= metric.high) == (30, True)
+            assert metric.higher_is_better == (column != "gate")
+    unanswered = {metric.name for metric in gates_metrics(table.assign(correct=np.nan))}
+    assert set(found) - unanswered == {f"probe_accuracy/{name}" for name in ("necessary", "useful", "irrelevant")}
+    assert not any(metric.name.startswith("probe") for metric in gates_metrics(words()))
 
 
 def test_metrics(tmp_path):
@@ -263,6 +237,12 @@ def test_metrics(tmp_path):
     assert all(metric.low <= metric.value <= metric.high for metric in metrics)
     nouns = (table["source"] == "captions") & (table["pos"] == "NOUN")
     assert found["gate/NOUN"].value == pytest.approx(table.loc[nouns, "gate_1"].mean(), rel=1e-6)
+    content, function = (
+        gate[table["pos"].head(len(gate)).isin(tags)] for tags in (["ADJ", "NOUN", "NUM"], ["DET", "ADP"])
+    )
+    contrast = found["content_minus_function"]
+    assert contrast.value == pytest.approx(content.mean() - function.mean())
+    assert (contrast.n, contrast.low > 0) == (len(content) + len(function), True)
     assert metrics == gates_metrics(table)
     assert "spearman_concreteness" not in {m.name for m in gates_metrics(table.assign(concreteness=np.nan))}
 
@@ -287,13 +267,10 @@ MEASURED = ("gate", "accuracy", "accuracy_no_image")
 def test_degenerate_tables_give_finite_numbers(change, tmp_path):
     table = change(words(10))
     write_result(tmp_path, "gates", table, gates_metrics(table), Made("evaluate", ""))
-    kruskal, contrast, correlation = kruskal_by_pos(table), content_function(table), spearman_with(table, "frequency")
-    for result in (kruskal, contrast, correlation):
-        assert all(math.isfinite(value) for value in vars(result).values())
-        assert 0 <= result.p <= 1
-    assert np.isfinite(dunn_by_pos(table)[["p", "p_holm"]]).all(axis=None)
-    assert np.isfinite(regression(table).drop(columns="term").astype(float)).all(axis=None)
-    collapsed(table)
+    known = words_of(table)
+    found = dunn_by_pos(known)
+    assert found.empty or ((found >= 0) & (found <= 1)).all(axis=None)
+    assert np.isfinite(regression(known).drop(columns="term").astype(float)).all(axis=None)
 
 
 def test_nothing_to_measure():

@@ -134,6 +134,6 @@ def test_from_a_data_set(tmp_path):
     write_set(layout.dataset("refer"), "refer", rows, items, Made("curate", ""), settings={})
     benchmark = find_kind(BENCHMARK_KINDS, "grounding")(kind="grounding", dataset="refer")
     logits = [-np.arange(len(part)) for part in boxes]
-    found = benchmark.measure(Fixed(items, logits, np.nan), layout, seed=0)
+    found = benchmark.measure(Fixed(items, logits, np.nan), layout)
     assert found.metrics[0].name == "accuracy"
     assert found.metrics[0].value == pytest.approx((items["target"] == 0).mean())

@@ -1,22 +1,15 @@
 """R@K against a loop, against pytrec_eval, against the average over random orders; the two-stage invariants."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from compactvl.evaluation.retrieval import (
-    build_predictions,
-    chance_at_k,
-    expected_rank,
-    fill_scores,
-    hit_probability,
-    needed_pairs,
-    query_hits,
-    recall_at_k,
-    retrieval_metrics,
-)
+from compactvl.data.pairs import Pairs
+from compactvl.evaluation.pairs import first_stage_table, rescored
+from compactvl.evaluation.retrieval import chance_at_k, expected_rank, hit_probability, query_hits, retrieval_metrics
 
 
 @pytest.fixture
@@ -49,7 +42,7 @@ def test_equals_pytrec_eval_without_ties(rng, k):
     run = {f"q{q}": {f"d{d}": float(v) for d, v in enumerate(row)} for q, row in enumerate(scores)}
     report = pytrec_eval.RelevanceEvaluator(truth, {"success"}).evaluate(run)
     theirs = np.mean([row[f"success_{k}"] for row in report.values()])
-    assert recall_at_k(scores, relevant, k) == pytest.approx(theirs, abs=1e-12)
+    assert hit_probability(scores, relevant, k).mean() == pytest.approx(theirs, abs=1e-12)
 
 
 @pytest.mark.parametrize("k", [1, 2, 3, 4, 5])
@@ -75,10 +68,10 @@ def test_ties_equal_the_average_over_random_orders(rng):
 @pytest.mark.parametrize("k", [1, 5, 10])
 def test_equal_scores_give_chance_wherever_the_positive_is(k):
     relevant = np.eye(50, dtype=bool)
-    assert recall_at_k(np.zeros((50, 50)), relevant, k) == pytest.approx(k / 50)
+    assert hit_probability(np.zeros((50, 50)), relevant, k).mean() == pytest.approx(k / 50)
     several = np.zeros((1, 50), dtype=bool)
     several[0, :5] = True
-    assert recall_at_k(np.zeros((1, 50)), several, k) == pytest.approx(chance_at_k([50], [5], k)[0])
+    assert hit_probability(np.zeros((1, 50)), several, k)[0] == pytest.approx(chance_at_k([50], [5], k)[0])
 
 
 def test_chance_is_one_when_the_list_holds_all():
@@ -103,41 +96,53 @@ def test_expected_rank():
 
 def gallery(rng, images=60, captions=5, noise=1.0):
     owners = np.repeat([f"i{n}" for n in range(images)], captions)
+    items = pd.DataFrame({"image_id": owners, "split": "test", "caption": "a dog"})
     own = np.repeat(np.eye(images), captions, axis=1)
     scores = (own * 2 + rng.normal(size=own.shape) * noise).astype(np.float32)
-    ids = [f"i{n}" for n in range(images)], [f"t{n}" for n in range(images * captions)], owners
-    return scores, *ids
+    return scores, Pairs.of(SimpleNamespace(name="toy", items=items), "test")
+
+
+class Reranker:
+    """Scores of a matrix (images, captions)."""
+
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    def score_pairs(self, image_ids, texts, images, captions):
+        asked = list(zip(images.tolist(), captions.tolist(), strict=True))
+        assert len(set(asked)) == len(asked), "a pair is scored once"
+        assert len(list(itertools.groupby(images))) == len(set(images)), "an image's pairs are adjacent"
+        return self.matrix[images, captions]
 
 
 @pytest.mark.parametrize("pool", [5, 10, 20])
 def test_candidates_and_first_rank(rng, pool):
-    scores, images, texts, owners = gallery(rng)
-    table = build_predictions(scores, images, texts, owners, max_pool=pool, queries_per_image=2)
+    scores, pairs = gallery(rng)
+    table = first_stage_table(scores, pairs, pool, queries_per_image=2)
     assert (table["direction"] == "t2i").sum() == 120
     assert (table["direction"] == "i2t").sum() == 60
-    row = table[table["query_id"] == "t26"].iloc[0]
+    row = table[table["query_id"] == "26"].iloc[0]
     order = np.argsort(-scores[:, 26])
     assert list(row["candidates"]) == [f"i{n}" for n in order[:pool]]
     np.testing.assert_array_equal(row["first_scores"], scores[order[:pool], 26])
     assert row["first_rank"] == list(order).index(5) + 1
     assert row["cluster_id"] == "i5"
     row = table[table["query_id"] == "i7"].iloc[0]
-    assert list(row["candidates"]) == [f"t{n}" for n in np.argsort(-scores[7])[:pool]]
+    assert list(row["candidates"]) == [str(n) for n in np.argsort(-scores[7])[:pool]]
     assert row["n_relevant"] == 5
     assert row["n_gallery"] == 300
 
 
 @pytest.mark.parametrize("scorer", ["random", "equal", "coarse"])
 def test_r10_of_a_pool_of_ten_is_the_first_stages(rng, scorer):
-    scores, *ids = gallery(rng, noise=1.5)
-    table = build_predictions(scores, *ids, max_pool=10)
-    pairs = needed_pairs(table)
+    scores, pairs = gallery(rng, noise=1.5)
+    table = first_stage_table(scores, pairs, 10)
     new = {
-        "random": rng.normal(size=len(pairs)),
-        "equal": np.zeros(len(pairs)),
-        "coarse": rng.integers(0, 2, len(pairs)),
+        "random": rng.normal(size=scores.shape),
+        "equal": np.zeros(scores.shape),
+        "coarse": rng.integers(0, 2, scores.shape),
     }
-    after = fill_scores(table, pairs, new[scorer])
+    after = rescored(table, pairs, Reranker(new[scorer]))
     for direction in ("t2i", "i2t"):
         before = query_hits(table, direction, 10, 10).mean()
         assert query_hits(after, direction, 10, 10).mean() == before
@@ -147,21 +152,21 @@ def test_r10_of_a_pool_of_ten_is_the_first_stages(rng, scorer):
 
 
 def test_an_embedding_models_metrics_are_those_of_the_whole_matrix(rng):
-    scores, images, texts, owners = gallery(rng)
-    table = build_predictions(scores, images, texts, owners, max_pool=10)
-    positives = np.array(images)[:, None] == owners[None]
+    scores, pairs = gallery(rng)
+    table = first_stage_table(scores, pairs, 10)
+    positives = np.arange(len(scores))[:, None] == pairs.owner
     for metric in retrieval_metrics(table):
         if metric.name in ("mean_r1", "t2i_in_pool", "i2t_in_pool"):
             continue
         direction, k = metric.name.split("_r")
         whole = (scores.T, positives.T) if direction == "t2i" else (scores, positives)
-        assert metric.value == pytest.approx(recall_at_k(*whole, int(k)), abs=1e-12)
+        assert metric.value == pytest.approx(hit_probability(*whole, int(k)).mean(), abs=1e-12)
         assert metric.low <= metric.value <= metric.high
 
 
 def test_a_constant_first_stage_is_at_chance_and_not_in_array_order(rng):
-    scores, *ids = gallery(rng, images=200)
-    table = build_predictions(np.zeros_like(scores), *ids, max_pool=10)
+    scores, pairs = gallery(rng, images=200)
+    table = first_stage_table(np.zeros_like(scores), pairs, 10)
     found = {m.name: m for m in retrieval_metrics(table)}
     for name in ("t2i_r1", "t2i_r10", "i2t_r1", "i2t_r10"):
         assert found[name].value == pytest.approx(found[name].chance, abs=0.03)
@@ -170,28 +175,23 @@ def test_a_constant_first_stage_is_at_chance_and_not_in_array_order(rng):
 
 
 def test_pairs_are_scored_once_and_land_where_they_belong(rng):
-    scores, images, texts, owners = gallery(rng, images=30)
-    table = build_predictions(scores, images, texts, owners, max_pool=8)
-    pairs = needed_pairs(table)
-    assert not pairs.duplicated().any()
-    assert pairs["image_id"].is_monotonic_increasing
+    scores, pairs = gallery(rng, images=30)
+    table = first_stage_table(scores, pairs, 8)
     matrix = rng.normal(size=scores.shape).astype(np.float32)
-    values = [matrix[int(i[1:]), int(t[1:])] for i, t in zip(pairs["image_id"], pairs["text_id"], strict=True)]
-    filled = fill_scores(table, pairs, np.array(values))
-    for row in filled.itertuples():
-        own = int(row.query_id[1:])
-        other = [int(c[1:]) for c in row.candidates]
+    for row in rescored(table, pairs, Reranker(matrix)).itertuples():
+        own = int(row.query_id.removeprefix("i"))
+        other = [int(candidate.removeprefix("i")) for candidate in row.candidates]
         wanted = matrix[other, own] if row.direction == "t2i" else matrix[own, other]
         np.testing.assert_array_equal(row.scores, wanted)
-    with pytest.raises(ValueError, match="lacks a pair"):
-        fill_scores(table, pairs.iloc[1:], np.array(values[1:]))
-    with pytest.raises(ValueError, match="without NaN"):
-        fill_scores(table, pairs, np.full(len(pairs), np.nan))
+    for model in (Reranker(matrix * np.nan), SimpleNamespace(score_pairs=lambda *_: np.zeros(3))):
+        with pytest.raises(ValueError, match="without NaN"):
+            rescored(table, pairs, model)
+    with pytest.raises(ValueError, match="expected"):
+        first_stage_table(scores.T, pairs, 8)
 
 
 def test_pools_have_suffixes_and_a_perfect_reranker_reaches_the_pool(rng):
-    scores, *ids = gallery(rng, noise=1.5)
-    table = build_predictions(scores, *ids, max_pool=20)
+    table = first_stage_table(*gallery(rng, noise=1.5), 20)
     table["scores"] = table["relevant"].map(lambda r: np.asarray(r, dtype=np.float32))
     found = {m.name: m.value for m in retrieval_metrics(table, (5, 20))}
     for pool in (5, 20):
@@ -204,15 +204,13 @@ def test_pools_have_suffixes_and_a_perfect_reranker_reaches_the_pool(rng):
 
 
 def test_a_gallery_smaller_than_the_pool(rng):
-    scores, *ids = gallery(rng, images=4)
-    table = build_predictions(scores, *ids, max_pool=10)
+    table = first_stage_table(*gallery(rng, images=4), 10)
     found = {m.name: m for m in retrieval_metrics(table, (5, 10))}
     assert found["t2i_r5@pool5"].value == 1.0
     assert found["t2i_r10@pool10"].chance == 1.0
 
 
 def test_a_table_read_back_gives_the_same_metrics(rng, tmp_path):
-    scores, *ids = gallery(rng)
-    table = build_predictions(scores, *ids, max_pool=10)
+    table = first_stage_table(*gallery(rng), 10)
     table.to_parquet(tmp_path / "p.parquet")
     assert retrieval_metrics(pd.read_parquet(tmp_path / "p.parquet")) == retrieval_metrics(table)

@@ -18,7 +18,7 @@ from compactvl.data.vqa_answers import cleaned, normalise, soft_scores
 from compactvl.errors import UserError
 from compactvl.evaluation.abilities import Classifier
 from compactvl.evaluation.results import Metric
-from compactvl.evaluation.statistics import bootstrap_means, stratified_bootstrap
+from compactvl.evaluation.statistics import mean_metrics, stratified_bootstrap
 
 LOGITS_A_BLOCK = 1 << 26
 """A model is asked for about so many logits at a time: 256 MiB of them."""
@@ -177,7 +177,7 @@ def _targets(items: pd.DataFrame, answers: np.ndarray) -> Any:
     return items["answer"] if "answer" in items else answers[items["label"].to_numpy(dtype=int)]
 
 
-def classification_metrics(predictions: pd.DataFrame, *, seed: int = 0) -> list[Metric]:
+def classification_metrics(predictions: pd.DataFrame) -> list[Metric]:
     """Compute every metric, with intervals that resample clusters of items.
 
     - ``accuracy``, or ``vqa_score`` where annotators gave the answers: the mean score; ``<name>/<group>`` each group's
@@ -187,18 +187,17 @@ def classification_metrics(predictions: pd.DataFrame, *, seed: int = 0) -> list[
     - ``ties``: the share of items with several best answers
 
     Args:
-        predictions: from :func:`classify`, or :func:`compactvl.evaluation.grounding.ground`. seed: of the bootstrap.
+        predictions: from :func:`classify`, or :func:`compactvl.evaluation.grounding.ground`.
     """
     name = "vqa_score" if "answers" in predictions else "accuracy"
     clusters, groups = (predictions[column].to_numpy(dtype=object) for column in ("cluster", "group"))
-    columns = {name: predictions["score"], "ties": predictions["ties"] > 1}
+    score, chance = predictions["score"], predictions["chance"]
+    columns = {name: score, "ties": predictions["ties"] > 1}
     columns |= {column: predictions[column] for column in ("majority", "group_majority") if column in predictions}
-    values = np.stack([column.to_numpy(dtype=float) for column in columns.values()], axis=1)
-    intervals = dict(zip(columns, bootstrap_means(values, clusters, seed=seed), strict=True))
-    chance = predictions["chance"]
-    metrics = [Metric(name, *intervals.pop(name), len(predictions), float(chance.mean()), True)]
+    headline, *others = mean_metrics(columns, clusters, {name: chance.mean()}, lower_is_better=("ties",))
+    metrics = [headline]
     if len(set(groups)) > 1:
-        macro, parts = stratified_bootstrap(predictions["score"], groups, clusters, seed=seed)
+        macro, parts = stratified_bootstrap(score, groups, clusters)
         by_group = chance.groupby(groups).agg(["mean", "size"])
         metrics.append(Metric("macro", *macro, len(predictions), float(by_group["mean"].mean()), True))
         for group, interval in parts.items():
@@ -207,9 +206,5 @@ def classification_metrics(predictions: pd.DataFrame, *, seed: int = 0) -> list[
     if "sentence_id" in predictions:
         # Ties are broken independently, so that all are right has the product's probability.
         sentences = predictions.groupby("sentence_id")[["score", "chance"]].prod()
-        (interval,) = bootstrap_means(sentences[["score"]].to_numpy(), seed=seed)
-        metrics.append(Metric("consistency", *interval, len(sentences), float(sentences["chance"].mean()), True))
-    metrics += [
-        Metric(other, *interval, len(predictions), None, other != "ties") for other, interval in intervals.items()
-    ]
-    return metrics
+        metrics += mean_metrics({"consistency": sentences["score"]}, chance={"consistency": sentences["chance"].mean()})
+    return metrics + others

@@ -4,15 +4,13 @@ import numpy as np
 import pandas as pd
 from statsmodels.regression.linear_model import OLS
 
-from compactvl.evaluation.gate_tables import words_of
+from compactvl.evaluation.gate_tables import image_or_item
 
-TERM_COLUMNS = {"term": object, "coef": float, "low": float, "high": float, "p": float}
-INTERCEPT = "intercept"
 INTERACTIONS = (("frequency", "content"), ("concreteness", "content"), ("frequency", "concreteness"))
 
 
-def regression(table: pd.DataFrame) -> pd.DataFrame:
-    """Regress the gate on frequency, class and concreteness by least squares.
+def regression(words: pd.DataFrame) -> pd.DataFrame:
+    """Regress the gate on frequency, class and concreteness by least squares, over words of captions.
 
     Frequency and concreteness are z-scores; the class is +1/2 for content and -1/2 for function words, so ``content``
     is the difference of the classes at mean frequency and concreteness, and the other terms are means over both
@@ -25,15 +23,13 @@ def regression(table: pd.DataFrame) -> pd.DataFrame:
         term, coef, low, high (95% interval), p, interactions as ``frequency:content``; empty with fewer than two
         images or too few words.
     """
-    words = words_of(table)
     words = words[words["word_class"] != ""]
     if words["concreteness"].notna().any():
         words = words[words["concreteness"].notna()]
     design = _design(words)
-    image = words["image_id"].where(words["image_id"] != "", words["item_id"])
-    clusters = pd.factorize(image)[0]
+    clusters = pd.factorize(image_or_item(words))[0]
     if len(words) <= design.shape[1] or clusters.max(initial=0) < 1:
-        return pd.DataFrame(columns=list(TERM_COLUMNS)).astype(TERM_COLUMNS)
+        return pd.DataFrame(columns=["term", "coef", "low", "high", "p"])
     fit = OLS(words["gate"].to_numpy(), design.to_numpy()).fit(
         cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True
     )
@@ -46,7 +42,7 @@ def regression(table: pd.DataFrame) -> pd.DataFrame:
 def _design(words: pd.DataFrame) -> pd.DataFrame:
     """Return the regressors, those left out that are linear combinations of earlier ones."""
     terms = {
-        INTERCEPT: np.ones(len(words)),
+        "intercept": np.ones(len(words)),
         "frequency": _z(words["frequency"]),
         "content": np.where(words["word_class"] == "content", 0.5, -0.5),
         "concreteness": _z(words["concreteness"]),

@@ -12,7 +12,8 @@ CONTENT = ("NOUN", "VERB", "ADJ", "ADV", "NUM")
 FUNCTION = ("DET", "ADP", "PRON", "CONJ", "PRT")
 PUNCTUATION = "."
 COLLAPSE = 0.01
-"""Gates (0..1) that vary less from word to word, as a standard deviation, are constant for all purposes."""
+"""A gate mixes text and image on a scale of 0 to 1. Where it varies from word to word by less (standard deviation), every word
+gets the same mixture, however significant the differences are over thousands of words: the gates have collapsed."""
 
 
 def gate_columns(table: pd.DataFrame) -> list[str]:
@@ -27,20 +28,24 @@ def gate_columns(table: pd.DataFrame) -> list[str]:
     return sorted(columns, key=lambda name: int(name.removeprefix("gate_")))
 
 
-def words_of(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the captions' words with a float64 column ``gate`` (the last layer's) and ``word_class``."""
-    words = table[table["source"] == "captions"]
+def words_of(table: pd.DataFrame, source: str = "captions") -> pd.DataFrame:
+    """Return the rows of a source with the columns ``gate`` (the last layer's, float64) and ``word_class``.
+
+    A class is content, function or ``""``, which is neither: X, punctuation, untagged (universal tags).
+    """
+    words = table[table["source"] == source]
+    classes = [words["pos"].isin(CONTENT), words["pos"].isin(FUNCTION)]
     return words.assign(
-        gate=words[gate_columns(table)[-1]].to_numpy(dtype=float), word_class=word_classes(words["pos"])
+        gate=words[gate_columns(table)[-1]].to_numpy(dtype=float),
+        word_class=np.select(classes, ["content", "function"], default="").astype(object),
     )
 
 
-def tagged_words(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the captions' words that have a part of speech; punctuation is no word."""
-    words = words_of(table)
+def tagged(words: pd.DataFrame) -> pd.DataFrame:
+    """Return the words that have a part of speech; punctuation is no word."""
     return words[~words["pos"].isin(["", PUNCTUATION])]
 
 
-def word_classes(pos: pd.Series) -> np.ndarray:
-    """Return ``content``, ``function`` or ``""`` (neither: X, punctuation, untagged) for universal tags."""
-    return np.select([pos.isin(CONTENT), pos.isin(FUNCTION)], ["content", "function"], default="").astype(object)
+def image_or_item(words: pd.DataFrame) -> pd.Series:
+    """Return the image each word is about, or its item where that names none: words of one depend on each other."""
+    return words["image_id"].where(words["image_id"] != "", words["item_id"])

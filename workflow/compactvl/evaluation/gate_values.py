@@ -1,8 +1,9 @@
 """The predictions table of a gates benchmark, from the gate values a model gives words."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -33,41 +34,27 @@ class WordValues:
 
 
 def caption_gates(model: "GateReader", dataset: CanonicalSet, split: str, max_items: int | None) -> pd.DataFrame:
-    """Return one row a word of the captions of a split."""
+    """Return one row a word of the captions of a split.
+
+    Raises:
+        UserError: a caption has not one part of speech a word.
+    """
     items = dataset.split(split)
     items = items.iloc[spread_evenly(items["item_id"], max_items)]
     texts = [caption.split() for caption in items["caption"]]
     values = model.word_values(texts, items["image_id"].tolist(), dataset.name)
     parts = []
     for item, words, found in zip(items.itertuples(), texts, values, strict=True):
-        count = len(found.pieces)
         tags = getattr(item, "pos", "").split() or [""] * len(words)
         if len(tags) != len(words):
             raise UserError(
                 f"data set {dataset.name!r}, item {item.item_id}: {len(tags)} parts of speech for {len(words)} words; "
                 "they must match one to one"
             )
-        parts.append(
-            pd.DataFrame(
-                {
-                    "source": "captions",
-                    "item_id": item.item_id,
-                    "image_id": item.image_id,
-                    "position": np.arange(count),
-                    "word": words[:count],
-                    "pos": tags[:count],
-                    "pieces": found.pieces,
-                    **{f"gate_{layer}": g.astype(np.float32) for layer, g in enumerate(found.gates)},
-                    "gate_sd": found.gate_sd.astype(np.float32),
-                    "surprisal": found.surprisal,
-                    "surprisal_no_image": found.surprisal_no_image,
-                    "condition": "",
-                    "correct": np.nan,
-                    "correct_no_image": np.nan,
-                }
-            )
-        )
-    return pd.concat(parts, ignore_index=True)
+        # Words beyond the model's longest text have no values.
+        count = len(found.pieces)
+        parts.append(_rows("captions", item, words[:count], tags[:count], found))
+    return pd.concat(parts, ignore_index=True).assign(condition="", correct=np.nan, correct_no_image=np.nan)
 
 
 def probe_gates(model: "GateReader", items: pd.DataFrame, images: str) -> pd.DataFrame:
@@ -76,40 +63,38 @@ def probe_gates(model: "GateReader", items: pd.DataFrame, images: str) -> pd.Dat
     Args:
         items: image_id, prompt, answer, distractors (JSON list), condition, pos. images: data set of the images.
     """
-    texts, owner = [], []
-    for number, item in enumerate(items.itertuples()):
-        for option in (item.answer, *json.loads(item.distractors)):
-            texts.append([*item.prompt.split(), option])
-            owner.append(number)
-    values = model.word_values(texts, [items["image_id"].iloc[number] for number in owner], images)
-    last = pd.DataFrame(
-        {
-            "owner": owner,
-            "seen": [v.surprisal[-1] for v in values],
-            "blind": [v.surprisal_no_image[-1] for v in values],
-        }
-    )
-    best = last.groupby("owner").agg(lambda column: float(column.iloc[0] < column.iloc[1:].min()))
-    answers = [values[number] for number in last.drop_duplicates("owner").index]
-    layers = len(answers[0].gates)
+    texts = [
+        [[*item.prompt.split(), option] for option in (item.answer, *json.loads(item.distractors))]
+        for item in items.itertuples()
+    ]
+    owners = [image_id for image_id, options in zip(items["image_id"], texts, strict=True) for _ in options]
+    values = iter(model.word_values([text for options in texts for text in options], owners, images))
+    parts, seen, blind = [], [], []
+    for item, options in zip(items.itertuples(), texts, strict=True):
+        answer, *others = (next(values) for _ in options)
+        parts.append(_rows("probe", item, [item.answer], [item.pos], answer, first=len(answer.pieces) - 1))
+        seen.append(float(all(answer.surprisal[-1] < one.surprisal[-1] for one in others)))
+        blind.append(float(all(answer.surprisal_no_image[-1] < one.surprisal_no_image[-1] for one in others)))
+    table = pd.concat(parts, ignore_index=True)
+    return table.assign(condition=items["condition"].to_numpy(), correct=seen, correct_no_image=blind)
+
+
+def _rows(
+    source: str, item: Any, words: Sequence[str], tags: Sequence[str], values: WordValues, first: int = 0
+) -> pd.DataFrame:
+    """Return one row a word; ``values`` has others before the ``first`` of them."""
     return pd.DataFrame(
         {
-            "source": "probe",
-            "item_id": items["item_id"],
-            "image_id": items["image_id"],
-            "position": [len(v.pieces) - 1 for v in answers],
-            "word": items["answer"],
-            "pos": items["pos"],
-            "pieces": [int(v.pieces[-1]) for v in answers],
-            **{
-                f"gate_{layer}": np.array([v.gates[layer, -1] for v in answers], dtype=np.float32)
-                for layer in range(layers)
-            },
-            "gate_sd": np.array([v.gate_sd[-1] for v in answers], dtype=np.float32),
-            "surprisal": [v.surprisal[-1] for v in answers],
-            "surprisal_no_image": [v.surprisal_no_image[-1] for v in answers],
-            "condition": items["condition"],
-            "correct": best["seen"].to_numpy(),
-            "correct_no_image": best["blind"].to_numpy(),
+            "source": source,
+            "item_id": item.item_id,
+            "image_id": item.image_id,
+            "position": np.arange(first, len(values.pieces)),
+            "word": words,
+            "pos": tags,
+            "pieces": values.pieces[first:],
+            **{f"gate_{layer}": gate[first:].astype(np.float32) for layer, gate in enumerate(values.gates)},
+            "gate_sd": values.gate_sd[first:].astype(np.float32),
+            "surprisal": values.surprisal[first:],
+            "surprisal_no_image": values.surprisal_no_image[first:],
         }
     )

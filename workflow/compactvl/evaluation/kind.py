@@ -2,16 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
 
 from compactvl.config.base import Strict
 from compactvl.config.references import named
+from compactvl.records.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from compactvl.evaluation.results import Metric
-    from compactvl.records.layout import Layout
+
+Split = Annotated[Literal["train", "val", "test"], Field(description="Split that is scored.")]
+Storage = Annotated[
+    Literal["fp16", "int8", "fp8"],
+    Field(description="How the image tokens are stored between the offline and the online stage."),
+]
 
 
 @dataclass(frozen=True)
@@ -43,10 +51,10 @@ class BenchmarkKind(Strict):
         """Every data set its settings name, sorted."""
         return tuple(sorted(named(self, "datasets")))
 
-    def measure(self, model: Any, layout: "Layout", seed: int) -> Measured:
+    def measure(self, model: Any, layout: Layout) -> Measured:
         """Measure a model that has the ability.
 
         Args:
-            model: what the variant's ``opens`` gave. layout: where the data sets are. seed: of the run, for controls.
+            model: what the variant's ``opens`` gave. layout: where the data sets are.
         """
         raise TypeError(f"benchmark kind {self.kind} does not say how it is measured")

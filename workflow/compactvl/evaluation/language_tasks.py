@@ -6,8 +6,8 @@ from pydantic import Field, field_validator
 
 from compactvl.config.base import Strict
 from compactvl.config.references import Ref
+from compactvl.evaluation.kind import Split
 
-Split = Literal["train", "val", "test"]
 Condition = Literal["own", "none", "other"]
 QUESTION = "{question}"
 METRIC_SUFFIXES = ("no_image", "other_image", "ties", "text", "image", "group", "per_word")
@@ -37,7 +37,7 @@ class LanguageTask(Strict):
     images: Annotated[str | None, Ref("datasets")] = Field(
         default=None, min_length=1, description="Data set whose images the items name; null scores the texts alone."
     )
-    split: Split = Field(default="test", description="Split that is scored.")
+    split: Split = "test"
     prompt: str = Field(
         default=QUESTION,
         description='What the answer follows, for ranked_answers. BabyLM 2025 asks "{question}", BabyLM 2024 asked '

@@ -6,27 +6,86 @@ import pandas as pd
 from compactvl.data.pairs import Pairs
 from compactvl.evaluation.abilities import PairScorer
 from compactvl.evaluation.results import Metric
-from compactvl.evaluation.retrieval import build_predictions, fill_scores, needed_pairs
+from compactvl.evaluation.retrieval import expected_rank
 
-CAPTION_COLUMNS, IMAGE_COLUMNS = ("caption_0", "caption_1"), ("image_0", "image_1")
+ROWS_PER_BLOCK = 256
 
 
-def first_stage_table(matrix: np.ndarray, pairs: Pairs, max_pool: int, queries_per_image: int | None) -> pd.DataFrame:
-    """Return the predictions of a similarity (images, captions) alone; caption ids are their index as text."""
-    text_ids = [str(index) for index in range(len(pairs.captions))]
-    owners = [pairs.image_ids[index] for index in pairs.owner]
-    return build_predictions(
-        matrix, pairs.image_ids, text_ids, owners, max_pool=max_pool, queries_per_image=queries_per_image
-    )
+def first_stage_table(
+    matrix: np.ndarray, pairs: Pairs, max_pool: int, queries_per_image: int | None = None
+) -> pd.DataFrame:
+    """Return the candidates of both directions: the ``max_pool`` best by a first stage's similarity.
+
+    Ties fall in one random order, never in array order. The column ``scores`` starts equal to ``first_scores``, which is
+    final for an embedding model; :func:`rescored` replaces it with a reranker's.
+
+    Args:
+        matrix: ``(images, captions)`` float32 similarities. max_pool: all, if the gallery is smaller.
+        queries_per_image: the first so many captions of an image are text-to-image queries; ``None``: all. Every caption
+            is a candidate of image-to-text in any case.
+
+    Returns:
+        One row a query: direction, query_id, cluster_id (the query's image: the captions of one image are not
+        independent), candidates, first_scores, scores, relevant (lists in first-stage order), first_rank, n_gallery,
+        n_relevant. A caption's id is its index as text.
+    """
+    images, captions = np.array(pairs.image_ids, dtype=object), np.arange(len(pairs.captions))
+    if matrix.shape != (len(images), len(captions)):
+        raise ValueError(f"the similarity is {matrix.shape}, expected ({len(images)}, {len(captions)})")
+    texts, positives = captions.astype(str).astype(object), pairs.owner == np.arange(len(images))[:, None]
+    if queries_per_image is not None:
+        captions = captions[pd.Series(pairs.owner).groupby(pairs.owner).cumcount() < queries_per_image]
+    rng, parts = np.random.default_rng(0), []
+    for direction, scores, relevant, rows, queries, clusters, gallery in (
+        ("t2i", matrix.T, positives.T, captions, texts, images[pairs.owner], images),
+        ("i2t", matrix, positives, np.arange(len(images)), images, images, texts),
+    ):
+        shuffle = rng.permutation(len(gallery))
+        for start in range(0, len(rows), ROWS_PER_BLOCK):
+            block = rows[start : start + ROWS_PER_BLOCK]
+            block_scores, block_relevant = np.asarray(scores[block], dtype=np.float32), relevant[block]
+            top = shuffle[np.argsort(-block_scores[:, shuffle], axis=1, kind="stable")[:, :max_pool]]
+            kept = list(np.take_along_axis(block_scores, top, axis=1))
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "direction": direction,
+                        "query_id": queries[block],
+                        "cluster_id": clusters[block],
+                        "candidates": list(gallery[top]),
+                        "first_scores": kept,
+                        "scores": kept,
+                        "relevant": list(np.take_along_axis(block_relevant, top, axis=1)),
+                        "first_rank": expected_rank(block_scores, block_relevant),
+                        "n_gallery": len(gallery),
+                        "n_relevant": block_relevant.sum(axis=1),
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
 
 
 def rescored(table: pd.DataFrame, pairs: Pairs, model: PairScorer) -> pd.DataFrame:
-    """Return a table of :func:`first_stage_table` with the model's own score of every candidate."""
-    needed = needed_pairs(table)
+    """Return a table of :func:`first_stage_table` with the model's own score of every candidate.
+
+    A pair is scored once, whatever the directions it is in, and an image's pairs come one after the other.
+
+    Raises:
+        ValueError: the model gives a NaN, or not one score a pair.
+    """
+    lengths = table["candidates"].map(len)
+    query, by_text = (column.repeat(lengths) for column in (table["query_id"], table["direction"] == "t2i"))
+    candidate = np.concatenate(table["candidates"].to_list())
+    every = pd.DataFrame({"image": query.where(~by_text, candidate), "text": query.where(by_text, candidate)})
+    needed = every.drop_duplicates().sort_values(["image", "text"], ignore_index=True)
     row = {image_id: index for index, image_id in enumerate(pairs.image_ids)}
-    images = needed["image_id"].map(row).to_numpy(np.int64, copy=True)
-    texts = needed["text_id"].to_numpy(dtype=np.int64, copy=True)
-    return fill_scores(table, needed, model.score_pairs(pairs.image_ids, pairs.captions, images, texts))
+    images = needed["image"].map(row).to_numpy(np.int64, copy=True)
+    texts = needed["text"].to_numpy(np.int64, copy=True)
+    scores = np.asarray(model.score_pairs(pairs.image_ids, pairs.captions, images, texts), dtype=np.float32)
+    if scores.shape != (len(needed),) or np.isnan(scores).any():
+        raise ValueError(f"expected {len(needed)} scores without NaN, got shape {scores.shape}")
+    scores = every.merge(needed.assign(score=scores), how="left")["score"].to_numpy()
+    return table.assign(scores=np.split(scores, np.cumsum(lengths)[:-1]))
 
 
 def winoground_table(model: PairScorer, items: pd.DataFrame) -> pd.DataFrame:
@@ -35,16 +94,15 @@ def winoground_table(model: PairScorer, items: pd.DataFrame) -> pd.DataFrame:
     Args:
         items: item_id, kind, image_0, image_1, caption_0, caption_1.
     """
-    image_ids = sorted({i for column in IMAGE_COLUMNS for i in items[column]})
-    captions = sorted({t for column in CAPTION_COLUMNS for t in items[column]})
-    image_row = {image_id: row for row, image_id in enumerate(image_ids)}
-    text_row = {text: row for row, text in enumerate(captions)}
-    images = np.stack([items[column].map(image_row).to_numpy(np.int64) for column in IMAGE_COLUMNS])
-    texts = np.stack([items[column].map(text_row).to_numpy(np.int64) for column in CAPTION_COLUMNS])
+    (images, image_ids), (texts, captions) = (
+        pd.factorize(items[columns].to_numpy(dtype=object).T.ravel(), sort=True)
+        for columns in (["image_0", "image_1"], ["caption_0", "caption_1"])
+    )
+    images, texts = images.reshape(2, -1), texts.reshape(2, -1)
     corners = [(c, i) for c in (0, 1) for i in (0, 1)]
     scores = model.score_pairs(
-        image_ids,
-        captions,
+        list(image_ids),
+        list(captions),
         np.concatenate([images[i] for _, i in corners]),
         np.concatenate([texts[c] for c, _ in corners]),
     )

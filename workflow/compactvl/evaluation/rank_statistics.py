@@ -4,12 +4,12 @@ Weights are ``(B, n)`` float. A resample ranks its items as if each were there a
 sharing the mean of their ranks, so nothing is ever copied.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from compactvl.evaluation.statistics import resampled_weights
+from compactvl.evaluation.statistics import SEED, Labels, resampled_weights
 
 RANK_RESAMPLES = 1000
 """Fewer than for means: every resample is ranked anew."""
@@ -68,14 +68,12 @@ def spearman(x: np.ndarray, y: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return np.divide(covariance, scale, out=np.zeros_like(scale), where=scale > 0)
 
 
-def over_resamples(
-    statistic: Callable[[np.ndarray], np.ndarray], clusters: Sequence[str] | np.ndarray, n_boot: int, seed: int
-) -> np.ndarray:
+def over_resamples(statistic: Callable[[np.ndarray], np.ndarray], clusters: Labels, n_boot: int) -> np.ndarray:
     """Return ``statistic(weights)`` over ``n_boot`` resamples of whole clusters, joined along the first axis.
 
     Args:
         statistic: ``(B, n)`` weights → ``(B, ...)``. clusters: ``(n,)`` labels.
     """
     code, labels = pd.factorize(np.asarray(clusters, dtype=object))
-    blocks = resampled_weights(len(labels), n_boot, np.random.default_rng(seed), width=ARRAYS * len(code))
+    blocks = resampled_weights(len(labels), n_boot, np.random.default_rng(SEED), width=ARRAYS * len(code))
     return np.concatenate([statistic(weights[:, code]) for weights in blocks])

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from compactvl.evaluation.results import Metric
-from compactvl.evaluation.statistics import bootstrap_means
+from compactvl.evaluation.statistics import mean_metrics
 
 CHANCE = {"text": 1 / 4, "image": 1 / 4, "group": 1 / 6}
 """Right answers among the orders of random distinct scores: one in four, one in four, four in 24."""
@@ -32,22 +32,16 @@ def score_items(predictions: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"text": text, "image": image, "group": text & image}, index=predictions.index)
 
 
-def winoground_metrics(predictions: pd.DataFrame, *, seed: int = 0) -> list[Metric]:
+def winoground_metrics(predictions: pd.DataFrame) -> list[Metric]:
     """Compute text, image and group score over all items, and for each kind as ``text/left_right`` and so on.
 
     Args:
-        predictions: item_id, kind, s00, s01, s10, s11. seed: of the bootstrap over items.
+        predictions: item_id, kind, s00, s01, s10, s11.
     """
-    scored = score_items(predictions)
-    kinds = predictions["kind"].astype(str)
-    metrics = []
-    for label in ["", *sorted(kinds.unique())]:
-        part = scored if not label else scored[(kinds == label).to_numpy()]
-        intervals = bootstrap_means(part.to_numpy(dtype=float), seed=seed)
-        metrics += [
-            Metric(
-                f"{name}/{label}" if label else name, *interval, n=len(part), chance=CHANCE[name], higher_is_better=True
-            )
-            for name, interval in zip(part.columns, intervals, strict=True)
-        ]
+    scored, kinds = score_items(predictions), predictions["kind"].astype(str)
+    metrics = mean_metrics(scored, chance=CHANCE)
+    for kind in sorted(kinds.unique()):
+        names = {score: f"{score}/{kind}" for score in CHANCE}
+        part = scored[(kinds == kind).to_numpy()].rename(columns=names)
+        metrics += mean_metrics(part, chance={names[score]: level for score, level in CHANCE.items()})
     return metrics

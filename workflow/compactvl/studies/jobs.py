@@ -32,7 +32,7 @@ def evaluate(job: Job, name: str, benchmark: BenchmarkKind) -> None:
     # Counts and random numbers say that they are the CPU's.
     device = getattr(model, "device", compute_device())
     warn_of_idle_gpu(device, f"{job.variant} on {name}")
-    measured = benchmark.measure(model, job.layout, job.seed)
+    measured = benchmark.measure(model, job.layout)
     write_result(
         job.output,
         name,

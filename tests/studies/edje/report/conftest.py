@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,9 +16,11 @@ from PIL import Image, ImageDraw
 from compactvl.config.overlay import load_config, merge
 from compactvl.dag.plan import Plan
 from compactvl.data.canonical import ImageRow, write_set
+from compactvl.data.pairs import Pairs
 from compactvl.evaluation.efficiency import Timing, efficiency_metrics, environment, timing_row
+from compactvl.evaluation.pairs import first_stage_table, rescored
 from compactvl.evaluation.results import write_result
-from compactvl.evaluation.retrieval import build_predictions, fill_scores, needed_pairs, retrieval_metrics
+from compactvl.evaluation.retrieval import retrieval_metrics
 from compactvl.evaluation.winoground import winoground_metrics
 from compactvl.files import read_json, write_json
 from compactvl.records.record import DIGEST, MANIFEST, Made, write, write_record
@@ -119,10 +122,8 @@ class Retrieval:
     """Predictions of models of different skill over the same first stage."""
 
     def __init__(self, items: pd.DataFrame, rng: np.random.Generator) -> None:
-        test = items[items["split"] == "test"]
-        self.images, self.rng = list(dict.fromkeys(test["image_id"])), rng
-        self.ids = self.images, test["item_id"].tolist(), test["image_id"].tolist()
-        self.own = np.array(self.images)[:, None] == test["image_id"].to_numpy()[None]
+        self.pairs, self.rng = Pairs.of(SimpleNamespace(name="items", items=items), "test"), rng
+        self.own = self.pairs.owner == np.arange(len(self.pairs.image_ids))[:, None]
         self.first = self.scores(2.6)
 
     def scores(self, skill: float) -> np.ndarray:
@@ -130,12 +131,11 @@ class Retrieval:
 
     def write(self, folder: Path, benchmark: str, variant: str, skill: float, pools: Sequence[int], own: bool) -> None:
         first = self.first if variant == "retriever" or not own else self.scores(skill)
-        table = build_predictions(first, *self.ids, max_pool=max(pools), queries_per_image=1)
+        table = first_stage_table(first, self.pairs, max(pools), queries_per_image=1)
         if not own:
-            matrix = pd.DataFrame(self.scores(skill), index=self.ids[0], columns=self.ids[1])
-            pairs = needed_pairs(table)
-            rows = matrix.index.get_indexer(pairs["image_id"]), matrix.columns.get_indexer(pairs["text_id"])
-            table = fill_scores(table, pairs, matrix.to_numpy()[rows])
+            matrix = self.scores(skill)
+            model = SimpleNamespace(score_pairs=lambda ids, texts, images, captions: matrix[images, captions])
+            table = rescored(table, self.pairs, model)
         write_result(folder, benchmark, table, retrieval_metrics(table, pools), MADE, settings={"pools": list(pools)})
 
 

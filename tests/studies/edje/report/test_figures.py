@@ -153,7 +153,7 @@ def test_gallery(study, tree):
     scenes = open_set(tree / "data" / "sets", "scenes")
     figure = gallery(study, dataset=scenes, reranker="edje", first_stage="retriever", queries=4)
     tables = [next(iter(study.predictions(v, "scenes").values())) for v in ("retriever", "edje")]
-    captions = dict(zip(scenes.items["item_id"], scenes.items["caption"], strict=True))
+    captions = dict(enumerate(scenes.split("test")["caption"]))
     shown = [text.get_text() for text in figure.texts if text.get_text().startswith("“")]
     rows = np.array(figure.axes).reshape(len(shown), 2, 5)
     mended = 0
@@ -163,7 +163,7 @@ def test_gallery(study, tree):
             [mcolors.to_hex(a.spines["left"].get_edgecolor()) == "#009e73" for a in half] for half in (before, after)
         ]
         matches = []
-        for query in {i for i, caption in captions.items() if f"“{caption}”" == line}:
+        for query in {str(i) for i, caption in captions.items() if f"“{caption}”" == line}:
             ids, right = [], []
             for table in tables:
                 found = table[(table["query_id"] == query) & (table["direction"] == "t2i")]

@@ -17,7 +17,7 @@ from compactvl.studies.gating.report.checkpoints import (
     seed_checkpoints,
 )
 from compactvl.studies.gating.report.results import GatingResults, language
-from compactvl.studies.gating.report.words import contrast_change, gate_words, means_apart
+from compactvl.studies.gating.report.words import contrast_change, gate_words
 
 
 def test_items_are_those_of_the_metrics(study, raw):
@@ -51,11 +51,7 @@ def test_differences_are_those_of_the_metrics(study):
     assert study.surprisal_difference(language("base", "text_perplexity"), Measure("nobody", "language", "x")) is None
 
 
-def test_means_apart_and_their_change(study):
-    values, first = np.array([1.0, 3.0, 2.0, 6.0]), np.array([True, True, False, False])
-    mean, low, high = means_apart(values, first)
-    assert mean == -2
-    assert low < mean < high
+def test_the_change_of_a_contrast(study):
     a, b = gate_words(study, "scale_8"), gate_words(study, "base")
     change = np.subtract(*(t.groupby("word_class")["gate"].mean() @ [1, -1] for t in
                            (b[["word_class", "gate"]], a[["word_class", "gate"]])))  # fmt: skip

@@ -15,16 +15,14 @@ text that the model reads (``question``, ``statement`` or ``hypothesis``). A ``t
 items ask the same statement of different images, for consistency.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from compactvl.config.references import Ref
 from compactvl.evaluation.abilities import LOGITS, Classifier
-from compactvl.evaluation.kind import BenchmarkKind, Measured
-
-if TYPE_CHECKING:
-    from compactvl.records.layout import Layout
+from compactvl.evaluation.kind import BenchmarkKind, Measured, Split
+from compactvl.records.layout import Layout
 
 
 class Settings(BenchmarkKind):
@@ -34,14 +32,14 @@ class Settings(BenchmarkKind):
 
     kind: Literal["classification"] = Field(description="Choosing one of a fixed list of answers.")
     dataset: Annotated[str, Ref("datasets", "answers")] = Field(
-        min_length=1, description="Data set of the items; its manifest lists the answers."
+        description="Data set of the items; its manifest lists the answers."
     )
     images: Annotated[str | None, Ref("datasets", "images")] = Field(
-        default=None, min_length=1, description="Data set whose images the items name; null: it holds them itself."
+        default=None, description="Data set whose images the items name; null: it holds them itself."
     )
-    split: Literal["train", "val", "test"] = Field(default="test", description="Split that is scored.")
+    split: Split = "test"
 
-    def measure(self, model: Classifier, layout: "Layout", seed: int) -> Measured:
+    def measure(self, model: Classifier, layout: Layout) -> Measured:
         """See :func:`compactvl.evaluation.classification.classify`."""
         from compactvl.data.canonical import CanonicalSet
         from compactvl.evaluation.classification import answers_of, classification_metrics, classify

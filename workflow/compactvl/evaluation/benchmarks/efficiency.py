@@ -1,14 +1,12 @@
 """Latency and throughput of the online stage on the machine at hand."""
 
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
 from pydantic import Field
 
 from compactvl.config.references import Ref
 from compactvl.evaluation.kind import BenchmarkKind, Measured
-
-if TYPE_CHECKING:
-    from compactvl.records.layout import Layout
+from compactvl.records.layout import Layout
 
 
 class OnlineStage(Protocol):
@@ -33,7 +31,7 @@ class Settings(BenchmarkKind):
 
     kind: Literal["efficiency"] = Field(description="Latency, throughput and storage of the online stage.")
     dataset: Annotated[str, Ref("datasets", "captioned_images")] = Field(
-        min_length=1, description="Data set whose captions and stored tokens are scored."
+        description="Data set whose captions and stored tokens are scored."
     )
     pairs: int = Field(default=64, ge=1, description="Caption-image pairs of the latency measurement.")
     batch_sizes: tuple[int, ...] = Field(
@@ -45,7 +43,7 @@ class Settings(BenchmarkKind):
         default=5.0, gt=0, description="Time limit of one measurement; at least three calls are made."
     )
 
-    def measure(self, model: OnlineStage, layout: "Layout", seed: int) -> Measured:
+    def measure(self, model: OnlineStage, layout: Layout) -> Measured:
         """See :class:`BenchmarkKind`."""
         import pandas as pd
 

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Protocol
 from pydantic import Field, model_validator
 
 from compactvl.config.references import Ref
-from compactvl.evaluation.kind import BenchmarkKind, Measured
+from compactvl.evaluation.kind import BenchmarkKind, Measured, Split
+from compactvl.records.layout import Layout
 
 if TYPE_CHECKING:
     from compactvl.evaluation.gate_values import WordValues
-    from compactvl.records.layout import Layout
 
 
 class GateReader(Protocol):
@@ -34,17 +34,17 @@ class Settings(BenchmarkKind):
 
     kind: Literal["gates"] = Field(description="Gate values by part of speech, frequency, concreteness and need.")
     dataset: Annotated[str, Ref("datasets", "captions")] = Field(
-        min_length=1, description="Captioned data set with parts of speech (column pos)."
+        description="Captioned data set with parts of speech (column pos)."
     )
-    split: Literal["train", "val", "test"] = Field(default="test", description="Split whose captions are read.")
+    split: Split = Field(default="test", description="Split whose captions are read.")
     max_items: int | None = Field(
         default=None, ge=1, description="Captions read: a fixed subset spread evenly over the table; null takes all."
     )
     probe: Annotated[str | None, Ref("datasets", "probe")] = Field(
-        default=None, min_length=1, description="Data set of kind scene_probe; null: no probe."
+        default=None, description="Data set of kind scene_probe; null: no probe."
     )
     images: Annotated[str | None, Ref("datasets")] = Field(
-        default=None, min_length=1, description="Data set whose images the probe's items name."
+        default=None, description="Data set whose images the probe's items name."
     )
     concreteness: str | None = Field(
         default=None,
@@ -58,15 +58,15 @@ class Settings(BenchmarkKind):
             raise ValueError("probe and images belong together: set both or neither")
         return self
 
-    def measure(self, model: GateReader, layout: "Layout", seed: int) -> Measured:
+    def measure(self, model: GateReader, layout: Layout) -> Measured:
         """See :class:`BenchmarkKind`."""
+        import numpy as np
         import pandas as pd
 
         from compactvl.data.canonical import CanonicalSet
-        from compactvl.evaluation.concreteness import concreteness_of, read_concreteness
-        from compactvl.evaluation.frequency import WordFrequencies
         from compactvl.evaluation.gate_values import caption_gates, probe_gates
-        from compactvl.evaluation.gates import gates_metrics, warn_of_collapse
+        from compactvl.evaluation.gates import gates_metrics
+        from compactvl.evaluation.norms import concreteness, log_frequencies
 
         def opened(name: str) -> CanonicalSet:
             return CanonicalSet.open(layout.dataset(name))
@@ -75,11 +75,8 @@ class Settings(BenchmarkKind):
         if self.probe is not None:
             probe = probe_gates(model, opened(self.probe).split(self.split), self.images)
             table = pd.concat([table, probe], ignore_index=True)
-        norms = read_concreteness(self.concreteness) if self.concreteness is not None else {}
         sets = [opened(name) for name in model.trained_on]
-        frequencies = WordFrequencies.of_texts(t for one in sets for t in one.split("train")[one.text_column])
-        words = table["word"].str.lower().tolist()
-        table["frequency"] = frequencies.log10_per_million(words)
-        table["concreteness"] = concreteness_of(words, norms)
-        warn_of_collapse(table)
+        texts = (text for one in sets for text in one.split("train")[one.text_column])
+        table["frequency"] = log_frequencies(table["word"], texts)
+        table["concreteness"] = concreteness(table["word"], self.concreteness) if self.concreteness else np.nan
         return Measured(table, gates_metrics(table))

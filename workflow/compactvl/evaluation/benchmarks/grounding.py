@@ -5,16 +5,14 @@ An item has ``item_id``, ``split``, ``image_id``, ``expression``, ``boxes`` (JSO
 ``target_box`` (JSON), and every candidate that overlaps it enough is right. A ``type`` groups items: testA, testB.
 """
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from compactvl.config.references import Ref
 from compactvl.evaluation.abilities import LOGITS, Classifier
-from compactvl.evaluation.kind import BenchmarkKind, Measured
-
-if TYPE_CHECKING:
-    from compactvl.records.layout import Layout
+from compactvl.evaluation.kind import BenchmarkKind, Measured, Split
+from compactvl.records.layout import Layout
 
 
 class Settings(BenchmarkKind):
@@ -23,13 +21,13 @@ class Settings(BenchmarkKind):
     ability: ClassVar[str] = LOGITS
 
     kind: Literal["grounding"] = Field(description="Choosing the box that an expression means.")
-    dataset: Annotated[str, Ref("datasets", "boxes")] = Field(min_length=1, description="Data set of the items.")
+    dataset: Annotated[str, Ref("datasets", "boxes")] = Field(description="Data set of the items.")
     images: Annotated[str | None, Ref("datasets", "images")] = Field(
-        default=None, min_length=1, description="Data set whose images the items name; null: it holds them itself."
+        default=None, description="Data set whose images the items name; null: it holds them itself."
     )
-    split: Literal["train", "val", "test"] = Field(default="test", description="Split that is scored.")
+    split: Split = "test"
 
-    def measure(self, model: Classifier, layout: "Layout", seed: int) -> Measured:
+    def measure(self, model: Classifier, layout: Layout) -> Measured:
         """See :func:`compactvl.evaluation.grounding.ground`."""
         from compactvl.data.canonical import CanonicalSet
         from compactvl.evaluation.classification import classification_metrics

@@ -1,15 +1,13 @@
 """Language tasks by log-probabilities of texts, each with the item's image, without one and with another item's."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from compactvl.evaluation.abilities import TEXTS, TextScorer
 from compactvl.evaluation.kind import BenchmarkKind, Measured
 from compactvl.evaluation.language_tasks import METRIC_SUFFIXES, Condition, LanguageTask
-
-if TYPE_CHECKING:
-    from compactvl.records.layout import Layout
+from compactvl.records.layout import Layout
 
 
 class Settings(BenchmarkKind):
@@ -48,7 +46,7 @@ class Settings(BenchmarkKind):
         """The data sets whose images its items name, sorted."""
         return tuple(sorted({task.images for task in self.tasks.values()} - {None}))
 
-    def measure(self, model: TextScorer, layout: "Layout", seed: int) -> Measured:
+    def measure(self, model: TextScorer, layout: Layout) -> Measured:
         """See :class:`BenchmarkKind`. A model whose scores are no probabilities has no perplexity."""
         import pandas as pd
 

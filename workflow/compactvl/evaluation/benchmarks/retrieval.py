@@ -6,12 +6,11 @@ from pydantic import Field, field_validator
 
 from compactvl.config.references import Ref
 from compactvl.evaluation.abilities import PAIRS, PairScorer
-from compactvl.evaluation.kind import BenchmarkKind, Measured
+from compactvl.evaluation.kind import BenchmarkKind, Measured, Split, Storage
+from compactvl.records.layout import Layout
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from compactvl.records.layout import Layout
 
 LONGEST_LIST = 10
 """R@10 is the longest list reported, so at least ten candidates are kept."""
@@ -23,10 +22,8 @@ class Settings(BenchmarkKind):
     ability: ClassVar[str] = PAIRS
 
     kind: Literal["retrieval"] = Field(description="Text-to-image and image-to-text retrieval with reranked pools.")
-    dataset: Annotated[str, Ref("datasets", "captioned_images")] = Field(
-        min_length=1, description="Name of the canonical data set."
-    )
-    split: Literal["train", "val", "test"] = Field(default="test", description="Split whose images are the gallery.")
+    dataset: Annotated[str, Ref("datasets", "captioned_images")] = Field(description="Name of the canonical data set.")
+    split: Split = Field(default="test", description="Split whose images are the gallery.")
     pools: tuple[int, ...] = Field(
         default=(10,), min_length=1, description="Numbers of first-stage candidates that are reranked; one metric each."
     )
@@ -37,9 +34,7 @@ class Settings(BenchmarkKind):
         "Image-to-text always ranks all captions.",
     )
     caption_column: str = Field(default="caption", description="Column of items.parquet that holds the text.")
-    storage: Literal["fp16", "int8", "fp8"] = Field(
-        default="fp16", description="How the image tokens are stored between the offline and the online stage."
-    )
+    storage: Storage = "fp16"
     max_images: int | None = Field(
         default=None, ge=2, description="Gallery size limit: the split's first images in storage order; null takes all."
     )
@@ -56,7 +51,7 @@ class Settings(BenchmarkKind):
         """Candidates scored a query: the largest pool, and never fewer than R@10 needs."""
         return max(*self.pools, LONGEST_LIST)
 
-    def measure(self, model: PairScorer, layout: "Layout", seed: int) -> Measured:
+    def measure(self, model: PairScorer, layout: Layout) -> Measured:
         """See :class:`BenchmarkKind`."""
         from compactvl.evaluation.pairs import size_metrics
         from compactvl.evaluation.retrieval import retrieval_metrics
@@ -64,7 +59,7 @@ class Settings(BenchmarkKind):
         table = self.predictions(model, layout)
         return Measured(table, retrieval_metrics(table, self.pools) + size_metrics(model))
 
-    def predictions(self, model: PairScorer, layout: "Layout") -> "pd.DataFrame":
+    def predictions(self, model: PairScorer, layout: Layout) -> "pd.DataFrame":
         """Return one row a query: its candidates, and the model's scores of them."""
         import numpy as np
 

@@ -1,15 +1,13 @@
 """Winoground's form: two images, two captions of the same words; text, image and group score."""
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
 from compactvl.config.references import Ref
 from compactvl.evaluation.abilities import PAIRS, PairScorer
-from compactvl.evaluation.kind import BenchmarkKind, Measured
-
-if TYPE_CHECKING:
-    from compactvl.records.layout import Layout
+from compactvl.evaluation.kind import BenchmarkKind, Measured, Split, Storage
+from compactvl.records.layout import Layout
 
 
 class Settings(BenchmarkKind):
@@ -19,12 +17,12 @@ class Settings(BenchmarkKind):
 
     kind: Literal["winoground"] = Field(description="Two images, two captions of the same words.")
     dataset: Annotated[str, Ref("datasets", "winoground")] = Field(
-        min_length=1, description="Name of the canonical data set (item_id, image_0/1, caption_0/1, kind)."
+        description="Name of the canonical data set (item_id, image_0/1, caption_0/1, kind)."
     )
-    split: Literal["train", "val", "test"] = Field(default="test", description="Split that is scored.")
-    storage: Literal["fp16", "int8", "fp8"] = Field(default="fp16", description="How the image tokens are stored.")
+    split: Split = "test"
+    storage: Storage = "fp16"
 
-    def measure(self, model: PairScorer, layout: "Layout", seed: int) -> Measured:
+    def measure(self, model: PairScorer, layout: Layout) -> Measured:
         """See :class:`BenchmarkKind`."""
         from compactvl.data.canonical import CanonicalSet
         from compactvl.evaluation.pairs import winoground_table

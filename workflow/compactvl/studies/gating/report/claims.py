@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 
+from compactvl.evaluation.statistics import mean_difference
 from compactvl.reporting.claims import (
     FAILS,
     HOLDS,
@@ -23,7 +24,6 @@ from compactvl.studies.gating.report import gate_claims
 from compactvl.studies.gating.report.checkpoints import absolute_changes, sampling_noise, seed_checkpoints
 from compactvl.studies.gating.report.published import CONTRASTIVE_COST
 from compactvl.studies.gating.report.results import LANGUAGE, OTHER_IMAGE, GatingResults, language
-from compactvl.studies.gating.report.words import means_apart
 
 BENCHMARKS = ("pairs", "ewok", "vqa", "winoground")
 IMAGE_TASKS = ("vqa", "winoground")
@@ -168,7 +168,7 @@ def _oscillates(study: GatingResults, *, alternating: Sequence[str], mixed: Sequ
     evidence = f"mean change between checkpoints in points: {', '.join(each)}"
     if min(map(len, steps.values())) + 1 < FEWEST_CHECKPOINTS:
         return Outcome(OPEN, f"{evidence}; fewer than {FEWEST_CHECKPOINTS} checkpoints")
-    return greater({"alternating minus mixed": means_apart(np.concatenate(list(steps.values())), first)}).also(evidence)
+    return greater({"alternating minus mixed": mean_difference(np.concatenate(list(steps.values())), first, ~first)}).also(evidence)
 
 
 def _better(study: GatingResults, *, a: str, b: str, tasks: Sequence[str] = BENCHMARKS) -> Outcome:

@@ -10,8 +10,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from compactvl.evaluation.gates import regression
-from compactvl.evaluation.statistics import Interval
+from compactvl.evaluation.gate_regression import regression
+from compactvl.evaluation.gate_tables import COLLAPSE
+from compactvl.evaluation.statistics import Interval, mean_difference
 from compactvl.reporting.claims import FAILS, HOLDS, OPEN, Outcome, missing, signed, signed_interval
 from compactvl.studies.gating.report.published import CONCRETENESS_RHO, KRUSKAL_H
 from compactvl.studies.gating.report.results import GatingResults, share_label
@@ -19,15 +20,14 @@ from compactvl.studies.gating.report.words import (
     CAPTIONS,
     PROBE,
     SIGNIFICANT,
-    collapse,
     contrast_change,
     first_seed,
     gate_words,
     kruskal_p,
-    means_apart,
     p_value,
     seed_note,
     spearman_p,
+    spreads,
 )
 
 SMALL_DIFFERENCE = 0.2
@@ -129,7 +129,7 @@ def probe(study: GatingResults, *, variant: str) -> Outcome:
     words = words[words["condition"].isin(["necessary", "irrelevant"])]
     all_words = words if captions is None else captions
     necessary = (words["condition"] == "necessary").to_numpy()
-    found = means_apart(words["gate"], necessary, words["image_id"].to_numpy(dtype=object))
+    found = mean_difference(words["gate"], necessary, ~necessary, words["image_id"])
     right = 100 * words.loc[necessary, ["correct", "correct_no_image"]].mean()
     evidence = (
         f"mean gate {words['gate'][necessary].mean():.3f} where necessary, {words['gate'][~necessary].mean():.3f} where "
@@ -174,18 +174,17 @@ def scale(study: GatingResults, *, shares: Mapping[float, str]) -> Outcome:
 
 def not_collapsed(study: GatingResults, *, variant: str) -> Outcome:
     """Every layer's gate varies from word to word."""
-    words, found = gate_words(study, variant), collapse(study, variant)
+    words, found = gate_words(study, variant), spreads(study, variant)
     if found is None:
         return not_measured(study, variant)
     layers = ", ".join(
-        f"{number} {spread:.4f}{' (constant)' if constant else ''}"
-        for number, (spread, constant) in enumerate(zip(found.layers, found.constant, strict=True), 1)
+        f"{number} {spread:.4f}{' (constant)' if spread < COLLAPSE else ''}" for number, spread in enumerate(found, 1)
     )
     evidence = (
-        f"standard deviation over {len(words):,} words by layer: {layers} (constant below {found.threshold:g}); last "
+        f"standard deviation over {len(words):,} words by layer: {layers} (constant below {COLLAPSE:g}); last "
         f"layer's gate {words['gate'].mean():.3f} on average, {_range(words)}{seed_note(study, variant)}"
     )
-    return Outcome(FAILS if any(found.constant) else HOLDS, evidence)
+    return Outcome(FAILS if (found < COLLAPSE).any() else HOLDS, evidence)
 
 
 def not_measured(study: GatingResults, variant: str, source: str = CAPTIONS) -> Outcome:
@@ -194,13 +193,10 @@ def not_measured(study: GatingResults, variant: str, source: str = CAPTIONS) -> 
 
 
 def _collapsed(study: GatingResults, variant: str) -> str:
-    found = collapse(study, variant)
-    if not found:
+    found = spreads(study, variant)
+    if found is None or found[-1] >= COLLAPSE:
         return ""
-    return (
-        f"the gates have collapsed: their standard deviation over words is {found.layers[-1]:.4f} (constant below "
-        f"{found.threshold:g})"
-    )
+    return f"the gates have collapsed: their standard deviation over words is {found[-1]:.4f} (constant below {COLLAPSE:g})"
 
 
 def _spread(words: pd.DataFrame) -> float:

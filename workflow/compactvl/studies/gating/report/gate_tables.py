@@ -4,7 +4,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from compactvl.evaluation.gates import CONDITIONS, MEASURES, dunn_by_pos, regression
+from compactvl.evaluation.gate_regression import regression
+from compactvl.evaluation.gate_tables import COLLAPSE
+from compactvl.evaluation.gate_tests import dunn_by_pos
+from compactvl.evaluation.gates import CONDITIONS, MEASURES
 from compactvl.reporting.claims import signed_interval
 from compactvl.reporting.study import Estimate, NotRun
 from compactvl.reporting.tables import MISSING, per_cent
@@ -12,7 +15,6 @@ from compactvl.studies.gating.report.results import GatingResults
 from compactvl.studies.gating.report.words import (
     GATES,
     PROBE,
-    collapse,
     first_seed,
     gate_words,
     gated,
@@ -20,6 +22,7 @@ from compactvl.studies.gating.report.words import (
     p_value,
     parts_of_speech,
     pos_label,
+    spreads,
 )
 
 
@@ -30,16 +33,16 @@ def gates_table(study: GatingResults, variants: Sequence[str]) -> pd.DataFrame |
     """
     rows = []
     for variant in gated(study, variants):
-        words, check = gate_words(study, variant), collapse(study, variant)
+        words, layers = gate_words(study, variant), spreads(study, variant)
         means, h = words.groupby("word_class")["gate"].mean(), first_seed(study, variant, "kruskal_h")
-        layers = [f"{sd:.4f}{'*' if flat else ''}" for sd, flat in zip(check.layers, check.constant, strict=True)]
+        by_layer = ", ".join(f"{spread:.4f}{'*' if spread < COLLAPSE else ''}" for spread in layers)
         rows.append(
             {
                 "model": study.label(variant),
                 "words": f"{len(words):,}",
                 "mean": f"{words['gate'].mean():.3f}",
                 "5% to 95%": "{:.3f} to {:.3f}".format(*words["gate"].quantile([0.05, 0.95])),
-                "sd over words by layer": ", ".join(layers) + (" (collapsed)" if check else ""),
+                "sd over words by layer": by_layer + (" (collapsed)" if layers[-1] < COLLAPSE else ""),
                 "sd over features": f"{words['gate_sd'].mean():.3f}",
                 "content": f"{means['content']:.3f}" if "content" in means else MISSING,
                 "function": f"{means['function']:.3f}" if "function" in means else MISSING,
@@ -63,11 +66,10 @@ def dunn_table(study: GatingResults, variant: str) -> pd.DataFrame | NotRun:
     found = pd.DataFrame() if words is None else dunn_by_pos(words)
     if found.empty:
         return NotRun(f"the gates of {study.label(variant)} were not measured on two parts of speech")
-    p = {frozenset((row.pos_a, row.pos_b)): row.p_holm for row in found.itertuples()}
     order, means = parts_of_speech(words), words.groupby("pos")["gate"].mean()
     rows = []
     for n, a in enumerate(order):
-        cells = {pos_label(b): p_value(p[frozenset((a, b))], "") if n < m else "" for m, b in enumerate(order) if m}
+        cells = {pos_label(b): p_value(found.at[a, b], "") if n < m else "" for m, b in enumerate(order) if m}
         rows.append({"": pos_label(a), "mean gate": f"{means[a]:.3f}"} | cells)
     return pd.DataFrame(rows)
 

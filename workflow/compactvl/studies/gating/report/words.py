@@ -1,13 +1,13 @@
 """The gates table, a row a word: when the model looks and when it listens."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from compactvl.evaluation.gate_tables import gate_columns, tagged_words, word_classes
-from compactvl.evaluation.gates import Collapse, collapsed, kruskal_by_pos, spearman_with
+from compactvl.evaluation.gate_tables import gate_columns, tagged, words_of
 from compactvl.evaluation.statistics import Interval, percentiles, resampled_ratios
 from compactvl.reporting.study import Estimate, StudyResults
 
@@ -32,10 +32,8 @@ def gate_words(study: StudyResults, variant: str, source: str = CAPTIONS) -> pd.
     table = next(iter(tables.values()), None)
     if table is None or not any(name.removeprefix("gate_").isdigit() for name in table):
         return None
-    table = table[table["source"] == source].reset_index(drop=True)
-    if table.empty:
-        return None
-    return table.assign(gate=table[gate_columns(table)[-1]].astype(float), word_class=word_classes(table["pos"]))
+    words = words_of(table, source).reset_index(drop=True)
+    return None if words.empty else words
 
 
 def first_seed(study: StudyResults, variant: str, metric: str) -> Estimate | None:
@@ -57,7 +55,7 @@ def gated(study: StudyResults, variants: Iterable[str], source: str = CAPTIONS) 
 
 def parts_of_speech(words: pd.DataFrame) -> list[str]:
     """Return the parts of speech with enough words, lowest median gate (looks most) first; punctuation is no word."""
-    groups = tagged_words(words).groupby("pos")["gate"]
+    groups = tagged(words).groupby("pos")["gate"]
     medians = groups.median()[groups.size() >= FEWEST]
     return [str(pos) for pos in medians.sort_values(kind="stable").index]
 
@@ -68,19 +66,31 @@ def pos_label(pos: str) -> str:
 
 
 def kruskal_p(words: pd.DataFrame) -> float:
-    """Return the p-value of Kruskal-Wallis over parts of speech; its statistics are metrics of the benchmark."""
-    return kruskal_by_pos(words, n_boot=1).p
+    """Return the p-value of Kruskal-Wallis over parts of speech; its statistics are metrics of the benchmark.
+
+    As that of :func:`spearman_p` it takes words as independent, and is too small for that reason; 1 where it is not defined.
+    """
+    words = tagged(words)
+    if words["pos"].nunique() < 2 or words["gate"].nunique() < 2:
+        return 1.0
+    return float(stats.kruskal(*(part for _, part in words.groupby("pos")["gate"])).pvalue)
 
 
 def spearman_p(words: pd.DataFrame, column: str) -> float:
     """Return the p-value of Spearman's correlation of the gate with a column; ρ is a metric of the benchmark."""
-    return spearman_with(words, column, n_boot=1).p
+    words = words[words[column].notna()]
+    if len(words) < 3 or words["gate"].nunique() < 2 or words[column].nunique() < 2:
+        return 1.0
+    return float(stats.spearmanr(words["gate"], words[column]).pvalue)
 
 
-def collapse(study: StudyResults, variant: str) -> Collapse | None:
-    """Return whether a variant's gate is the same for every word; ``None`` where it was not measured."""
+def spreads(study: StudyResults, variant: str) -> np.ndarray | None:
+    """Return each layer's standard deviation of the gate over words, ``(layers,)``; ``None`` where it was not measured.
+
+    Below ``COLLAPSE`` a layer's gate is the same for every word.
+    """
     words = gate_words(study, variant)
-    return None if words is None else collapsed(words)
+    return None if words is None else words[gate_columns(words)].to_numpy(dtype=float).std(axis=0)
 
 
 def p_value(p: float, name: str = "p ") -> str:
@@ -88,17 +98,6 @@ def p_value(p: float, name: str = "p ") -> str:
     if p < SIGNIFICANT:
         return f"{name}< {SIGNIFICANT}"
     return f"{name}= {p:.3f}" if name else f"{p:.3f}"
-
-
-def means_apart(
-    values: Sequence[float] | np.ndarray,
-    first: Sequence[bool] | np.ndarray,
-    clusters: Sequence[str] | np.ndarray | None = None,
-) -> Interval:
-    """Return (difference, low, high) of the mean where ``first`` and the mean elsewhere; clusters are resampled."""
-    member = np.stack([np.asarray(first), ~np.asarray(first)], axis=1)
-    means, draws = resampled_ratios(member * np.asarray(values, dtype=float)[:, None], member, clusters)
-    return float(means[0] - means[1]), *percentiles(draws[:, :1] - draws[:, 1:])[0]
 
 
 @dataclass(frozen=True)

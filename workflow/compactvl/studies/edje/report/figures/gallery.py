@@ -56,7 +56,7 @@ def gallery(
     shown = _choose(first, second, queries, np.random.default_rng(seed))
     if not shown:
         return NotRun("the two models rank no query differently")
-    captions, height = _captions(dataset), HEADER + BLOCK * len(shown)
+    captions, height = dataset.split("test")["caption"], HEADER + BLOCK * len(shown)
     figure = plt.figure(figsize=(PAGE, height))
     # Switched off only now: without an engine, saving would take the style's and warn.
     figure.set_layout_engine("none")
@@ -64,7 +64,7 @@ def gallery(
         figure.text(half * HALF / PAGE, 1 - 0.04 / height, title, va="top", weight="bold", size=11)
     for number, query in enumerate(shown):
         y = HEADER + number * BLOCK
-        caption = textwrap.shorten(captions.get(query, query), CAPTION_LETTERS)
+        caption = textwrap.shorten(captions.iloc[int(query)], CAPTION_LETTERS)
         figure.text(0, 1 - y / height, f"“{caption}”", va="top", size=10)
         for half, ranking in enumerate((first[query], second[query])):
             for place, (image, right) in enumerate(zip(*ranking, strict=True)):
@@ -73,13 +73,6 @@ def gallery(
                 axes.imshow(picture(dataset, image))
                 _frame(axes, right)
     return figure
-
-
-def _captions(dataset: CanonicalSet, split: str = "test") -> dict[str, str]:
-    """Caption by the id a predictions table has for it: the item's id, or its place among the split's items."""
-    items = dataset.items[dataset.items["split"] == split]
-    places = dict(zip(map(str, range(len(items))), items["caption"], strict=True))
-    return places | dict(zip(items["item_id"].astype(str), items["caption"], strict=True))
 
 
 def top(table: pd.DataFrame, pool: int) -> dict[str, Ranking]:

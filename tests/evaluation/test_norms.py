@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from compactvl.errors import UserError
-from compactvl.evaluation.concreteness import concreteness_of, read_concreteness
-from compactvl.evaluation.frequency import WordFrequencies, count_words
+from compactvl.evaluation.norms import concreteness, log_frequencies, read_concreteness
 
 BRYSBAERT = Path("/work/shared/data/concreteness/Concreteness_ratings_Brysbaert_et_al_BRM.txt")
 HEADER = "Word\tBigram\tConc.M\tConc.SD\r\n"
@@ -19,10 +18,9 @@ def test_read_and_look_up(tmp_path):
     file.write_bytes(
         b"\xef\xbb\xbf" + (HEADER + 'Dog\t0\t4.85\t1\r\nice cream\t1\t5\t0\r\n"the\t0\t1.4\t1\r\n').encode()
     )
-    norms = read_concreteness(file)
-    assert norms == {"dog": 4.85, "ice cream": 5.0, '"the': 1.4}
-    assert concreteness_of(["DOG", "ice cream"], norms).tolist() == [4.85, 5]
-    assert np.isnan(concreteness_of(["dogs", "cat"], norms)).all()
+    assert read_concreteness(file) == {"dog": 4.85, "ice cream": 5.0, '"the': 1.4}
+    assert concreteness(["DOG", "ice cream"], file).tolist() == [4.85, 5]
+    assert np.isnan(concreteness(["dogs", "cat"], file)).all()
 
 
 @pytest.mark.parametrize(
@@ -60,9 +58,7 @@ def test_brysbaerts_norms():
 
 
 def test_frequencies():
-    texts = ["A dog", "a  Dog sits", ""]
-    assert count_words(texts) == {"a": 2, "dog": 2, "sits": 1}
-    frequencies = WordFrequencies.of_texts(texts).log10_per_million(["a", "SITS", "cat"])
+    frequencies = log_frequencies(["a", "SITS", "cat"], ["A dog", "a  Dog sits", ""])
     assert frequencies.tolist() == pytest.approx([math.log10(count / 8 * 1e6) for count in (3, 2, 1)])
     with pytest.raises(ValueError, match="at least one word"):
-        WordFrequencies.of_texts([]).log10_per_million(["a"])
+        log_frequencies(["a"], [])
