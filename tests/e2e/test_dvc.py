@@ -276,7 +276,7 @@ def test_a_checkout_brings_back_an_older_revision(history, revision):
     go(home, revision)
     assert contents(home) == history.contents[revision]
     before = times(home)
-    assert "as recorded" in run(home, "compactvl.cli", "restore", "-n")
+    assert "as they would be made" in run(home, "compactvl.cli", "restore", "-n")
     assert times(home) == before
     assert "marked as up to date" in run(home, "compactvl.cli", "restore")
     assert contents(home) == history.contents[revision]

@@ -19,7 +19,7 @@ from compactvl.errors import UserError
 def _restore(args: Namespace) -> int:
     from compactvl.config.overlay import load_config
     from compactvl.dag.plan import Plan
-    from compactvl.dag.restore import made_here, made_otherwise, tracked_changes, unknown_overlays
+    from compactvl.dag.restore import descriptions, made_otherwise, tracked_changes, unknown_overlays
     from compactvl.dag.settings_files import write_settings_files
     from compactvl.records.verify import verify
 
@@ -32,25 +32,25 @@ def _restore(args: Namespace) -> int:
     plan = Plan(load_config(args.configfile))
     for path in absent:
         print(f"{path}: not here")
-    targets = made_here(plan)
-    if not problems and not targets:
+    made = {record: describe for record, describe in descriptions(plan) if record.is_file()}
+    if not problems and not made:
         raise UserError("nothing to restore: no output of the pipeline is here; run 'dvc pull' or 'dvc checkout'")
-    # First of all: provenance names settings files.
+    # Provenance names settings files: they are written first.
     write_settings_files(plan)
-    problems += verify(plan.layout.made, plan.layout)[0] or made_otherwise(plan)
+    problems += verify(plan.layout.made, plan.layout)[0] or made_otherwise(made)
     if problems:
         print("\n".join(problems))
         print(f"{len(problems)} problem(s): nothing was marked as up to date")
         return 1
     if args.dry_run:
-        print(f"{len(targets)} targets are as recorded; without -n they are marked as up to date")
+        print(f"{len(made)} records are as they would be made; without -n they are marked as up to date")
         return 0
     # Forced: also what Snakemake would not run gets a record, so that a later change of it is seen.
     overlays = ["--configfile", *map(str, args.configfile)] if args.configfile else []
-    touch = [sys.executable, "-m", "snakemake", "--cores", "all", "--touch", "--forceall", *targets, "--quiet", "all"]
-    done = subprocess.run([*touch, *overlays], capture_output=True, text=True)
+    touch = [sys.executable, "-m", "snakemake", "--cores", "all", "--touch", "--forceall", *map(str, made)]
+    done = subprocess.run([*touch, "--quiet", "all", *overlays], capture_output=True, text=True)
     if done.returncode != 0:
         lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip()]
         raise UserError(f"snakemake --touch failed: {' '.join(lines[-3:])}; run 'snakemake -n' to see why")
-    print(f"{len(targets)} targets are as recorded, and marked as up to date")
+    print(f"{len(made)} records are as they would be made, and marked as up to date")
     return 0

@@ -107,19 +107,15 @@ def unknown_overlays(overlays: Iterable[Path]) -> list[str]:
     return [str(path) for path in overlays if Path(path) not in known]
 
 
-def made_otherwise(plan: Plan) -> list[str]:
-    """Return one line for each thing here that was made by other code, settings or inputs than the plan's."""
+def made_otherwise(described: Mapping[Path, Callable[[], Made]]) -> list[str]:
+    """Return one line for each record that other code, settings or inputs made than now would; see :func:`descriptions`."""
     problems = []
-    for record, describe in descriptions(plan):
-        if not record.is_file():
-            continue
+    for record, describe in described.items():
         try:
-            same = read_record(provenance_path(record))["key"] == describe().key
+            if read_record(provenance_path(record))["key"] != describe().key:
+                problems.append(f"{record}: made with other code, settings or inputs than what is here; run snakemake")
         except UserError as error:
             problems.append(str(error))
-        else:
-            if not same:
-                problems.append(f"{record}: made with other code, settings or inputs than what is here; run snakemake")
     return problems
 
 
@@ -167,10 +163,3 @@ def _job(plan: Plan, training: Training) -> Job:
     study, variant, seed = training.study, training.variant, training.seed
     peers = plan.studies[study].variants
     return Job(study, variant, seed, peers[variant], plan.layout, plan.layout.run(study, variant, seed), peers)
-
-
-def made_here(plan: Plan) -> list[str]:
-    """Return the targets of a plan that are here."""
-    targets = [*plan.dataset_manifests(), *plan.token_manifests(), *plan.study_targets()]
-    targets += [str(plan.layout.results / name) for name in ("metrics.csv", "reports/index.html")]
-    return [path for path in targets if Path(path).is_file()]
