@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 
 from compactvl.cli import main as program
+from compactvl.dag.digest import source_digest
+from compactvl.dag.stages import code_now
 from compactvl.evaluation.collect import collect, find_results
 from compactvl.evaluation.results import Metric, write_result
 from compactvl.files import sha256_file, write_json
@@ -53,7 +55,8 @@ def make_tree() -> None:
     Path(f"{archive}.dvc").write_text("outs:\n- md5: 0123abcd\n  path: noto.tgz\n")
 
     def make(record: Path, stage: str, file: Path, *inputs: Path, **facts: Any) -> None:
-        write(record, Made(stage, "c0de", inputs=hashes(inputs)), [payload(file, stage)], **facts)
+        made = Made(stage, "c0de", inputs=hashes(inputs), modules=["compactvl.files"])
+        write(record, made, [payload(file, stage)], **facts)
 
     dataset, weights, tokens = LAYOUT.dataset("scenes"), LAYOUT.weights("vit"), LAYOUT.tokens("vit", "scenes")
     settings = {"kind": "scenes", "styles": ["noto"], "seed": 7}
@@ -144,6 +147,12 @@ def test_a_figure_of_many_results_groups_them(tree, capsys):
     assert [step["body"]["stage"] for step in told["steps"]].count("train") == 10
 
 
+def test_code_that_is_no_more_has_no_digest(tmp_path):
+    assert code_now(["compactvl.files"]) == source_digest(["compactvl.files"])
+    assert code_now(["compactvl.files", "compactvl.of_old"]) is None
+    assert code_now([str(tmp_path / "notebook.py")]) is None
+
+
 def test_what_was_read_is_told_with_the_step_that_made_it(tree, capsys):
     told = json.loads(explain(capsys, "runs/toy/v3/seed0", "--json")[1])
     steps = {step["record"]: step for step in told["steps"]}
@@ -153,7 +162,9 @@ def test_what_was_read_is_told_with_the_step_that_made_it(tree, capsys):
     [archive] = steps[weights]["inputs"].items()
     assert archive == ("data/sources/noto.tgz", sha256_file("data/sources/noto.tgz"))
     assert steps[weights]["sources"][archive[0]]["version"] == "1.2.9"
-    assert steps[weights]["provenance"]["code"] == "c0de" != steps[weights]["code_now"]
+    assert steps[weights]["provenance"]["code"] == "c0de"
+    assert steps[weights]["code_now"] == source_digest(["compactvl.files"])
+    assert steps["runs/toy/v3/seed0/manifest.json"]["code_now"] is None, "nothing says where it began"
 
 
 @pytest.mark.parametrize(

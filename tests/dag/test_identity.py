@@ -18,7 +18,7 @@ from compactvl.dag.identity import (
 )
 from compactvl.dag.plan import Plan
 from compactvl.dag.settings_files import write_settings_files
-from compactvl.dag.stages import evaluation_digest, training_digest
+from compactvl.dag.stages import code_digest, evaluation_modules, training_modules
 from compactvl.evaluation.benchmarks.language import Settings as LanguageBenchmark
 from compactvl.files import read_json, sha256_file, write_json
 from compactvl.records.layout import Layout
@@ -49,7 +49,7 @@ def job(tmp_path):
 
 def test_a_key_is_over_code_settings_seed_and_inputs(job, monkeypatch):
     first = training_identity(job)
-    assert first.code == training_digest(job.settings)
+    assert first.code == code_digest(training_modules(job.settings))
     assert first.inputs == hashes([job.layout.run("gating", "bpe", 0) / MANIFEST])
     assert list(first.settings) == [str(job.layout.settings("gating", "random"))]
     keys = {first.key}
@@ -68,7 +68,7 @@ def test_a_key_is_over_code_settings_seed_and_inputs(job, monkeypatch):
     another()
     before = len(keys)
     with monkeypatch.context() as patched:
-        patched.setattr("compactvl.dag.identity.training_digest", lambda settings: "other")
+        patched.setattr("compactvl.dag.identity.code_digest", lambda modules: "other")
         another()
     assert training_identity(replace(job, output=Path("elsewhere"))).key in keys, "where it is written decides nothing"
 
@@ -87,7 +87,8 @@ def test_an_evaluation_is_also_of_its_benchmark(job):
         evaluation_identity(job, "blimp", BENCHMARK).key,
     }
     assert len(keys) == 3
-    assert first.code == evaluation_digest(job.settings, BENCHMARK, job.peers) != training_digest(job.settings)
+    assert first.modules == evaluation_modules(job.settings, BENCHMARK, job.peers) != training_modules(job.settings)
+    assert first.code == code_digest(first.modules)
 
 
 def test_an_encoder_brings_its_settings_and_weights_and_a_users_file_itself(job, monkeypatch):
@@ -152,8 +153,9 @@ def test_the_rule_and_the_job_mean_the_same_code():
     plan = Plan(load_config([], WORKFLOW.parent / "config.yaml"))
     peers = plan.studies["gating"].variants
     benchmark = plan.root.benchmarks["language"]
-    assert plan.job_digest("gating", "bpe") == training_digest(peers["bpe"])
-    assert plan.job_digest("gating", "base", "language") == evaluation_digest(peers["base"], benchmark, peers)
+    assert plan.job_digest("gating", "bpe") == code_digest(training_modules(peers["bpe"]))
+    evaluated = evaluation_modules(peers["base"], benchmark, peers)
+    assert plan.job_digest("gating", "base", "language") == code_digest(evaluated)
 
 
 def test_identity_needs_no_torch():

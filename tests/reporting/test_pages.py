@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from compactvl.dag.digest import modules_of
-from compactvl.dag.stages import report_digest
+from compactvl.dag.stages import code_digest, report_modules
 from compactvl.errors import UserError
 from compactvl.records.record import Made, hashes, read_record
 from compactvl.reporting.index import write_index
@@ -60,7 +60,7 @@ def test_a_report_depends_on_its_studys_report_code(study, other, tmp_path):
     assert not [name for name in covered if name.startswith(("compactvl.training", "compactvl.cli"))]
     moved = tmp_path / notebook.name
     moved.write_text(notebook.read_text(encoding="utf-8").replace("figures.", "figures_", 1), encoding="utf-8")
-    assert report_digest(moved) != report_digest(notebook)
+    assert code_digest(report_modules(moved)) != code_digest(report_modules(notebook))
 
 
 def test_the_index_links_what_is_there(toy, collect_all, monkeypatch):

@@ -280,7 +280,7 @@ def test_resume_state_is_of_one_code_and_one_input(world, monkeypatch):
     assert digest == training_identity(world.job("edje")).key
     other = VARIANTS | {"edje": VARIANTS["edje"] | {"precision": "bf16"}}
     assert training_identity(world.job("edje", other)).key != digest
-    monkeypatch.setattr("compactvl.dag.identity.training_digest", lambda settings: "changed")
+    monkeypatch.setattr("compactvl.dag.identity.code_digest", lambda modules: "changed")
     assert training_identity(world.job("edje")).key != digest
     code = {
         f"compactvl.{name}" for name in ("studies.edje.train_joint", "studies.edje.model", "training.loop", "nn.bert")

@@ -3,7 +3,7 @@ the job and by the plan that asks whether what is here was made so. Nothing here
 """
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,13 @@ from pydantic import BaseModel
 
 from compactvl.config.sources import SourceSettings
 from compactvl.dag.stages import (
-    curate_digest,
-    evaluation_digest,
-    parameters_digest,
-    report_digest,
-    stage_digest,
-    training_digest,
+    STAGE_MODULES,
+    code_digest,
+    curate_modules,
+    evaluation_modules,
+    parameters_modules,
+    report_modules,
+    training_modules,
 )
 from compactvl.data.kind import DataKind
 from compactvl.data.sources import source_hash
@@ -48,7 +49,7 @@ def set_made(settings: Path, kind: DataKind, layout: Layout, sources: Mapping[Pa
     archives = _archives(layout, sources)
     sets = hashes(layout.dataset(name) / MANIFEST for name in kind.sets)
     own = hashes(path for _, path in kind.own_files())
-    return Made("curate", curate_digest(kind.kind), hashes([settings, *sources]), archives | sets, own)
+    return _made("curate", curate_modules(kind.kind), hashes([settings, *sources]), archives | sets, own)
 
 
 def weights_made(settings: Path, layout: Layout, sources: Mapping[Path, SourceSettings]) -> Made:
@@ -62,55 +63,55 @@ def weights_made(settings: Path, layout: Layout, sources: Mapping[Path, SourceSe
         UserError: a file is missing, here as everywhere below, or an archive is not the pinned one.
     """
     read, own = hashes([settings, *sources]), hashes(_own_model(settings))
-    return Made("weights", stage_digest("weights"), read, _archives(layout, sources), own)
+    return _made("weights", STAGE_MODULES["weights"], read, _archives(layout, sources), own)
 
 
 def tokens_made(settings: Path, dataset: Path, weights: Path | None) -> Made:
     """Describe the encoding of a data set's images; ``weights``: the converted weights, for encoders that use them."""
     inputs = _recorded(dataset, "images-") | _record_of(weights)
-    return Made("encode", stage_digest("encode"), hashes([settings]), inputs, hashes(_own_model(settings)))
+    return _made("encode", STAGE_MODULES["encode"], hashes([settings]), inputs, hashes(_own_model(settings)))
 
 
 def texts_made(settings: Path, dataset: Path, weights: Path | None) -> Made:
     """Describe the embedding of a data set's captions; see :func:`tokens_made`."""
     inputs = _recorded(dataset, "items") | _record_of(weights)
-    return Made("embed", stage_digest("embed"), hashes([settings]), inputs, hashes(_own_model(settings)))
+    return _made("embed", STAGE_MODULES["embed"], hashes([settings]), inputs, hashes(_own_model(settings)))
 
 
 def table_made(listed: Path | None, results: Iterable[str | Path]) -> Made:
     """Describe a table of metrics; ``listed``: the settings file that lists its results, where there is one."""
-    return Made("collect", stage_digest("collect"), hashes(_some(listed)), hashes(results))
+    return _made("collect", STAGE_MODULES["collect"], hashes(_some(listed)), hashes(results))
 
 
 def parameters_made(variants: Iterable[Variant], settings: Iterable[str | Path]) -> Made:
     """Describe a study's table of parameters, which is made from its variants' settings alone."""
-    return Made("parameters", parameters_digest(variants), hashes(settings))
+    return _made("parameters", parameters_modules(variants), hashes(settings))
 
 
 def report_made(notebook: Path, style: Path, listed: Path | None) -> Made:
     """Describe a report; ``listed``: the settings file that lists what it may read."""
     read = [] if listed is None else read_json(listed)
-    return Made("report", report_digest(notebook), hashes(_some(listed)), hashes([notebook, style, *read]))
+    return _made("report", report_modules(notebook), hashes(_some(listed)), hashes([notebook, style, *read]))
 
 
 def index_made(results: Path, page: Path) -> Made:
     """Describe the page that links the table of metrics and the reports that are there."""
     reports = sorted(path for path in (results / "reports").glob("*.html") if path.resolve() != page.resolve())
-    return Made("index", stage_digest("index"), inputs=hashes([results / "metrics.csv", *reports]))
+    return _made("index", STAGE_MODULES["index"], {}, hashes([results / "metrics.csv", *reports]))
 
 
 def training_identity(job: Job) -> Made:
     """Describe a training job."""
     needs = find_study(job.study, "study").training_needs(job.settings, job.peers)
-    return _job_made("train", training_digest(job.settings), job, needs, {})
+    return _job_made("train", training_modules(job.settings), job, needs, {})
 
 
 def evaluation_identity(job: Job, name: str, benchmark: BenchmarkKind) -> Made:
     """Describe the evaluation of a trained variant on a benchmark."""
     needs = find_study(job.study, "study").evaluation_needs(job.settings, benchmark, job.peers)
     settings = {here(job.layout.settings("benchmarks", name)): settings_digest(benchmark.model_dump(mode="json"))}
-    code = evaluation_digest(job.settings, benchmark, job.peers)
-    return _job_made("evaluate", code, job, needs | Needs.of(variants=[job.variant]), settings)
+    modules = evaluation_modules(job.settings, benchmark, job.peers)
+    return _job_made("evaluate", modules, job, needs | Needs.of(variants=[job.variant]), settings)
 
 
 def identified(job: Job, name: str = "", benchmark: BenchmarkKind | None = None) -> Job:
@@ -129,11 +130,15 @@ def settings_digest(body: Any) -> str:
     return sha256_bytes(json_text(body).encode())
 
 
-def _job_made(stage: str, code: str, job: Job, needs: Needs, settings: Mapping[str, str]) -> Made:
+def _made(stage: str, modules: Sequence[str], *read: Any) -> Made:
+    return Made(stage, code_digest(modules), *read, modules=modules)
+
+
+def _job_made(stage: str, modules: Sequence[str], job: Job, needs: Needs, settings: Mapping[str, str]) -> Made:
     own = {here(job.layout.settings(job.study, job.variant)): settings_digest(variant_body(job.settings))}
     encoders = hashes(job.layout.settings("encoders", name) for name in sorted(needs.encoders))
     inputs = hashes(_records(job, needs))
-    return Made(stage, code, own | settings | encoders, inputs, hashes(sorted(needs.files)), job.seed)
+    return _made(stage, modules, own | settings | encoders, inputs, hashes(sorted(needs.files)), job.seed)
 
 
 def _records(job: Job, needs: Needs) -> Iterator[Path]:

@@ -17,12 +17,13 @@ from compactvl.config.references import Reference, named, reference_problems, re
 from compactvl.dag.identity import records_of
 from compactvl.dag.root import NOUNS, RootSettings, validate_root
 from compactvl.dag.stages import (
-    curate_digest,
-    evaluation_digest,
-    parameters_digest,
-    report_digest,
-    stage_digest,
-    training_digest,
+    STAGE_MODULES,
+    code_digest,
+    curate_modules,
+    evaluation_modules,
+    parameters_modules,
+    report_modules,
+    training_modules,
 )
 from compactvl.errors import UserError
 from compactvl.records.layout import Layout
@@ -338,23 +339,23 @@ class Plan:
 
     def digest(self, stage: str) -> str:
         """Return the digest of the source code of a stage; see :mod:`compactvl.dag.stages`."""
-        return stage_digest(stage)
+        return code_digest(STAGE_MODULES[stage])
 
     def job_digest(self, study: str, variant: str, benchmark: str | None = None) -> str:
         """Return the digest of the source code that trains a variant, or evaluates it on ``benchmark``."""
         variants = self.studies[study].variants
         if benchmark is None:
-            return training_digest(variants[variant])
-        return evaluation_digest(variants[variant], self.root.benchmarks[benchmark], variants)
+            return code_digest(training_modules(variants[variant]))
+        return code_digest(evaluation_modules(variants[variant], self.root.benchmarks[benchmark], variants))
 
     def parameters_digest(self, study: str) -> str:
         """Return the digest of the source code that counts a study's parameters."""
-        return parameters_digest(self.studies[study].variants.values())
+        return code_digest(parameters_modules(self.studies[study].variants.values()))
 
     def curate_digest(self, dataset: str) -> str:
         """Return the digest of the source code that makes a data set."""
-        return curate_digest(self.root.datasets[dataset].kind)
+        return code_digest(curate_modules(self.root.datasets[dataset].kind))
 
     def report_digest(self, notebook: str) -> str:
         """Return the digest of the source code a notebook runs, its own text aside."""
-        return report_digest(notebook)
+        return code_digest(report_modules(notebook))

@@ -4,7 +4,7 @@ Everything is read from records; nothing is computed again but hashes. A step is
 was made with, and what it was made from. See :mod:`compactvl.records.explain_text` for its form on the terminal.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -30,7 +30,7 @@ class Step:
         inputs: what it was made from, path → SHA-256.
         steps: input → record of the step that made it. sources: input → facts of the pinned package it is.
         problems: one line for each thing that is missing or not as recorded.
-        code_now: digest of the present code of its stage, or ``None`` where that cannot be said.
+        code_now: digest that its code has now, or ``None`` where that cannot be said.
     """
 
     record: str
@@ -50,7 +50,7 @@ class Chain:
 
     Args:
         target: a file or folder of the tree.
-        code_now: record's content → digest of the present code of its stage, or ``None``.
+        code_now: modules in which a step's code began → digest of their present code, or ``None``.
         hashing: whether files are hashed; otherwise only their presence is looked at.
         only: of a table, the results that count (paths); ``None``: all.
 
@@ -64,7 +64,7 @@ class Chain:
     def __init__(
         self,
         target: Path,
-        code_now: Callable[[Mapping[str, Any]], str | None],
+        code_now: Callable[[Sequence[str]], str | None],
         *,
         hashing: bool = True,
         only: set[str] | None = None,
@@ -120,7 +120,8 @@ class Chain:
                 content |= body
                 step.files |= {here(path.parent / name): sha256 for name, sha256 in body["files"].items()}
         step.provenance.pop("record", None)
-        step.settings, step.code_now = _settings(record, step.body), self._code_now(step.body)
+        step.settings = _settings(record, step.body)
+        step.code_now = self._code_now(step.provenance.get("modules", ()))
         read = step.body.get("inputs", {}) | step.provenance.get("own_files", {})
         step.inputs = {path: sha256 for path, sha256 in read.items() if only is None or path in only}
         for name, sha256 in step.inputs.items():

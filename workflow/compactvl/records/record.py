@@ -10,7 +10,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ class Made:
         inputs: what is read, a record, a file that a record vouches for or an archive → SHA-256.
         own_files: the user's own files that are read → SHA-256; in the provenance only, for where they are changes nothing.
         seed: of a training or an evaluation.
+        modules: those in which the code begins.
         started: ``time.monotonic()`` at the start, for the seconds.
     """
 
@@ -48,6 +49,7 @@ class Made:
     inputs: Mapping[str, str] = field(default_factory=dict)
     own_files: Mapping[str, str] = field(default_factory=dict)
     seed: int | None = None
+    modules: Sequence[str] = field(default=(), compare=False)
     started: float = field(default_factory=time.monotonic, compare=False)
 
     @property
@@ -148,6 +150,7 @@ def write(
             "stage": made.stage,
             "key": made.key,
             "code": made.code,
+            "modules": list(made.modules),
             "settings": dict(made.settings),
             "own_files": dict(made.own_files),
             "seconds": round(time.monotonic() - made.started, 3),
