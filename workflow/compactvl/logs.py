@@ -1,8 +1,6 @@
 """Logging of the console program: one line an event, on standard error."""
 
 import logging
-import sys
-import time
 
 LEVELS = ("debug", "info", "warning", "error")
 QUIET = ("matplotlib", "PIL", "urllib3", "fontTools", "httpx", "httpcore", "asyncio", "filelock", "h5py")
@@ -16,11 +14,8 @@ def set_up(level: str = "info") -> None:
     Args:
         level: one of :data:`LEVELS`.
     """
-    handler = logging.StreamHandler(sys.stderr)
-    formatter = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s", datefmt="%H:%M:%S")
-    formatter.converter = time.localtime
-    handler.setFormatter(formatter)
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    form = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=level.upper(), format=form, datefmt="%H:%M:%S", force=True)
     logging.captureWarnings(True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -120,12 +120,10 @@ def _type(node: dict[str, Any]) -> str:
         return " | ".join(map(str, words))
     if "anyOf" in node:
         return " or ".join(map(_type, node["anyOf"]))
+    if "prefixItems" in node:
+        return f"[{', '.join(map(_type, node['prefixItems']))}]"
     if node.get("type") == "array":
-        return (
-            f"[{', '.join(map(_type, node['prefixItems']))}]"
-            if "prefixItems" in node
-            else f"list of {_type(node['items'])}"
-        )
+        return f"list of {_type(node['items'])}"
     if node.get("type") not in WORDS:
         return "by name" if node.get("additionalProperties") else "settings"
     return " ".join([WORDS[node["type"]], *(f"{sign} {node[key]}" for key, sign in LIMITS.items() if key in node)])

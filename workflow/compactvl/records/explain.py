@@ -164,13 +164,7 @@ def _unknown(target: Path) -> str:
     if not target.exists():
         return f"{target} is missing: give a file or folder that the pipeline made"
     folder = target if target.is_dir() else target.parent
-    near = sorted(
-        {
-            here(path)
-            for path in [*folder.glob("*.json"), *folder.glob("*/*.json")]
-            if _is_record(read_json_if_there(path))
-        }
-    )
-    known = [path for path in near if not is_provenance(Path(path))]
+    near = {path for path in [*folder.glob("*.json"), *folder.glob("*/*.json")] if not is_provenance(path)}
+    known = sorted(here(path) for path in near if _is_record(read_json_if_there(path)))
     hint = f"records nearby: {', '.join(known[:5])}" if known else "there is no record in its folder"
     return f"{target}: no record vouches for it; {hint}"

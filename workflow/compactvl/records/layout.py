@@ -17,10 +17,8 @@ class Layout:
     @property
     def made(self) -> list[Path]:
         """The folders in which every file has a record."""
-        return [
-            self.root / name
-            for name in ("data/sets", "cache/weights", "cache/tokens", "cache/texts", "runs", "results")
-        ]
+        names = ("data/sets", "cache/weights", "cache/tokens", "cache/texts", "runs", "results")
+        return [self.root / name for name in names]
 
     @property
     def sources(self) -> Path:
