@@ -5,7 +5,7 @@ import json
 import pytest
 
 from compactvl.data.artwork import Artwork
-from compactvl.data.concepts import CORE, IN_PIECES, choose_concepts, list_concepts
+from compactvl.data.concepts import CORE, IN_PIECES, list_concepts
 from compactvl.data.emoji import read_emoji, read_labels
 from compactvl.data.inflection import article, plural
 from compactvl.data.members import read_member
@@ -49,8 +49,11 @@ def test_concepts_are_many_distinct_and_start_with_the_core(emoji, artwork):
         assert len(set(values)) == len(concepts)
     words = [word for c in concepts for word in c.name.split()]
     assert len(set(words)) == len(words), "no two names share a word"
-    with pytest.raises(UserError, match=r"concepts: 9999 asked for, \d+ nouns"):
-        choose_concepts(emoji, artwork, 9999)
+
+
+def test_too_many_concepts_are_one_clear_line(make_set, tmp_path):
+    with pytest.raises(UserError, match=r"^datasets\.scenes\.concepts: 9999 asked for, \d+ nouns"):
+        make_set(tmp_path, "scenes", {"kind": "scenes", "concepts": 9999})
 
 
 def test_names_that_the_language_model_knows_whole_come_first(emoji, artwork, source_archive):

@@ -23,11 +23,7 @@ Window = tuple[float, float, float, float]  # left, top, width, height in the dr
 
 
 class Artwork:
-    """One art style.
-
-    Args:
-        name: the style's name, for messages.
-        archive: its Iconify npm package.
+    """One art style, from its Iconify npm package.
 
     Raises:
         UserError: the archive is missing, damaged, or no icon set.

@@ -44,12 +44,7 @@ class BabylmTask(DataKind):
         return [*(("path", path) for path in files_in(self.path, "*.json", "*.jsonl")), *vectors]
 
     def curate(self, job: Curation) -> None:
-        """Make a set of evaluation items: item_id (``<file>-<row>``), split, image_id ("" without vectors), columns.
-
-        Raises:
-            UserError: a record without its fields (names file and record), a vector file of another form, or as many
-                vectors as items not given (names both files).
-        """
+        """Make a set of evaluation items: item_id (``<file>-<row>``), split, image_id ("" without vectors), columns."""
         import pandas as pd
 
         from compactvl.data.vector_file import row_ids, vector_facts

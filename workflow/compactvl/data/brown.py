@@ -34,9 +34,6 @@ def curate(settings: Settings, job: Curation) -> None:
     Items: item_id (``ca01-0000``: document and sentence), split, document, category, text, pos (universal), tags
     (Brown's); the last three are words separated by single spaces and aligned. Held-out sentences that occur in an
     earlier split (train, test, val) are dropped; lines with a word that has no tag are dropped. Both are counted.
-
-    Raises:
-        UserError: a damaged archive, a document without category, or an unknown tag.
     """
     archive = job.archive(settings.source)
     documents = {member.rpartition("/")[2]: data for member, data in read_members(archive, DOCUMENTS).items()}

@@ -37,9 +37,6 @@ def curate(settings: Settings, job: Curation) -> None:
 
     Items: item_id, split, image_id (""), text_good, text_bad, phenomenon, field, word_good, word_bad, position
     (word index), group, source (the Brown sentence).
-
-    Raises:
-        UserError: it names no Brown set, or too few pairs can be found.
     """
     base = job.open_set(settings.brown, "brown", "brown")
     train = base.split("train")

@@ -11,7 +11,7 @@ Image shards load in Hugging Face ``datasets`` with an Image column.
 import itertools
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -133,31 +133,27 @@ def _write_shards(folder: Path, images: Iterable[ImageRow], shard_bytes: int) ->
         The shards, and each row but for its bytes: image_id, sha256, split, meta.
     """
     paths, table, known, rows = [], [], set(), iter(images)
-
-    def record(row: ImageRow) -> dict[str, Any]:
-        if row.image_id in known:
-            raise UserError(f"{folder.name}: image id {row.image_id!r} occurs twice; make ids unique")
-        known.add(row.image_id)
-        digest = sha256_bytes(row.data)
-        table.append([row.image_id, digest, row.split, row.meta])
-        return dict(zip(TEXTS, table[-1], strict=True)) | {"image": {"bytes": row.data, "path": row.image_id}}
-
-    def shard(first: ImageRow) -> Iterator[dict[str, Any]]:
-        size = 0
-        for row in itertools.chain([first], rows):
-            yield record(row)
-            size += len(row.data)
-            if size >= shard_bytes:
-                return
-
     for first in rows:
         paths.append(folder / f"images-{len(paths):05d}.parquet")
-        records = shard(first)
+        group, size = [], 0
         with (
             atomic_path(paths[-1]) as temporary,
             pq.ParquetWriter(temporary, SCHEMA, compression="NONE", use_dictionary=False) as writer,
         ):
-            while group := list(itertools.islice(records, ROWS_A_GROUP)):
+            for row in itertools.chain([first], rows):
+                if row.image_id in known:
+                    raise UserError(f"{folder.name}: image id {row.image_id!r} occurs twice; make ids unique")
+                known.add(row.image_id)
+                table.append([row.image_id, sha256_bytes(row.data), row.split, row.meta])
+                image = {"bytes": row.data, "path": row.image_id}
+                group.append({**dict(zip(TEXTS, table[-1], strict=True)), "image": image})
+                size += len(row.data)
+                if len(group) == ROWS_A_GROUP or size >= shard_bytes:
+                    writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
+                    group = []
+                if size >= shard_bytes:
+                    break
+            if group:
                 writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
     return paths, table
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 from compactvl.data.canonical import ImageRow
 from compactvl.data.curate import Curation
+from compactvl.data.draws import SPLITS
 from compactvl.data.kind import PhotoKind
 from compactvl.data.photos import read_photo
 from compactvl.errors import UserError
@@ -16,7 +17,6 @@ from compactvl.files import sha256_bytes, sha256_file
 from compactvl.progress import track
 
 log = logging.getLogger(__name__)
-SPLITS = ("train", "val", "test")
 SPLIT_NAMES = {"train": "train", "restval": "train", "val": "val", "validation": "val", "dev": "val", "test": "test"}
 
 

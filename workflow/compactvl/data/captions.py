@@ -75,8 +75,7 @@ class Captioner:
     def captions(self, scene: Scene, number: int, *, tell: str | None = None) -> list[tuple[str, str]]:
         """Return ``number`` different captions of a scene: (caption, tags), both space-joined and of the same length.
 
-        Args:
-            tell: what every caption must state: ``relation``, ``size`` or nothing in particular (for twins).
+        For twins, ``tell`` is what every caption must state: ``relation``, ``size`` or nothing in particular.
         """
         has_sizes = any(group.size for group in scene.groups)
         found: dict[str, str] = {}

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from compactvl.data.artwork import Artwork
 from compactvl.data.emoji import Emoji
 from compactvl.data.inflection import plural
-from compactvl.errors import UserError
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -107,17 +106,3 @@ def list_concepts(emoji: Iterable[Emoji], styles: Sequence[Artwork]) -> list[Con
             found[name] = Concept(name, plural(name), item.code)
     core = [found.pop(name) for name in CORE if name in found]
     return core + sorted(found.values(), key=lambda concept: (concept.name in IN_PIECES, " " in concept.name))
-
-
-def choose_concepts(emoji: Iterable[Emoji], styles: Sequence[Artwork], number: int) -> list[Concept]:
-    """Return the first ``number`` concepts.
-
-    Raises:
-        UserError: there are fewer.
-    """
-    concepts = list_concepts(emoji, styles)
-    if number > len(concepts):
-        raise UserError(
-            f"concepts: {number} asked for, {len(concepts)} nouns have a drawing in every style; ask for fewer"
-        )
-    return concepts[:number]

@@ -9,8 +9,10 @@ import pandas as pd
 
 from compactvl.errors import UserError
 
-HELD_OUT = ("val", "test")
+SPLITS = ("train", "val", "test")
+HELD_OUT = SPLITS[1:]
 T = TypeVar("T")
+Key = Callable[[T], Hashable]
 
 
 def pick(options: Sequence[T], rng: np.random.Generator) -> T:
@@ -18,14 +20,7 @@ def pick(options: Sequence[T], rng: np.random.Generator) -> T:
     return options[rng.integers(len(options))]
 
 
-def draw_evenly(
-    candidates: Sequence[T],
-    number: int,
-    *,
-    key: Callable[[T], Hashable],
-    once: Callable[[T], Hashable],
-    rng: np.random.Generator,
-) -> list[T]:
+def draw_evenly(candidates: Sequence[T], number: int, *, key: Key, once: Key, rng: np.random.Generator) -> list[T]:
     """Draw up to ``number`` candidates, one of each ``key`` in turn, none with the same ``once`` as an earlier one.
 
     Keys with fewer candidates are served first. Every beginning of the result is drawn as evenly.

@@ -7,17 +7,16 @@ VOWELS = "aeiou"
 IRREGULAR_VERBS = {
     "arise": ("arose", "arisen"), "become": ("became", "become"), "begin": ("began", "begun"),
     "bite": ("bit", "bitten"), "blow": ("blew", "blown"), "break": ("broke", "broken"), "choose": ("chose", "chosen"),
-    "do": ("did", "done"),
-    "come": ("came", "come"), "draw": ("drew", "drawn"), "drink": ("drank", "drunk"), "drive": ("drove", "driven"),
-    "eat": ("ate", "eaten"), "fall": ("fell", "fallen"), "fly": ("flew", "flown"), "forbid": ("forbade", "forbidden"),
-    "forgive": ("forgave", "forgiven"), "freeze": ("froze", "frozen"), "give": ("gave", "given"),
-    "go": ("went", "gone"), "grow": ("grew", "grown"), "know": ("knew", "known"), "mistake": ("mistook", "mistaken"),
-    "overcome": ("overcame", "overcome"), "ride": ("rode", "ridden"), "ring": ("rang", "rung"),
-    "rise": ("rose", "risen"), "run": ("ran", "run"), "see": ("saw", "seen"), "shake": ("shook", "shaken"),
-    "sing": ("sang", "sung"), "speak": ("spoke", "spoken"), "steal": ("stole", "stolen"), "swear": ("swore", "sworn"),
-    "swim": ("swam", "swum"), "take": ("took", "taken"), "tear": ("tore", "torn"), "throw": ("threw", "thrown"),
-    "undergo": ("underwent", "undergone"), "undertake": ("undertook", "undertaken"), "wear": ("wore", "worn"),
-    "withdraw": ("withdrew", "withdrawn"), "write": ("wrote", "written"),
+    "do": ("did", "done"), "come": ("came", "come"), "draw": ("drew", "drawn"), "drink": ("drank", "drunk"),
+    "drive": ("drove", "driven"), "eat": ("ate", "eaten"), "fall": ("fell", "fallen"), "fly": ("flew", "flown"),
+    "forbid": ("forbade", "forbidden"), "forgive": ("forgave", "forgiven"), "freeze": ("froze", "frozen"),
+    "give": ("gave", "given"), "go": ("went", "gone"), "grow": ("grew", "grown"), "know": ("knew", "known"),
+    "mistake": ("mistook", "mistaken"), "overcome": ("overcame", "overcome"), "ride": ("rode", "ridden"),
+    "ring": ("rang", "rung"), "rise": ("rose", "risen"), "run": ("ran", "run"), "see": ("saw", "seen"),
+    "shake": ("shook", "shaken"), "sing": ("sang", "sung"), "speak": ("spoke", "spoken"), "steal": ("stole", "stolen"),
+    "swear": ("swore", "sworn"), "swim": ("swam", "swum"), "take": ("took", "taken"), "tear": ("tore", "torn"),
+    "throw": ("threw", "thrown"), "undergo": ("underwent", "undergone"), "undertake": ("undertook", "undertaken"),
+    "wear": ("wore", "worn"), "withdraw": ("withdrew", "withdrawn"), "write": ("wrote", "written"),
 }  # fmt: skip
 # base: past, where past and participle are the same word.
 IRREGULAR_PASTS = {

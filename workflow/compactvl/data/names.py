@@ -22,7 +22,7 @@ from compactvl.data.artwork import Artwork
 from compactvl.data.canonical import ImageRow
 from compactvl.data.concepts import list_concepts
 from compactvl.data.curate import Curation
-from compactvl.data.draws import pick
+from compactvl.data.draws import SPLITS, pick
 from compactvl.data.emoji import Emoji, read_emoji, read_labels
 from compactvl.data.kinds.names import Settings
 from compactvl.data.placement import MARGIN
@@ -38,25 +38,22 @@ SAME_DRAWING = re.compile(
     r"-thirty$|^(waxing|waning|first quarter|last quarter|new moon|full moon)|^oncoming |^front-facing "
 )
 SIDES = (0.285, 0.41, 0.6, 0.8)  # of the image; the first two are a scene's sizes
-STORAGE_ORDER = ("train", "val", "test")
 
 
 def curate(settings: Settings, job: Curation) -> None:
-    """Make the data set ``names``.
-
-    Raises:
-        UserError: too few concepts, an unknown language, or the same image in two splits.
-    """
+    """Make the data set ``names``; see :meth:`compactvl.data.kind.DataKind.curate`."""
     artwork = {style: Artwork(style, job.archive(style)) for style in settings.styles}
     names = job.archive(settings.names)
     emoji = read_emoji(names)
     chosen = _choose(emoji, artwork, settings.concepts)
     labels = {language: read_labels(names, language) for language in settings.languages}
-    tags = _own_tags(chosen, settings.tags)
+    owners = Counter(word for one in chosen for word in {*one.tags, one.label})
+    own = {one.code: [tag for tag in one.tags if owners[tag] == 1 and tag != one.label and KEYWORD.fullmatch(tag)]
+           for one in chosen}  # fmt: skip
     rng = np.random.default_rng([settings.seed, 11])
     for_validation = set(rng.permutation(len(chosen))[: round(settings.val_fraction * len(chosen))].tolist())
     plan = _plan(settings, chosen, for_validation)
-    items = [item for row in plan for item in _items(*row, tags[row[-1].code], labels)]
+    items = [item for row in plan for item in _items(*row, own[row[-1].code][: settings.tags], labels)]
 
     def rows() -> Iterator[ImageRow]:
         for image_id, split, style, one in track(plan, unit="image", label=f"render {job.name}"):
@@ -91,15 +88,6 @@ def _choose(emoji: list[Emoji], artwork: Mapping[str, Artwork], number: int) -> 
     return [replace(one, label=everyday.get(one.code, one.label)) for one in ordered[:number]]
 
 
-def _own_tags(chosen: list[Emoji], most: int) -> dict[str, list[str]]:
-    """Return code → keywords that no other chosen concept has as keyword or name."""
-    owners = Counter(word for one in chosen for word in {*one.tags, one.label})
-    return {
-        one.code: [tag for tag in one.tags if owners[tag] == 1 and tag != one.label and KEYWORD.fullmatch(tag)][:most]
-        for one in chosen
-    }
-
-
 def _plan(settings: Settings, chosen: list[Emoji], for_validation: set[int]) -> list[tuple[str, str, str, Emoji]]:
     """Return all images to draw as (image_id, split, style, emoji), in storage order."""
     plan = []
@@ -113,7 +101,7 @@ def _plan(settings: Settings, chosen: list[Emoji], for_validation: set[int]) -> 
                 split = "train"
             renders = settings.renders if split == "train" else 1
             plan += [(f"{split}-{one.code}-{style}-{k}", split, style, one) for k in range(renders)]
-    return sorted(plan, key=lambda row: STORAGE_ORDER.index(row[1]))
+    return sorted(plan, key=lambda row: SPLITS.index(row[1]))
 
 
 def _items(

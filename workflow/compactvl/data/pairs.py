@@ -56,14 +56,11 @@ class Pairs:
     def batch(
         self, size: int, rng: np.random.Generator, group: int = 1, vectors: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw distinct pairs: (image indices, caption indices). An image can come with two of its captions.
+        """Draw ``size`` distinct pairs, or all if there are fewer: (image indices, caption indices).
 
-        Args:
-            size: pairs a batch, or all if there are fewer.
-            rng: this step's generator.
-            group: with more than 1, the batch is made of groups of so many pairs whose images are alike: a drawn one and
-                others from its ``4 · group`` nearest by ``vectors``, so that negatives in the batch are hard ones.
-            vectors: unit vectors (images, dim).
+        An image can come with two of its captions. With ``group`` above 1, the batch is made of groups of so many pairs
+        whose images are alike: a drawn one and others from its ``4 · group`` nearest by ``vectors`` (images, dim) of unit
+        length, so that negatives in the batch are hard ones.
         """
         captions = rng.permutation(len(self.captions))[:size]
         if group > 1:

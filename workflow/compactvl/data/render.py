@@ -29,13 +29,7 @@ def render(
     concepts: Mapping[str, Concept | Emoji],
     image_size: int,
 ) -> tuple[bytes, str]:
-    """Draw a scene.
-
-    Args:
-        scene: what to draw; each group names its art style and its concept.
-        cells: where (see :func:`compactvl.data.placement.place`).
-        artwork, concepts: by these names.
-        image_size: height and width in pixels.
+    """Draw a scene whose groups name their art styles and concepts, in the cells of :mod:`compactvl.data.placement`.
 
     Returns:
         The PNG's bytes (RGB), and the scene as JSON with the boxes of what was drawn (:meth:`Scene.meta`).

@@ -76,11 +76,9 @@ def scene_from_meta(meta: str) -> Scene:
 
 
 def exchange(scene: Scene, what: str) -> Scene | None:
-    """Return the scene's twin, in which ``what`` is exchanged between two groups, or ``None`` if it has none.
+    """Return the scene's twin of the same look, in which two groups have exchanged something, or ``None`` if it has none.
 
-    Args:
-        scene: the original; its look (styles, background) is kept.
-        what: ``left_right`` or ``above_below`` (the relation's ends), ``count`` or ``size`` (of the first two groups).
+    ``what`` is ``left_right`` or ``above_below`` (the relation's ends), ``count`` or ``size`` (of the first two groups).
     """
     if len(scene.groups) < 2:
         return None

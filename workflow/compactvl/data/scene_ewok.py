@@ -41,11 +41,7 @@ Texts = tuple[str, str, str, str]
 
 
 def curate(settings: Settings, job: Curation) -> None:
-    """Make the data set ``scene_ewok``.
-
-    Raises:
-        UserError: it names no scenes set, or one that has too few scenes.
-    """
+    """Make the data set ``scene_ewok``; see :meth:`compactvl.data.kind.DataKind.curate`."""
     base, pictures, concepts = read_pictures(settings, job)
     writer = _Writer(concepts, np.random.default_rng([settings.seed, 11]))
     gists = base.images["meta"].map(lambda meta: scene_from_meta(meta).gist)

@@ -73,11 +73,7 @@ class Mention:
 
 
 def curate(settings: Settings, job: Curation) -> None:
-    """Make the data set ``scene_probe``.
-
-    Raises:
-        UserError: it names no scenes set, or one whose held-out captions give too few items of a condition.
-    """
+    """Make the data set ``scene_probe``; see :meth:`compactvl.data.kind.DataKind.curate`."""
     base, pictures, concepts = read_pictures(settings, job)
     rng = np.random.default_rng([settings.seed, 13])
     breaker = _Breaker(concepts, base.manifest["settings"]["max_objects"], rng)

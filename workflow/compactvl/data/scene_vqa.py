@@ -28,14 +28,12 @@ COUNTS = (*NUMBERS.values(), "seven", "eight")
 HOW_MANY = ("how many {} are in the picture ?", "how many {} are there ?", "how many {} do we see ?")
 WITH = ("what {} in the picture with the {} ?", "what {} together with the {} ?")
 ALONE = ("what {} in the picture ?", "what {} here ?")
+Asked = tuple[Picture, int, int | None, Direction | None]
+"""A picture, the groups that are the answer and what is known, and where the answer is from there."""
 
 
 def curate(settings: Settings, job: Curation) -> None:
-    """Make the data set ``scene_vqa``.
-
-    Raises:
-        UserError: it names no scenes set, or one that has too few scenes or concepts.
-    """
+    """Make the data set ``scene_vqa``; see :meth:`compactvl.data.kind.DataKind.curate`."""
     base, pictures, concepts = read_pictures(settings, job)
     if len(concepts) <= DISTRACTORS:
         raise UserError(f"{job.place}: {base.name!r} has {len(concepts)} concepts; {DISTRACTORS + 1} are needed")
@@ -61,11 +59,8 @@ class _Asker:
     def counts(self, pictures: list[Picture], number: int) -> list[dict[str, str]]:
         """Return up to ``number`` questions for counts, one a picture."""
         asked = [(picture, group) for picture in pictures for group in picture.scene.groups]
-        drawn = draw_evenly(
-            asked, number, key=lambda one: one[1].count, once=lambda one: one[0].image_id, rng=self._rng
-        )
         rows = []
-        for picture, group in drawn:
+        for picture, group in draw_evenly(asked, number, key=lambda one: one[1].count, once=_image, rng=self._rng):
             question = pick(HOW_MANY, self._rng).format(self._concepts[group.concept].plural)
             wrong = [word for word in COUNTS if word != NUMBERS[group.count]]
             rows.append(self._row(picture, question, NUMBERS[group.count], wrong, "count"))
@@ -75,11 +70,7 @@ class _Asker:
         """Return up to ``number`` questions for objects: a third each of relations among three and two kinds, and of
         what else is there; of each at most one a picture.
         """
-        parts: dict[str, list[tuple[Picture, int, int | None, Direction | None]]] = {
-            "three": [],
-            "two": [],
-            "other": [],
-        }
+        parts: dict[str, list[Asked]] = {"three": [], "two": [], "other": []}
         for picture in pictures:
             kinds = len(picture.scene.groups)
             if kinds == 1:
@@ -87,10 +78,7 @@ class _Asker:
             elif kinds == 2:
                 parts["other"] += [(picture, 0, 1, None), (picture, 1, 0, None)]
             parts["three" if kinds == 3 else "two"] += [(picture, *rest) for rest in _relations(picture)]
-        drawn = [
-            draw_evenly(part, number, key=_answer, once=lambda one: one[0].image_id, rng=self._rng)
-            for part in parts.values()
-        ]
+        drawn = [draw_evenly(part, number, key=_concept, once=_image, rng=self._rng) for part in parts.values()]
         return [self._object(*one) for one in share(drawn, number)]
 
     def _object(self, picture: Picture, answer: int, known: int | None, direction: Direction | None) -> dict[str, str]:
@@ -134,6 +122,9 @@ def _relations(picture: Picture) -> list[tuple[int, int, Direction]]:
     return found
 
 
-def _answer(candidate: tuple) -> str:
-    picture, answer = candidate[:2]
-    return picture.scene.groups[answer].concept
+def _image(candidate: tuple) -> str:
+    return candidate[0].image_id
+
+
+def _concept(candidate: Asked) -> str:
+    return candidate[0].scene.groups[candidate[1]].concept

@@ -16,9 +16,9 @@ import pandas as pd
 from compactvl.data.artwork import Artwork
 from compactvl.data.canonical import ImageRow
 from compactvl.data.captions import Captioner
-from compactvl.data.concepts import Concept, choose_concepts
+from compactvl.data.concepts import Concept, list_concepts
 from compactvl.data.curate import Curation
-from compactvl.data.draws import pick
+from compactvl.data.draws import SPLITS, pick
 from compactvl.data.emoji import read_emoji
 from compactvl.data.kinds.scenes import Settings
 from compactvl.data.placement import SIDE, Cell, place
@@ -28,7 +28,6 @@ from compactvl.errors import UserError
 from compactvl.progress import track
 
 DRAWING_ORDER = ("test", "val", "train")
-STORAGE_ORDER = ("train", "val", "test")
 TWIN_KINDS = ("left_right", "above_below", "count", "size")
 FUTILE_DRAWS = 20_000
 FULL = 0.62  # largest share of the image that cells may cover
@@ -37,8 +36,13 @@ FULL = 0.62  # largest share of the image that cells may cover
 def open_kit(settings: Settings, job: Curation) -> tuple[dict[str, Concept], dict[str, Artwork]]:
     """Return what scenes are made of, from the job's archives: concepts by name and artwork by style."""
     artwork = {style: Artwork(style, job.archive(style)) for style in settings.styles}
-    chosen = choose_concepts(read_emoji(job.archive(settings.names)), list(artwork.values()), settings.concepts)
-    return {concept.name: concept for concept in chosen}, artwork
+    concepts = list_concepts(read_emoji(job.archive(settings.names)), list(artwork.values()))
+    if settings.concepts > len(concepts):
+        raise UserError(
+            f"{job.place}.concepts: {settings.concepts} asked for, {len(concepts)} nouns have a drawing in every style; "
+            "ask for fewer"
+        )
+    return {concept.name: concept for concept in concepts[: settings.concepts]}, artwork
 
 
 @dataclass(frozen=True)
@@ -156,15 +160,11 @@ def _new(scene: Scene, split: str, taken: Mapping[str, str], contents: set[str],
 
 
 def curate(settings: Settings, job: Curation) -> None:
-    """Make the data set ``scenes``.
-
-    Raises:
-        UserError: too few concepts or different scenes, or a leak between the splits.
-    """
+    """Make the data set ``scenes``; see :meth:`compactvl.data.kind.DataKind.curate`."""
     concepts, artwork = open_kit(settings, job)
     splits, held_out = draw_splits(settings, list(concepts))
     captioner = Captioner(concepts, np.random.default_rng([settings.seed, 100]))
-    scenes = [(f"{split}-{i:05d}", split, placed) for split in STORAGE_ORDER for i, placed in enumerate(splits[split])]
+    scenes = [(f"{split}-{i:05d}", split, placed) for split in SPLITS for i, placed in enumerate(splits[split])]
     items = [
         {"item_id": f"{image_id}-{k}", "image_id": image_id, "split": split, "caption": caption, "pos": tags}
         for image_id, split, placed in scenes
@@ -182,6 +182,6 @@ def curate(settings: Settings, job: Curation) -> None:
         rows(),
         concepts=list(concepts),
         held_out_pairs=sorted(" + ".join(pair) for pair in held_out),
-        twins={split: sum(placed.twin is not None for placed in splits[split]) for split in STORAGE_ORDER},
+        twins={split: sum(placed.twin is not None for placed in splits[split]) for split in SPLITS},
     )
     job.audit()

@@ -31,11 +31,7 @@ Pair = tuple[tuple[Placed, Placed], tuple[Caption, Caption]]
 
 
 def curate(settings: Settings, job: Curation) -> None:
-    """Make the data set ``swaps``. The scenes data set's settings give concepts, styles and image size.
-
-    Raises:
-        UserError: it names no scenes set, or too few pairs can be found.
-    """
+    """Make the data set ``swaps``. The scenes data set's settings give concepts, styles and image size."""
     base = job.open_set(settings.scenes, "scenes", "scenes")
     look = validate(ScenesSettings, base.manifest["settings"], f"datasets.{base.name}")
     concepts, artwork = open_kit(look, job)
@@ -114,7 +110,7 @@ def _captions(
 ) -> tuple[Caption, Caption]:
     """Return both scenes' captions: one template, the nouns' order kept or exchanged."""
     sizes = {size: pick(options, rng) for size, options in SIZE_WORDS.items()}
-    where = WHERE[kind, True][rng.integers(3)] if kind in ("left_right", "above_below") else "and"
+    where = pick(WHERE[kind, True], rng) if kind in ("left_right", "above_below") else "and"
 
     def caption(one: Scene) -> Caption:
         order = (0, 1) if one.relation is None else (one.relation.first, one.relation.second)

@@ -51,11 +51,9 @@ def read_lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
-                try:
-                    yield number, " ".join(line.decode("utf-8").removeprefix("\ufeff").split())
-                except UnicodeDecodeError as error:
-                    raise UserError(
-                        f"{path} line {number} is not UTF-8 (byte {error.start} of the line); save the file as UTF-8"
-                    ) from error
+                yield number, " ".join(line.decode("utf-8").removeprefix("\ufeff").split())
+    except UnicodeDecodeError as error:
+        place = f"{path} line {number}"
+        raise UserError(f"{place} is not UTF-8 (byte {error.start} of the line); save the file as UTF-8") from error
     except OSError as error:
         raise UserError(f"cannot read {path}: {error.strerror}") from error

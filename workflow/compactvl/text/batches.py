@@ -61,10 +61,8 @@ def batches_by_length(
     """Cut rows into batches of similar length, shortest first.
 
     Args:
-        lengths: (N,) of the rows.
-        kinds: (N,); rows of different kinds do not share a batch.
-        rows: most rows a batch.
-        tokens: most tokens a batch, padding included; a longer row is a batch of its own.
+        lengths, kinds: (N,) of the rows; rows of different kinds do not share a batch.
+        rows, tokens: most a batch, padding included; a longer row is a batch of its own.
 
     Returns:
         Row numbers, int64; together each of 0..N-1 once.

@@ -13,13 +13,10 @@ SPECIAL = (PAD, EOS, BOS)
 
 
 def train_bpe(texts: Iterable[str], vocabulary: int, *, lowercase: bool) -> Tokenizer:
-    """Train a tokenizer on ``texts``.
+    """Train a tokenizer of ``vocabulary`` entries, the three special tokens and 256 bytes included.
 
     A text is cut at spaces and punctuation and each piece is encoded as if a space stood before it, so that a word has
     the same tokens wherever it stands, and "word." the same as "word .".
-
-    Args:
-        vocabulary: entries, the three special tokens and 256 bytes included.
     """
     tokenizer = Tokenizer(models.BPE())
     if lowercase:
@@ -65,13 +62,10 @@ def save_tokenizer(tokenizer: Tokenizer, path: str | Path) -> None:
 
 
 class TextTokenizer:
-    """Texts to ids.
-
-    Args:
-        path: a ``tokenizer.json`` with the special tokens.
+    """Texts to ids, by a ``tokenizer.json`` with the special tokens.
 
     Attributes:
-        pad, eos, bos: ids of the special tokens. size: number of entries.
+        backend: the tokenizer itself. pad, eos, bos: ids of the special tokens. size: number of entries.
 
     Raises:
         UserError: the file is missing, or not such a tokenizer.
@@ -81,27 +75,22 @@ class TextTokenizer:
         if not Path(path).is_file():
             raise UserError(f"{path} is missing: train the tokenizer's variant first")
         try:
-            self._tokenizer = Tokenizer.from_file(str(path))
+            self.backend = Tokenizer.from_file(str(path))
         except Exception as error:  # tokenizers raises bare Exception
             raise UserError(f"{path} is not a tokenizer file ({error}); train the tokenizer's variant again") from error
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
+        self.backend.no_truncation()
+        self.backend.no_padding()
         # "[EOS]" inside a text is text.
-        self._tokenizer.encode_special_tokens = True
-        ids = [self._tokenizer.token_to_id(token) for token in SPECIAL]
+        self.backend.encode_special_tokens = True
+        ids = [self.backend.token_to_id(token) for token in SPECIAL]
         if None in ids:
             raise UserError(f"{path} lacks one of the special tokens {', '.join(SPECIAL)}")
         self.pad, self.eos, self.bos = ids
-        self.size = self._tokenizer.get_vocab_size()
-
-    @property
-    def backend(self) -> Tokenizer:
-        """The tokenizer itself."""
-        return self._tokenizer
+        self.size = self.backend.get_vocab_size()
 
     def pieces(self, texts: Sequence[str]) -> list[list[int]]:
         """Return each text's ids, without special tokens."""
-        return [encoding.ids for encoding in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+        return [encoding.ids for encoding in self.backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def encode(self, texts: Sequence[str], longest: int) -> list[list[int]]:
         """Return [BOS] text [EOS] for each text, at most ``longest`` ids each, the text cut to fit."""

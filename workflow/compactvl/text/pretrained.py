@@ -21,34 +21,14 @@ HEAD_WIDTH = 32
 
 
 def read_pretrained(name: str, settings: TransformersBert) -> Converted:
-    """Take a BERT encoder and its tokenizer from transformers.
-
-    Args:
-        name: name of the weights in the configuration. settings: Hub name or folder, and its pins.
+    """Take a BERT encoder and its tokenizer from transformers, for the weights of that name in the configuration.
 
     Raises:
         UserError: not found, of another architecture, incomplete, without a fast tokenizer, or not the pinned weights.
     """
-    place = f"weights.{name}: {settings.model}"
-    config, state, tokenizer = _load(place, name, settings)
-    digest = state_digest(state)
-    if settings.sha256 not in (None, digest):
-        raise UserError(f"{place} has weights of SHA-256 {digest}, the settings pin {settings.sha256}; correct one")
-    return Converted(
-        state,
-        "bert",
-        {"revision": settings.revision, "sha256": digest},
-        UNUSED,
-        config,
-        {"tokenizer.json": tokenizer},
-        "language model as published; heads are trained from fresh weights",
-    )
-
-
-def _load(place: str, name: str, settings: TransformersBert) -> tuple[dict[str, Any], dict[str, torch.Tensor], bytes]:
-    """Return the architecture's numbers, the encoder's float32 tensors and the content of ``tokenizer.json``."""
     import transformers
 
+    place = f"weights.{name}: {settings.model}"
     source = {"revision": settings.revision, "trust_remote_code": False}
     try:
         config = transformers.AutoConfig.from_pretrained(settings.model, **source)
@@ -81,7 +61,18 @@ def _load(place: str, name: str, settings: TransformersBert) -> tuple[dict[str, 
             "they do not belong together, get both from one repository"
         )
     state = {key: value.detach().contiguous() for key, value in model.state_dict().items() if value.is_floating_point()}
-    return {key: getattr(config, key) for key in BERT_CONFIG}, state, backend.to_str(pretty=True).encode()
+    digest = state_digest(state)
+    if settings.sha256 not in (None, digest):
+        raise UserError(f"{place} has weights of SHA-256 {digest}, the settings pin {settings.sha256}; correct one")
+    return Converted(
+        state,
+        "bert",
+        {"revision": settings.revision, "sha256": digest},
+        UNUSED,
+        {key: getattr(config, key) for key in BERT_CONFIG},
+        {"tokenizer.json": backend.to_str(pretty=True).encode()},
+        "language model as published; heads are trained from fresh weights",
+    )
 
 
 def _check_architecture(place: str, config: Any) -> None:

@@ -11,12 +11,7 @@ from compactvl.files import sha256_file
 def load_text_encoder(
     name: str, settings: TextEncoderSettings, weights: str | Path | None
 ) -> tuple[Any, dict[str, str]]:
-    """Load a text encoder.
-
-    Args:
-        name: its name in the configuration.
-        settings: its settings.
-        weights: converted weights, for packaged encoders.
+    """Load a text encoder; a packaged one from its converted ``weights``.
 
     Returns:
         The encoder, whose ``encode(texts, label=...)`` gives float32 (N, D) of unit length, and what identifies it.

@@ -20,11 +20,7 @@ LONGEST = 128
 
 
 def load_bert(path: str | Path, layers: int | None = None) -> BertEncoder:
-    """Load a BERT encoder from converted weights.
-
-    Args:
-        path: ``.safetensors`` with ``transformers`` BERT keys.
-        layers: keep the first so many; default: all.
+    """Load a BERT encoder, or its first ``layers``, from converted weights: ``.safetensors`` with transformers' keys.
 
     Raises:
         UserError: the file is missing, corrupt, or has fewer layers than asked for.
@@ -48,12 +44,7 @@ def load_bert(path: str | Path, layers: int | None = None) -> BertEncoder:
 
 
 class SentenceEncoder:
-    """A frozen sentence encoder.
-
-    Args:
-        weights: converted MiniLM weights; the tokenizer lies beside them as ``<name>.tokenizer.json``.
-        precision: ``fp32`` or ``bf16``.
-    """
+    """A frozen sentence encoder of converted weights, beside which its tokenizer lies as ``<name>.tokenizer.json``."""
 
     def __init__(self, weights: str | Path, precision: str = "bf16") -> None:
         weights = Path(weights)

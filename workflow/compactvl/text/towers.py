@@ -19,12 +19,7 @@ TOWERS = {
 
 
 class TextTower:
-    """A frozen text tower.
-
-    Args:
-        name: Hub name, or a folder written by ``save_pretrained`` with model and tokenizer.
-        revision: commit of the Hub repository.
-        precision: ``fp32`` or ``bf16``.
+    """A frozen text tower, by its Hub name or a folder written by ``save_pretrained`` with model and tokenizer.
 
     Raises:
         UserError: the model cannot be found, is of another family, or its weights do not fit tensor by tensor.
@@ -53,8 +48,7 @@ class TextTower:
                 f"cannot load the text side of {name} ({first_line(error)}); on a machine with network run `hf download {name}`, "
                 "or copy the model's folder here and give its path as `model`"
             ) from error
-        if loading["missing_keys"] or loading.get("mismatched_keys"):
-            keys = sorted(map(str, [*loading["missing_keys"], *loading.get("mismatched_keys", ())]))
+        if keys := sorted(map(str, [*loading["missing_keys"], *loading.get("mismatched_keys", ())])):
             raise UserError(f"{name}: weights do not fit {kind}: {len(keys)} tensors missing ({', '.join(keys[:3])})")
         # SigLIP2 was trained on lower-cased text, and the tokenizer that its checkpoints name keeps capitals.
         self.lower = self.tokenizer.init_kwargs.get("do_lower_case", config.model_type == "siglip")

@@ -22,10 +22,7 @@ def captions_of(items: pd.DataFrame) -> list[str]:
 
 
 class TextVectors:
-    """Vectors by caption.
-
-    Attributes:
-        dim: width of a vector.
+    """Vectors of width ``dim`` by caption.
 
     Raises:
         UserError: a file is missing, or not what the manifest says.
@@ -59,10 +56,7 @@ def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, s
 
     Args:
         encoder: has ``encode(texts) -> float32 (N, D)`` and ``device``: :class:`compactvl.text.sentences.SentenceEncoder`.
-        dataset: canonical data set.
-        folder: output folder.
         facts: what identifies the encoder (name, weights' SHA-256, precision), for the manifest.
-        made: what the vectors are made from.
     """
     folder = Path(folder)
     texts = captions_of(dataset.items)

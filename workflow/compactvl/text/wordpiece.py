@@ -25,10 +25,10 @@ def canonical_caption(text: str) -> str:
 
 
 class WordPiece:
-    """Captions to token ids, with [CLS] in front and [SEP] behind.
+    """Captions to token ids, with [CLS] in front and [SEP] behind, by a ``tokenizer.json``.
 
-    Args:
-        path: a ``tokenizer.json``.
+    Attributes:
+        backend: the tokenizer itself. cls, sep, mask, pad: ids of the special tokens.
 
     Raises:
         UserError: the file is missing or not a tokenizer with BERT's special tokens.
@@ -38,12 +38,12 @@ class WordPiece:
         if not Path(path).is_file():
             raise UserError(f"{path} is missing: convert the text weights first (compactvl weights)")
         try:
-            self._tokenizer = Tokenizer.from_file(str(path))
+            self.backend = Tokenizer.from_file(str(path))
         except Exception as error:  # tokenizers raises bare Exception
             raise UserError(f"{path} is not a tokenizer file: {error}") from error
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        ids = {token: self._tokenizer.token_to_id(token) for token in (CLS, SEP, MASK, PAD, UNKNOWN)}
+        self.backend.no_truncation()
+        self.backend.no_padding()
+        ids = {token: self.backend.token_to_id(token) for token in (CLS, SEP, MASK, PAD, UNKNOWN)}
         if None in ids.values():
             raise UserError(f"{path} lacks BERT's special tokens {', '.join(k for k, v in ids.items() if v is None)}")
         self.cls, self.sep, self.mask, self.pad, self.unknown = ids.values()
@@ -61,16 +61,7 @@ class WordPiece:
 
     def encode(self, captions: Sequence[str], longest: int) -> list[list[int]]:
         """Return [CLS] caption [SEP] for each caption, at most ``longest`` ids each, the caption cut to fit."""
-        encodings = self._tokenizer.encode_batch(
+        encodings = self.backend.encode_batch(
             [canonical_caption(caption) for caption in captions], add_special_tokens=False
         )
         return [[self.cls, *encoding.ids[: longest - 2], self.sep] for encoding in encodings]
-
-    @property
-    def backend(self) -> Tokenizer:
-        """The tokenizer itself."""
-        return self._tokenizer
-
-    def words(self, ids: Sequence[int]) -> list[str]:
-        """Return the pieces of ``ids`` as text."""
-        return [self._tokenizer.id_to_token(i) for i in ids]

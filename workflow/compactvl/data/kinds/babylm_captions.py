@@ -67,10 +67,6 @@ class Settings(DataKind):
         Items: item_id (``<captions file>-<row>``), split, image_id, caption, file (index into ``captions``), row, pos
         ("" of training captions, and of all without a tagger).
         The manifest's ``vectors`` lists the vector files (data/vector_file.py).
-
-        Raises:
-            UserError: not a list of strings, an empty caption, a vector file of another form, or as many captions as
-                vectors not given (names both files).
         """
         import pandas as pd
 

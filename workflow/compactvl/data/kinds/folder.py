@@ -46,11 +46,7 @@ class Settings(PhotoKind):
         return [(field, str(Path(self.path, getattr(self, field))))]
 
     def curate(self, job: Curation) -> None:
-        """Make the data set.
-
-        Raises:
-            UserError: a bad captions file, an unreadable image, an empty split, or one image in two splits.
-        """
+        """See :meth:`DataKind.curate`; an empty split and one image in two splits are refused."""
         from compactvl.data.captioned import write_captioned
         from compactvl.data.captions_csv import read_captions_csv
         from compactvl.data.karpathy import read_karpathy

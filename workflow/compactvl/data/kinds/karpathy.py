@@ -25,13 +25,10 @@ class Settings(PhotoKind):
         return [("annotations", self.annotations)]
 
     def curate(self, job: Curation) -> None:
-        """Make the data set.
+        """See :meth:`DataKind.curate`.
 
-        An image that is in two of their splits is counted in the manifest (``in_two_splits``), not refused: the split
-        is the published one.
-
-        Raises:
-            UserError: an image that is missing (says where to get it), or a damaged file.
+        An image that is in two of their splits is told in the manifest (``in_two_splits``), not refused: the split is the
+        published one.
         """
         from compactvl.data.captioned import write_captioned
         from compactvl.data.karpathy import read_karpathy

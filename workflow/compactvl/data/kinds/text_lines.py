@@ -47,9 +47,6 @@ class Settings(DataKind):
         """Make a text set: item_id (``<file>:<line>``), split, document (file name), text, pos ("" without a tagger).
 
         Empty lines are skipped and counted.
-
-        Raises:
-            UserError: a line that is not UTF-8, no text at all, or no such tagger.
         """
         import pandas as pd
 
