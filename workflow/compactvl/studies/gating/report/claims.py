@@ -168,7 +168,9 @@ def _oscillates(study: GatingResults, *, alternating: Sequence[str], mixed: Sequ
     evidence = f"mean change between checkpoints in points: {', '.join(each)}"
     if min(map(len, steps.values())) + 1 < FEWEST_CHECKPOINTS:
         return Outcome(OPEN, f"{evidence}; fewer than {FEWEST_CHECKPOINTS} checkpoints")
-    return greater({"alternating minus mixed": mean_difference(np.concatenate(list(steps.values())), first, ~first)}).also(evidence)
+    return greater(
+        {"alternating minus mixed": mean_difference(np.concatenate(list(steps.values())), first, ~first)}
+    ).also(evidence)
 
 
 def _better(study: GatingResults, *, a: str, b: str, tasks: Sequence[str] = BENCHMARKS) -> Outcome:
