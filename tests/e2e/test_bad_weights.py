@@ -373,7 +373,6 @@ PLACES = [
     ("info of nothing", ["tokens", "info", "none"], ("none/manifest.json is missing", "run it first")),
     ("info of a data set", ["tokens", "info", "data/sets/drawn"], ("manifest of stage 'curate', expected 'encode'",)),
     ("info of a file", ["tokens", "info", "e.json"], ("e.json/manifest.json is missing",)),
-    ("bench of nothing", ["tokens", "bench", "none"], ("none/manifest.json is missing",)),
     ("rerank without a run", ["rerank", "--run", "none", "--tokens", "store", "--query", "a dog"], ("none/manifest.json is missing", "run it first")),
     ("rerank with a data set", ["rerank", "--run", "data/sets/drawn", "--tokens", "store", "--query", "a dog"], ("data/sets/drawn/manifest.json is a manifest of stage 'curate', expected 'train'",)),
     ("rerank with no reranker", ["rerank", "--run", "run", "--tokens", "store", "--query", "a dog"], ("run is a run of kind `control`; choose one of kind `joint`",)),

@@ -9,6 +9,7 @@ from e2e_tools import REPOSITORY, SMOKE, copy_of, planned_outputs, run, snakemak
 
 from compactvl.files import read_json
 
+pytestmark = pytest.mark.e2e
 GUEST = REPOSITORY / "tests" / "guest"
 WITH_GUEST = (*SMOKE, "guest.yaml")
 VARIANTS = ("pooled", "mean", "pooled+mean", "random_scores")

@@ -50,15 +50,16 @@ class WordBagPairs:
 
     def __init__(self, job: Job, dataset: str) -> None:
         self._settings, self._store = job.settings, job.tokens(job.settings.encoder, dataset)
-        self._model = WordBagModel(job.settings)
+        self._device = compute_device()
+        self._model = WordBagModel(job.settings).to(self._device)
         load_model(self._model, job.run)
         self._model.eval()
 
     @torch.inference_mode()
     def similarity(self, image_ids: Sequence[str], texts: Sequence[str]) -> np.ndarray:
         """Cosines of every image with every text."""
-        images = self._model.embed_images(features_of(self._store, image_ids, self._settings.features))
-        return (images @ self._model.embed_texts(texts).T).numpy()
+        features = features_of(self._store, image_ids, self._settings.features).to(self._device)
+        return (self._model.embed_images(features) @ self._model.embed_texts(texts).T).cpu().numpy()
 
     def score_pairs(
         self, image_ids: Sequence[str], texts: Sequence[str], images: np.ndarray, captions: np.ndarray
