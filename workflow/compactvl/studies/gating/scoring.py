@@ -69,16 +69,3 @@ class DecoderScorer:
                 scores[members] = sums.cpu().numpy()
                 progress.update(len(members))
         return scores
-
-
-class RandomScorer:
-    """The negative control."""
-
-    def __init__(self, seed: int) -> None:
-        self._rng = np.random.default_rng([seed, 41])
-
-    def score(
-        self, rows: Sequence[Sequence[int]], starts: Sequence[int], images: Sequence[str], task: str
-    ) -> np.ndarray:
-        """See :class:`Scorer`."""
-        return self._rng.standard_normal(len(rows)) - 10.0
