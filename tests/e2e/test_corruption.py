@@ -184,7 +184,7 @@ CASES = {
         in_a_tensor,
         gating,
     ),
-    "a run's manifest edited": (EDJE / "manifest.json", edited('"width": ', '"width": 1'), rerank),
+    "a run's manifest edited": (EDJE / "manifest.json", edited('"seen": ', '"seen": 1'), rerank),
     "a run's settings edited": (EDJE / "settings.json", edited('"bf16"', '"fp32"'), rerank),
     "a word of a run's tokenizer": (EDJE / "tokenizer.json", edited('"the"', '"thy"'), rerank),
     "a byte of the study's tokenizer": (BPE / "tokenizer.json", a_byte, gating),

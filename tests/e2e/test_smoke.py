@@ -79,6 +79,8 @@ def test_the_paper_size_plans_once_its_files_are_there(tmp_path):
     assert done.returncode != 0
     assert "dataset_" in done.stdout + done.stderr, "a missing file is named, with where to get it"
     for dataset in filter(None, paper["datasets"].values()):
+        if folder := dataset.get("images"):
+            (copy / folder).mkdir(parents=True, exist_ok=True)
         for path in stand_ins(dataset):
             (copy / path).parent.mkdir(parents=True, exist_ok=True)
             (copy / path).touch()
