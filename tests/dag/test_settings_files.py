@@ -37,6 +37,7 @@ def test_a_new_settings_file_is_a_change_where_something_was_made_with_another_c
     layout, root = plan.layout, plan.root
     dino = root.encoders["dinov2_s"].model_dump(mode="json")
     records = {
+        "sources": (layout.dataset("brown") / MANIFEST, "brown"),
         "weights": (layout.weights("minilm").with_suffix(".json"), "minilm"),
         "encoders": (layout.tokens("dinov2_s", "scenes") / MANIFEST, "dinov2_s"),
         "text_encoders": (layout.texts("minilm", "scenes") / MANIFEST, "minilm"),
