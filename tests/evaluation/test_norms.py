@@ -9,7 +9,8 @@ import pytest
 from compactvl.errors import UserError
 from compactvl.evaluation.norms import concreteness, log_frequencies, read_concreteness
 
-BRYSBAERT = Path("/work/shared/data/concreteness/Concreteness_ratings_Brysbaert_et_al_BRM.txt")
+SHARED = Path(__file__).parents[3] / "shared"
+BRYSBAERT = SHARED / "data" / "concreteness" / "Concreteness_ratings_Brysbaert_et_al_BRM.txt"
 HEADER = "Word\tBigram\tConc.M\tConc.SD\r\n"
 
 
