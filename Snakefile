@@ -41,12 +41,13 @@ rule sources:
 
 rule data:
     input:
-        plan.dataset_manifests(),
+        expand(rules.curate.output.manifest, dataset=plan.root.datasets),
 
 
 rule tokens:
     input:
-        plan.token_manifests(),
+        [f"cache/tokens/{encoder}/{dataset}/manifest.json" for encoder, dataset in plan.tokens],
+        [f"cache/texts/{encoder}/{dataset}/manifest.json" for encoder, dataset in plan.texts],
 
 
 rule report:

@@ -14,15 +14,18 @@ DIGESTS = """
 import json
 from compactvl.config.overlay import load_config
 from compactvl.dag.plan import Plan
+from compactvl.dag.stages import STAGE_MODULES, code_digest, curate_modules, evaluation_modules, training_modules
 
 plan = Plan(load_config(["config/smoke.yaml"]))
-digests = {f"curate {name}": plan.curate_digest(name) for name in plan.root.datasets}
-digests |= {stage: plan.digest(stage) for stage in ("weights", "encode", "embed")}
+digests = {f"curate {name}": code_digest(curate_modules(kind.kind)) for name, kind in plan.root.datasets.items()}
+digests |= {stage: code_digest(STAGE_MODULES[stage]) for stage in ("weights", "encode", "embed")}
 for job in plan.trainings:
-    digests[f"train {job.study}/{job.variant}"] = plan.job_digest(job.study, job.variant)
+    digests[f"train {job.study}/{job.variant}"] = code_digest(training_modules(plan.variant(job.study, job.variant)))
 for job in plan.evaluations:
     key = f"evaluate {job.study}/{job.variant} on {job.benchmark}"
-    digests[key] = plan.job_digest(job.study, job.variant, job.benchmark)
+    peers = plan.studies[job.study].variants
+    modules = evaluation_modules(peers[job.variant], plan.root.benchmarks[job.benchmark], peers)
+    digests[key] = code_digest(modules)
 print(json.dumps(digests))
 """
 DATA_KIND = """

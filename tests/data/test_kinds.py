@@ -33,13 +33,19 @@ PLAN = """
 import json, sys
 from compactvl.config.overlay import load_config
 from compactvl.dag.plan import Plan
+from compactvl.dag.stages import code_digest, curate_modules, training_modules
 config = load_config()
 if len(sys.argv) > 1:
     config["datasets"]["shouted"] = {"kind": "shouted"}
 plan = Plan(config)
 heavy = sorted({"numpy", "pandas", "pyarrow", "torch", "timm", "transformers", "PIL"} & set(sys.modules))
-curated = {name: [plan.curate_digest(name), plan.dataset_sets(name)] for name in plan.root.datasets}
-jobs = {f"{job.study}/{job.variant}": plan.job_digest(job.study, job.variant) for job in plan.trainings}
+curated = {
+    name: [code_digest(curate_modules(kind.kind)), [*kind.sets]] for name, kind in plan.root.datasets.items()
+}
+jobs = {
+    f"{job.study}/{job.variant}": code_digest(training_modules(plan.variant(job.study, job.variant)))
+    for job in plan.trainings
+}
 print(json.dumps({"heavy": heavy, "curated": curated, "trained": jobs}))
 """
 
@@ -116,7 +122,7 @@ def plans(tmp_path_factory):
 def test_one_more_kind_is_one_more_file_and_changes_no_other_job(plans):
     before, after = plans
     digest, sets = after["curated"].pop("shouted")
-    assert sets == ["data/sets/brown/manifest.json"]
+    assert sets == ["brown"]
     assert digest not in {other for other, _ in after["curated"].values()}
     assert after == before
     assert len({digest for digest, _ in before["curated"].values()}) == len(before["curated"])

@@ -53,10 +53,9 @@ class Progress:
         log.info("%s: %d%s %ss, %.1f/s%s", self.label, self.done, of, self.unit, rate, f", {note}" if note else "")
 
 
-def track(items: Iterable[T], *, unit: str, label: str, total: int | None = None) -> Iterator[T]:
+def track(items: Iterable[T], *, unit: str, label: str) -> Iterator[T]:
     """Yield from ``items`` while showing progress."""
-    if total is None and hasattr(items, "__len__"):
-        total = len(items)  # type: ignore[arg-type]
+    total = len(items) if hasattr(items, "__len__") else None
     with Progress(total, unit, label) as progress:
         for item in items:
             yield item

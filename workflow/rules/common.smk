@@ -2,18 +2,29 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from compactvl.config.overlay import read_yaml
-from compactvl.dag.environment import put_program_on_path
+from compactvl.config.references import named
 from compactvl.errors import UserError
 from compactvl.dag.plan import Plan
 from compactvl.dag.run_lock import RunLock, discard_incomplete
 from compactvl.dag.settings_files import write_settings_files
+from compactvl.dag.stages import (
+    STAGE_MODULES,
+    code_digest,
+    curate_modules,
+    evaluation_modules,
+    parameters_modules,
+    report_modules,
+    training_modules,
+)
 
-put_program_on_path()
+# Rules call the program of this Python, also where no environment was activated.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
 try:
     # Jobs that Snakemake starts read the Snakefile too; they are part of the run that started them.
     run_lock = RunLock() if workflow.is_main_process else None
@@ -83,6 +94,12 @@ def evaluation_threads(wildcards):
     return cores or job_threads(wildcards)
 
 
+def evaluated_by(wildcards):
+    """Modules that open the variant and measure it."""
+    peers, benchmark = plan.studies[wildcards.study].variants, plan.root.benchmarks[wildcards.benchmark]
+    return evaluation_modules(peers[wildcards.variant], benchmark, peers)
+
+
 def dataset_sources(wildcards):
     """Archives a data set is made from."""
     return plan.archives(plan.dataset_sources(wildcards.dataset))
@@ -93,9 +110,9 @@ def dataset_pins(wildcards):
     return plan.pins(plan.dataset_sources(wildcards.dataset))
 
 
-def records_of(weights):
-    """The small JSON files beside converted weights: what the DAG compares."""
-    return [str(Path(path).with_suffix(".json")) for path in weights]
+def weights_of(encoder, suffix=".safetensors"):
+    """Converted weights that an encoder of these settings loads, or their records: one file or none."""
+    return [str(plan.layout.weights(name).with_suffix(suffix)) for name in named(encoder, "weights")]
 
 
 def notebook_of(wildcards):

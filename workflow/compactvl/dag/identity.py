@@ -80,7 +80,7 @@ def texts_made(settings: Path, dataset: Path, weights: Path | None) -> Made:
 
 def table_made(listed: Path | None, results: Iterable[str | Path]) -> Made:
     """Describe a table of metrics; ``listed``: the settings file that lists its results, where there is one."""
-    return _made("collect", STAGE_MODULES["collect"], hashes(_some(listed)), hashes(results))
+    return _made("collect", STAGE_MODULES["collect"], hashes(filter(None, [listed])), hashes(results))
 
 
 def parameters_made(variants: Iterable[Variant], settings: Iterable[str | Path]) -> Made:
@@ -91,7 +91,7 @@ def parameters_made(variants: Iterable[Variant], settings: Iterable[str | Path])
 def report_made(notebook: Path, style: Path, listed: Path | None) -> Made:
     """Describe a report; ``listed``: the settings file that lists what it may read."""
     read = [] if listed is None else read_json(listed)
-    return _made("report", report_modules(notebook), hashes(_some(listed)), hashes([notebook, style, *read]))
+    return _made("report", report_modules(notebook), hashes(filter(None, [listed])), hashes([notebook, style, *read]))
 
 
 def index_made(results: Path, page: Path) -> Made:
@@ -181,7 +181,3 @@ def _own_model(settings: Path) -> list[str]:
         elif os.path.isfile(place):
             found.append(place)
     return found
-
-
-def _some(path: Path | None) -> list[Path]:
-    return [] if path is None else [path]

@@ -10,21 +10,10 @@ from functools import cached_property
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from pydantic import BaseModel
-
 from compactvl.config.base import did_you_mean, validate
 from compactvl.config.references import Reference, named, reference_problems, references
 from compactvl.dag.identity import records_of
 from compactvl.dag.root import NOUNS, RootSettings, validate_root
-from compactvl.dag.stages import (
-    STAGE_MODULES,
-    code_digest,
-    curate_modules,
-    evaluation_modules,
-    parameters_modules,
-    report_modules,
-    training_modules,
-)
 from compactvl.errors import UserError
 from compactvl.records.layout import Layout
 from compactvl.records.record import MANIFEST
@@ -215,10 +204,6 @@ class Plan:
         """Return the archives of sources."""
         return [str(self.layout.source(self.root.sources[name].file)) for name in sources]
 
-    def source_files(self, sources: Iterable[str]) -> list[str]:
-        """Return the settings files of sources."""
-        return [str(self.layout.settings("sources", name)) for name in sources]
-
     def pins(self, sources: Iterable[str]) -> list[str]:
         """Return the ``.dvc`` files of sources, where there are any: new data under DVC is a new input."""
         return [path for archive in self.archives(sources) if os.path.exists(path := f"{archive}.dvc")]
@@ -239,14 +224,6 @@ class Plan:
         settings = self.root.datasets[dataset]
         bases = settings.sets if settings.reads_archives_of_sets else []
         return list(dict.fromkeys([*settings.sources, *(one for base in bases for one in self.dataset_sources(base))]))
-
-    def dataset_sets(self, dataset: str) -> list[str]:
-        """Return the manifests of the data sets a data set is made from."""
-        return [str(self.layout.dataset(name) / MANIFEST) for name in self.root.datasets[dataset].sets]
-
-    def weights_of(self, encoder: BaseModel) -> list[str]:
-        """Return the converted weights an encoder of these settings loads: one file or none."""
-        return [str(self.layout.weights(name)) for name in named(encoder, "weights")]
 
     def external(self, dataset: str) -> list[str]:
         """Return the user's own files a data set is made from.
@@ -282,15 +259,6 @@ class Plan:
         jobs |= dict.fromkeys((job.study, job.variant, job.benchmark) for job in self.evaluations)
         return [self.needs(*job) for job in jobs]
 
-    def dataset_manifests(self) -> list[str]:
-        """Return the manifests of all data sets."""
-        return [str(self.layout.dataset(name) / MANIFEST) for name in self.root.datasets]
-
-    def token_manifests(self) -> list[str]:
-        """Return the manifests of all token stores and caption vectors to make."""
-        needs = Needs.of(tokens=self.tokens, texts=self.texts)
-        return list(map(str, records_of(needs, self.layout)))
-
     def results(self, study: str | None = None) -> list[str]:
         """Return the results (JSON) of a study, or of all."""
         return [
@@ -314,12 +282,8 @@ class Plan:
 
     def report_edges(self, study: str) -> list[str]:
         """Return the manifests of data sets and token stores a study's results come from: reports show samples."""
-        found: dict[str, None] = {}
-        for job in self.evaluations:
-            if job.study == study:
-                needs = self.needs(study, job.variant, job.benchmark)
-                found |= dict.fromkeys(self.edges(Needs(needs.datasets, needs.tokens), study, job.seed))
-        return sorted(found)
+        needs = (self.needs(study, job.variant, job.benchmark) for job in self.evaluations if job.study == study)
+        return sorted({str(path) for one in needs for path in records_of(Needs(one.datasets, one.tokens), self.layout)})
 
     def report_inputs(self, study: str) -> list[str]:
         """Return every file of the pipeline a study's report may read: tables, results, runs, data sets, token stores."""
@@ -332,30 +296,3 @@ class Plan:
         runs = [run for name in names for run in self.runs(name)]
         tables = [str(self.layout.results / name / "parameters.csv") for name in names]
         return [*runs, *self.results(study), *tables, *self.reports(study)]
-
-    def settings_files(self, study: str) -> list[str]:
-        """Return the settings files of a study's variants."""
-        return [str(self.layout.settings(study, variant)) for variant in self.studies[study].variants]
-
-    def digest(self, stage: str) -> str:
-        """Return the digest of the source code of a stage; see :mod:`compactvl.dag.stages`."""
-        return code_digest(STAGE_MODULES[stage])
-
-    def job_digest(self, study: str, variant: str, benchmark: str | None = None) -> str:
-        """Return the digest of the source code that trains a variant, or evaluates it on ``benchmark``."""
-        variants = self.studies[study].variants
-        if benchmark is None:
-            return code_digest(training_modules(variants[variant]))
-        return code_digest(evaluation_modules(variants[variant], self.root.benchmarks[benchmark], variants))
-
-    def parameters_digest(self, study: str) -> str:
-        """Return the digest of the source code that counts a study's parameters."""
-        return code_digest(parameters_modules(self.studies[study].variants.values()))
-
-    def curate_digest(self, dataset: str) -> str:
-        """Return the digest of the source code that makes a data set."""
-        return code_digest(curate_modules(self.root.datasets[dataset].kind))
-
-    def report_digest(self, notebook: str) -> str:
-        """Return the digest of the source code a notebook runs, its own text aside."""
-        return code_digest(report_modules(notebook))
