@@ -57,8 +57,7 @@ class Report:
     def figure(self, name: str, figure: Figure | NotRun, caption: str = "") -> None:
         """Show a figure with its caption, or why there is none."""
         if isinstance(figure, NotRun):
-            self._absent(figure)
-            return
+            return self._absent(figure)
         paths = save_figure(figure, self.folder, name)
         png = next(path for path in paths if path.suffix == ".png")
         width = min(int(figure.get_size_inches()[0] * INLINE_DPI), WIDEST)
@@ -72,8 +71,7 @@ class Report:
     def table(self, name: str, table: pd.DataFrame | NotRun, caption: str = "") -> None:
         """Show a table with its caption, or why there is none."""
         if isinstance(table, NotRun):
-            self._absent(table)
-            return
+            return self._absent(table)
         save_table(table, self.folder, name)
         display(HTML(table_html(table)))
         if caption:

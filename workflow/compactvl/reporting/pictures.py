@@ -3,7 +3,9 @@
 import io
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from compactvl.data.canonical import CanonicalSet
@@ -22,3 +24,24 @@ def picture(dataset: CanonicalSet, image_id: str) -> np.ndarray:
         layer = opened.convert("RGBA")
     ground = Image.new("RGBA", layer.size, "white")
     return np.asarray(Image.alpha_composite(ground, layer).convert("RGB"))
+
+
+def page(width: float, height: float) -> Figure:
+    """Return an empty figure, in inches, on which everything stays where it is put."""
+    figure = plt.figure(figsize=(width, height))
+    # Switched off only now: without an engine, saving would take the style's and warn.
+    figure.set_layout_engine("none")
+    return figure
+
+
+def put_picture(
+    figure: Figure, shown: np.ndarray, x: float, y: float, side: float, colour: str = "#CCCCCC", line: float = 0.6
+) -> None:
+    """Put a picture on a page, its upper left corner at ``x``, ``y`` inches from the page's, with a frame around it."""
+    width, height = figure.get_size_inches()
+    axes = figure.add_axes((x / width, 1 - (y + side) / height, side / width, side / height))
+    axes.imshow(shown)
+    axes.set(xticks=[], yticks=[])
+    axes.grid(visible=False)
+    for spine in axes.spines.values():
+        spine.set(visible=True, color=colour, linewidth=line)

@@ -114,24 +114,24 @@ class StudyResults:
                 logs[seed] = pd.DataFrame(rows)
         return logs
 
-    def _of_run(self, variant: str, name: str) -> Path | None:
-        """A file of the first seed's run that has it."""
-        paths = (folder / name for folder in self.folders(self.runs, variant).values())
+    def first_file(self, root: Path, variant: str, name: str) -> Path | None:
+        """Return a file of the first seed that has it, of ``self.results`` or ``self.runs``."""
+        paths = (folder / name for folder in self.folders(root, variant).values())
         return next((path for path in paths if path.is_file()), None)
 
     def settings(self, variant: str) -> dict[str, Any] | None:
         """Return a run's resolved settings (first seed), or ``None``."""
-        path = self._of_run(variant, "settings.json")
+        path = self.first_file(self.runs, variant, "settings.json")
         return None if path is None else read_json(path)
 
     def manifest(self, variant: str) -> dict[str, Any]:
         """Return a run's manifest (first seed): ``steps`` taken, samples ``seen`` and so on; empty where it was not run."""
-        path = self._of_run(variant, MANIFEST)
+        path = self.first_file(self.runs, variant, MANIFEST)
         return {} if path is None else read_record(path)
 
     def analysis(self, variant: str) -> dict[str, np.ndarray]:
         """Return the arrays of a run's ``analysis.npz`` (first seed); empty where there is none."""
-        path = self._of_run(variant, "analysis.npz")
+        path = self.first_file(self.runs, variant, "analysis.npz")
         if path is None:
             return {}
         with np.load(path, allow_pickle=False) as arrays:

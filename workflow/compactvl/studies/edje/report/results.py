@@ -65,8 +65,7 @@ class EdjeResults(StudyResults):
 
     def pool(self, variant: str, benchmark: str) -> int:
         """Return the pool a benchmark reranks, its result's ``settings.pools``; the default one of several."""
-        paths = (folder / f"{benchmark}.json" for folder in self.folders(self.results, variant).values())
-        path = next((path for path in paths if path.is_file()), None)
+        path = self.first_file(self.results, variant, f"{benchmark}.json")
         pools = [] if path is None else read_result(path).get("settings", {}).get("pools", [])
         return DEFAULT_POOL if DEFAULT_POOL in pools else max(pools, default=DEFAULT_POOL)
 
@@ -97,13 +96,13 @@ class EdjeResults(StudyResults):
             return None
         return settings["vision"]["tokens"] if adapter["kind"] == "local" else adapter["tokens"]
 
-    def token_arms(self, of: str, benchmark: str = SCENES) -> dict[str, int]:
+    def token_arms(self, of: str) -> dict[str, int]:
         """Return ``of`` and the variants trained like it but for the number of learned queries, fewest first.
 
         Each adapter may have had a warm-up of its own, and may be validated and timed or not.
         """
         free = ("adapter.tokens", "start.adapter", "validations", "online")
-        arms = self.measured(benchmark, self.arms(of, *free))
+        arms = self.measured(SCENES, self.arms(of, *free))
         return dict(sorted(((arm, self.tokens(arm)) for arm in arms), key=lambda arm: arm[1]))
 
     def kilobytes(self, variant: str) -> float | None:

@@ -38,11 +38,8 @@ def retrieval_table(study: EdjeResults, variants: Sequence[str], *, benchmark: s
 
 def cost_table(study: EdjeResults, variants: Sequence[str]) -> pd.DataFrame | NotRun:
     """Return R@1, kB an image, parameters and milliseconds for 64 pairs of each variant (the paper's Table 2)."""
-    variants = study.measured(SCENES, variants)
-    if not variants:
-        return NotRun(f"none of these variants was evaluated on {SCENES}")
     rows = []
-    for variant in variants:
+    for variant in study.measured(SCENES, variants):
         tokens, size = study.tokens(variant), study.kilobytes(variant)
         parameters = study.parameters.loc[study.parameters["variant"] == variant, "parameters"].sum()
         timed = study.timings.query("variant == @variant and source == 'memory' and pairs == 64 and batch == 64")
@@ -57,7 +54,7 @@ def cost_table(study: EdjeResults, variants: Sequence[str]) -> pd.DataFrame | No
                 "ms for 64 pairs": MISSING if timed.empty else f"{timed['ms'].iloc[0]:.2f}",
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows) if rows else NotRun(f"none of these variants was evaluated on {SCENES}")
 
 
 def throughput_table(study: EdjeResults) -> pd.DataFrame | NotRun:

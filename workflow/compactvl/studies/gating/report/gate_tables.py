@@ -32,8 +32,8 @@ def gates_table(study: GatingResults, variants: Sequence[str]) -> pd.DataFrame |
     The spread is shown for every layer; a layer whose gate is constant has an asterisk.
     """
     rows = []
-    for variant in gated(study, variants):
-        words, layers = gate_words(study, variant), spreads(study, variant)
+    for variant, words in gated(study, variants).items():
+        layers = spreads(study, variant)
         means, h = words.groupby("word_class")["gate"].mean(), first_seed(study, variant, "kruskal_h")
         by_layer = ", ".join(f"{spread:.4f}{'*' if spread < COLLAPSE else ''}" for spread in layers)
         rows.append(
@@ -92,12 +92,11 @@ def regression_table(study: GatingResults, variant: str) -> pd.DataFrame | NotRu
 def probe_table(study: GatingResults, variants: Sequence[str]) -> pd.DataFrame | NotRun:
     """Return the gate, and answers right with and without the image, by how much the image is needed."""
     rows = []
-    for variant in gated(study, variants, PROBE):
+    for variant, words in gated(study, variants, PROBE).items():
         for condition in CONDITIONS:
             gate, right, alone = (study.estimate(variant, GATES, f"{m}/{condition}") for m in MEASURES.values())
             if gate is None:
                 continue
-            words = gate_words(study, variant, PROBE)
             rows.append(
                 {
                     "model": study.label(variant),

@@ -30,6 +30,7 @@ SHOWN = {
     NO_IMAGE: "image taken away (a mode its training did not have)",
 }
 """Suffix of a task's metric → with which image it was asked."""
+PAIRS, WINOGROUND = "pairs", "winoground"
 OFFICIAL = ("text", "image", "group")
 
 
@@ -84,21 +85,19 @@ def image_table(study: GatingResults, variants: Sequence[str], control: str = ""
     return pd.DataFrame(rows) if rows else NotRun("no task was scored with and without images")
 
 
-def pairs_table(
-    study: GatingResults, variants: Sequence[str], *, reference: str = "bigram", task: str = "pairs"
-) -> pd.DataFrame | NotRun:
-    """Return accuracy on the pairs that ``reference`` gets wrong and on those it gets right, a row a variant.
+def pairs_table(study: GatingResults, variants: Sequence[str], *, reference: str = "bigram") -> pd.DataFrame | NotRun:
+    """Return accuracy on the minimal pairs that ``reference`` gets wrong and on those it gets right, a row a variant.
 
     A model that knows nothing is right on half of both; one that knows what ``reference`` knows, on few of the first.
     """
     run = [variant for variant in variants if variant != reference]
-    found = {v: study.split_accuracy(language(v, task), language(reference, task)) for v in run}
+    found = {v: study.split_accuracy(language(v, PAIRS), language(reference, PAIRS)) for v in run}
     found = {variant: parts for variant, parts in found.items() if parts}
     if not found:
-        return NotRun(f"no variant can be compared with {study.label(reference)} on {study.metric_label(task)}")
+        return NotRun(f"no variant can be compared with {study.label(reference)} on {study.metric_label(PAIRS)}")
     rows = []
     for variant, parts in found.items():
-        cells = {"all, mean of phenomena": shown(study, variant, task)}
+        cells = {"all, mean of phenomena": shown(study, variant, PAIRS)}
         for part in ("wrong", "right"):
             n = max((other[part][1] for other in found.values() if part in other), default=0)
             value = Estimate(*parts[part][0]) if part in parts else None
@@ -107,12 +106,13 @@ def pairs_table(
     return pd.DataFrame(rows)
 
 
-def winoground_table(study: GatingResults, variants: Sequence[str], task: str = "winoground") -> pd.DataFrame | NotRun:
+def winoground_table(study: GatingResults, variants: Sequence[str]) -> pd.DataFrame | NotRun:
     """Return BabyLM's Winoground score and the official text, image and group score of each variant, and chance."""
-    columns = {study.metric_label(task): task} | {f"{score} score": f"{task}_{score}" for score in OFFICIAL}
-    run = study.scored(variants, task)
+    metrics = {f"{score} score": f"{WINOGROUND}_{score}" for score in OFFICIAL}
+    columns = {study.metric_label(WINOGROUND): WINOGROUND} | metrics
+    run = study.scored(variants, WINOGROUND)
     if not run:
-        return NotRun(f"none of these variants was scored on {study.metric_label(task)}")
+        return NotRun(f"none of these variants was scored on {study.metric_label(WINOGROUND)}")
     rows = [{"model": study.label(v)} | {name: shown(study, v, m) for name, m in columns.items()} for v in run]
     chance = {name: study.estimate(run[0], LANGUAGE, metric) for name, metric in columns.items()}
     chance = {name: MISSING if e is None else f"{100 * e.chance:.1f}" for name, e in chance.items()}

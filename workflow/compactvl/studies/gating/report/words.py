@@ -48,9 +48,9 @@ def seed_note(study: StudyResults, variant: str) -> str:
     return f"; first of {seeds} seeds" if seeds > 1 else ""
 
 
-def gated(study: StudyResults, variants: Iterable[str], source: str = CAPTIONS) -> list[str]:
-    """Return those of ``variants`` whose gates were measured, in the order given."""
-    return [variant for variant in variants if gate_words(study, variant, source) is not None]
+def gated(study: StudyResults, variants: Iterable[str], source: str = CAPTIONS) -> dict[str, pd.DataFrame]:
+    """Return :func:`gate_words` of those of ``variants`` whose gates were measured, in the order given."""
+    return {v: words for v in variants if (words := gate_words(study, v, source)) is not None}
 
 
 def parts_of_speech(words: pd.DataFrame) -> list[str]:

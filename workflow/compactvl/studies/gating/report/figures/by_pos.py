@@ -17,7 +17,7 @@ from compactvl.studies.gating.report.figures.colours import (
     gate_scale,
 )
 from compactvl.studies.gating.report.results import GatingResults
-from compactvl.studies.gating.report.words import gate_words, gated, parts_of_speech, pos_label
+from compactvl.studies.gating.report.words import gated, parts_of_speech, pos_label
 
 
 def gate_by_pos(study: GatingResults, *, variants: Sequence[str], columns: int = 2) -> Figure | NotRun:
@@ -28,12 +28,12 @@ def gate_by_pos(study: GatingResults, *, variants: Sequence[str], columns: int =
     Args:
         variants: those without measured gates are left out. columns: panels side by side, at most.
     """
-    run = gated(study, variants)
-    tables = {variant: gate_words(study, variant) for variant in run}
-    if not run or not (order := parts_of_speech(tables[run[0]])):
+    tables = gated(study, variants)
+    first = next(iter(tables.values()), None)
+    if first is None or not (order := parts_of_speech(first)):
         return NotRun("no variant's gates on captions were measured")
-    figure, panels = grid(len(run), columns, 0.75 + 0.27 * len(order), foot=0.5, sharey=True)
-    kinds = tables[run[0]].drop_duplicates("pos").set_index("pos")["word_class"]
+    figure, panels = grid(len(tables), columns, 0.75 + 0.27 * len(order), foot=0.5, sharey=True)
+    kinds = first.drop_duplicates("pos").set_index("pos")["word_class"]
     for axes, (variant, words) in zip(panels, tables.items(), strict=True):
         groups = [words.loc[words["pos"] == pos, "gate"].to_numpy() for pos in order]
         drawn = {n: group for n, group in enumerate(groups) if len(group)}
@@ -49,7 +49,7 @@ def gate_by_pos(study: GatingResults, *, variants: Sequence[str], columns: int =
         axes.set_title(study.label(variant))
         axes.grid(axis="y", visible=False)
         axes.set_ylim(len(order) - 0.4, -0.6)
-    sizes = tables[run[0]]["pos"].value_counts()
+    sizes = first["pos"].value_counts()
     for axes in panels[::columns]:
         axes.set_yticks(range(len(order)), [f"{pos_label(pos)} ({sizes[pos]:,})" for pos in order])
     figure.supxlabel("gate of the last layer (low: looks at the image; high: keeps to the text)", fontsize=9.5)
@@ -61,15 +61,15 @@ def gate_by_pos(study: GatingResults, *, variants: Sequence[str], columns: int =
 
 def gate_by_layer(study: GatingResults, *, variants: Sequence[str]) -> Figure | NotRun:
     """Draw the mean gate of every part of speech (rows) and layer (columns) as a heat map; one panel a variant."""
-    run = gated(study, variants)
-    tables = {variant: gate_words(study, variant) for variant in run}
-    if not run or not (order := parts_of_speech(tables[run[0]])):
+    tables = gated(study, variants)
+    first = next(iter(tables.values()), None)
+    if first is None or not (order := parts_of_speech(first)):
         return NotRun("no variant's gates on captions were measured")
     means = {v: t.groupby("pos")[gate_columns(t)].mean().reindex(order) for v, t in tables.items()}
     scale = gate_scale(np.concatenate([table.to_numpy().ravel() for table in means.values()]))
     layers = max(table.shape[1] for table in means.values())
-    width = min(WIDTH, 2.0 + len(run) * max(2.2, 0.5 * layers))
-    figure, panels = grid(len(run), len(run), 0, figsize=(width, 1.5 + 0.3 * len(order)), sharey=True)
+    width = min(WIDTH, 2.0 + len(tables) * max(2.2, 0.5 * layers))
+    figure, panels = grid(len(tables), len(tables), 0, figsize=(width, 1.5 + 0.3 * len(order)), sharey=True)
     for axes, (variant, table) in zip(panels, means.items(), strict=True):
         axes.imshow(table.to_numpy(dtype=float), cmap=GATE_COLOURS, norm=scale, aspect="auto")
         for row, column in np.ndindex(table.shape):
