@@ -11,10 +11,9 @@ from compactvl.config.overlay import load_config
 from compactvl.dag.identity import (
     evaluation_identity,
     settings_digest,
-    texts_made,
-    tokens_made,
     training_identity,
     variant_body,
+    vectors_made,
 )
 from compactvl.dag.plan import Plan
 from compactvl.dag.settings_files import write_settings_files
@@ -126,7 +125,7 @@ def test_what_is_read_of_a_data_set_is_what_a_stage_uses(tmp_path, monkeypatch):
     files = {"items.parquet": "1" * 64, "images-00000.parquet": "2" * 64, "images-00001.parquet": "3" * 64}
     folder = layout.dataset("d")
     write(folder / MANIFEST, Made("curate", ""), files)
-    tokens, texts = (made(settings, folder, layout.weights("w")) for made in (tokens_made, texts_made))
+    tokens, texts = (vectors_made(stage, settings, folder, layout.weights("w")) for stage in ("encode", "embed"))
     images = {f"data/sets/d/images-0000{n}.parquet": str(n + 2) * 64 for n in (0, 1)}
     assert tokens.inputs == images | hashes([record])
     assert texts.inputs == {"data/sets/d/items.parquet": "1" * 64} | hashes([record])
@@ -146,7 +145,7 @@ def test_a_model_of_the_users_own_is_read(tmp_path, monkeypatch):
         ({"model": "google/siglip", "checkpoint": None}, []),
     ):
         write_json("e.json", setting)
-        assert tokens_made(Path("e.json"), Layout().dataset("d"), None).own_files == hashes(paths)
+        assert vectors_made("encode", Path("e.json"), Layout().dataset("d"), None).own_files == hashes(paths)
 
 
 def test_identity_needs_no_torch():

@@ -8,7 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from compactvl.dag.digest import modules_of
+from compactvl.dag.digest import covered
 from compactvl.dag.stages import code_digest, report_modules
 from compactvl.errors import UserError
 from compactvl.records.record import Made, hashes, read_record
@@ -50,14 +50,14 @@ def test_a_report_needs_no_home_and_takes_no_settings_from_it(tmp_path, monkeypa
 def test_a_report_depends_on_its_studys_report_code(study, other, tmp_path):
     """Every module of the study's report, of what reports share, and nothing of another study."""
     notebook = REPOSITORY / "reports" / f"{study}.py"
-    covered = modules_of([notebook.absolute()])
+    modules, _ = covered([notebook.absolute()])
     folder = REPOSITORY / "workflow" / "compactvl" / "studies" / study / "report"
     own = {f"compactvl.studies.{study}.report." + ".".join(path.relative_to(folder).with_suffix("").parts)
            for path in folder.rglob("*.py") if path.name != "__init__.py"}  # fmt: skip
-    assert own <= set(covered)
-    assert "compactvl.reporting.paired" in covered
-    assert not [name for name in covered if f"studies.{other}" in name]
-    assert not [name for name in covered if name.startswith(("compactvl.training", "compactvl.cli"))]
+    assert own <= set(modules)
+    assert "compactvl.reporting.paired" in modules
+    assert not [name for name in modules if f"studies.{other}" in name]
+    assert not [name for name in modules if name.startswith(("compactvl.training", "compactvl.cli"))]
     moved = tmp_path / notebook.name
     moved.write_text(notebook.read_text(encoding="utf-8").replace("figures.", "figures_", 1), encoding="utf-8")
     assert code_digest(report_modules(moved)) != code_digest(report_modules(notebook))

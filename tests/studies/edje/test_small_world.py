@@ -17,7 +17,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import BertConfig, BertModel
 
 from compactvl.config.encoders import TimmEncoder
-from compactvl.dag.digest import modules_of
+from compactvl.dag.digest import covered
 from compactvl.dag.identity import identified, training_identity
 from compactvl.data.canonical import CanonicalSet, ImageRow, write_set
 from compactvl.data.pairs import Pairs
@@ -286,7 +286,7 @@ def test_resume_state_is_of_one_code_and_one_input(world, monkeypatch):
     code = {
         f"compactvl.{name}" for name in ("studies.edje.train_joint", "studies.edje.model", "training.loop", "nn.bert")
     }
-    assert code <= set(modules_of([world.job("edje").settings.trains.partition(":")[0]]))
+    assert code <= set(covered([world.job("edje").settings.trains.partition(":")[0]])[0])
 
 
 # First stages.

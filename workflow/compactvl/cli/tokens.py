@@ -23,10 +23,10 @@ WEIGHTS = path_argument("--weights", "converted weights, for encoders that use t
 )
 def _encode(args: Namespace) -> None:
     from compactvl.config.encoders import EncoderSettings
-    from compactvl.dag.identity import tokens_made
+    from compactvl.dag.identity import vectors_made
 
     settings = read_settings(args.settings, EncoderSettings)
-    made = tokens_made(args.settings, args.dataset, args.weights)
+    made = vectors_made("encode", args.settings, args.dataset, args.weights)
     with only_writer(args.out), computing(settings.threads):
         from compactvl.data.canonical import CanonicalSet
         from compactvl.vision.encode import encode
@@ -46,10 +46,10 @@ def _encode(args: Namespace) -> None:
 )
 def _embed(args: Namespace) -> None:
     from compactvl.config.texts import TextEncoderSettings
-    from compactvl.dag.identity import texts_made
+    from compactvl.dag.identity import vectors_made
 
     settings = read_settings(args.settings, TextEncoderSettings)
-    made = texts_made(args.settings, args.dataset, args.weights)
+    made = vectors_made("embed", args.settings, args.dataset, args.weights)
     with only_writer(args.out), computing(settings.threads):
         from compactvl.data.canonical import CanonicalSet
         from compactvl.text.registry import load_text_encoder

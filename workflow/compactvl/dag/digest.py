@@ -40,28 +40,24 @@ def source_digest(entries: Iterable[str | Path], root: Path = ROOT, package: str
     Raises:
         ModuleNotFoundError: an entry is not in the package.
     """
-    pieces, imported = _closure(_ordered(entries), root, package)
+    pieces, imported = covered(entries, root, package)
     versions = locked_versions(locks)
     pieces = pieces | {name: versions[name] for name in imported if name in versions}
     text = "\n".join(f"{name}\t{digest}" for name, digest in sorted(pieces.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def packages_of(entries: Iterable[str | Path], root: Path = ROOT, package: str = PACKAGE) -> list[str]:
-    """Return the other packages the entries compute with, as they are named in the locks, sorted."""
-    return sorted(_closure(_ordered(entries), root, package)[1])
-
-
-def modules_of(entries: Iterable[str | Path], root: Path = ROOT, package: str = PACKAGE) -> list[str]:
-    """Return the names of the modules :func:`source_digest` covers, sorted."""
-    return sorted(_closure(_ordered(entries), root, package)[0])
+def covered(
+    entries: Iterable[str | Path], root: Path = ROOT, package: str = PACKAGE
+) -> tuple[dict[str, str], set[str]]:
+    """Return what :func:`source_digest` is over: module → its digest, and the other packages, as the locks name them."""
+    return _closure(tuple(sorted(set(entries), key=str)), root, package)
 
 
 def imports_of(module: str, root: Path = ROOT, package: str = PACKAGE) -> list[str]:
     """Return the modules of the package that a module imports itself, those for type checkers left out, sorted."""
-    return sorted(
-        {name for name in _imports(_load(module, root, package), root, package) if _load(name, root, package)}
-    )
+    names = _imports(_load(module, root, package), root, package)
+    return sorted({name for name in names if _load(name, root, package)})
 
 
 @cache
@@ -74,10 +70,6 @@ def locked_versions(locks: Path = LOCKS) -> dict[str, str]:
                 r"^([a-z0-9][a-z0-9._-]*)==([^\s;\\]+)", path.read_text(encoding="utf-8"), re.MULTILINE
             )
     return versions
-
-
-def _ordered(entries: Iterable[str | Path]) -> tuple[str | Path, ...]:
-    return tuple(sorted(set(entries), key=str))
 
 
 @dataclass(frozen=True)

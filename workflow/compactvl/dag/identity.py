@@ -32,6 +32,8 @@ from compactvl.studies.study import find_study
 
 RUN_FIELDS = frozenset({"benchmarks", "seeds"})
 """Fields of a variant that say which jobs there are; no job's outcome depends on them."""
+READ_BY = {"encode": "images-", "embed": "items"}
+"""Stage → how the names of the files of a data set begin that it reads."""
 
 
 def set_made(settings: Path, kind: DataKind, layout: Layout, sources: Mapping[Path, SourceSettings]) -> Made:
@@ -66,16 +68,12 @@ def weights_made(settings: Path, layout: Layout, sources: Mapping[Path, SourceSe
     return _made("weights", STAGE_MODULES["weights"], read, _archives(layout, sources), own)
 
 
-def tokens_made(settings: Path, dataset: Path, weights: Path | None) -> Made:
-    """Describe the encoding of a data set's images; ``weights``: the converted weights, for encoders that use them."""
-    inputs = _recorded(dataset, "images-") | _record_of(weights)
-    return _made("encode", STAGE_MODULES["encode"], hashes([settings]), inputs, hashes(_own_model(settings)))
-
-
-def texts_made(settings: Path, dataset: Path, weights: Path | None) -> Made:
-    """Describe the embedding of a data set's captions; see :func:`tokens_made`."""
-    inputs = _recorded(dataset, "items") | _record_of(weights)
-    return _made("embed", STAGE_MODULES["embed"], hashes([settings]), inputs, hashes(_own_model(settings)))
+def vectors_made(stage: str, settings: Path, dataset: Path, weights: Path | None) -> Made:
+    """Describe the stage ``encode`` or ``embed`` of a data set; ``weights``: converted ones, for encoders that use them."""
+    inputs = _recorded(dataset, READ_BY[stage])
+    if weights is not None:
+        inputs |= hashes([weights.with_suffix(".json")])
+    return _made(stage, STAGE_MODULES[stage], hashes([settings]), inputs, hashes(_own_model(settings)))
 
 
 def table_made(listed: Path | None, results: Iterable[str | Path]) -> Made:
@@ -161,10 +159,6 @@ def _recorded(folder: Path, beginning: str) -> dict[str, str]:
     """Return the files of a folder whose names begin so, as its manifest has them: path → SHA-256."""
     files = read_manifest(folder)["files"]
     return {here(folder / name): files[name] for name in sorted(files) if name.startswith(beginning)}
-
-
-def _record_of(weights: Path | None) -> dict[str, str]:
-    return {} if weights is None else hashes([weights.with_suffix(".json")])
 
 
 def _archives(layout: Layout, sources: Mapping[Path, SourceSettings]) -> dict[str, str]:

@@ -23,9 +23,8 @@ from compactvl.dag.identity import (
     report_made,
     set_made,
     table_made,
-    texts_made,
-    tokens_made,
     training_identity,
+    vectors_made,
     weights_made,
 )
 from compactvl.dag.plan import Plan, Training
@@ -129,14 +128,14 @@ def descriptions(plan: Plan) -> Iterator[tuple[Path, Callable[[], Made]]]:
     for name, kind in root.datasets.items():
         sources = {settings("sources", source): root.sources[source] for source in plan.dataset_sources(name)}
         yield layout.dataset(name) / MANIFEST, partial(set_made, settings("datasets", name), kind, layout, sources)
-    for section, pairs, folder, made in (
-        ("encoders", plan.tokens, layout.tokens, tokens_made),
-        ("text_encoders", plan.texts, layout.texts, texts_made),
+    for section, pairs, folder, stage in (
+        ("encoders", plan.tokens, layout.tokens, "encode"),
+        ("text_encoders", plan.texts, layout.texts, "embed"),
     ):
         for encoder, dataset in pairs:
             weights = next(map(layout.weights, named(getattr(root, section)[encoder], "weights")), None)
             read = settings(section, encoder), layout.dataset(dataset), weights
-            yield folder(encoder, dataset) / MANIFEST, partial(made, *read)
+            yield folder(encoder, dataset) / MANIFEST, partial(vectors_made, stage, *read)
     for name, study in plan.studies.items():
         jobs = {(job.variant, job.seed): _job(plan, job) for job in plan.trainings if job.study == name}
         for job in jobs.values():

@@ -14,8 +14,8 @@ import yaml
 from compactvl.errors import UserError
 from compactvl.files import read_json_if_there
 from compactvl.records.layout import Layout
-from compactvl.records.record import DIGEST, MANIFEST, here, is_provenance, provenance_path, record_path
-from compactvl.records.verify import damage, differs
+from compactvl.records.record import MANIFEST, here, is_provenance, provenance_path, record_path
+from compactvl.records.verify import damage, differs, has_files
 
 
 @dataclass
@@ -89,7 +89,7 @@ class Chain:
             path = path / MANIFEST
         if is_provenance(path):
             return record_path(path)
-        if path.suffix == ".json" and path.is_file() and _is_record(read_json_if_there(path)):
+        if path.suffix == ".json" and path.is_file() and has_files(read_json_if_there(path)):
             return path
         folders = [path.parent, self.layout.results / "reports"]
         return next((found for folder in folders if (found := self._vouched(folder).get(here(path)))), None)
@@ -100,7 +100,7 @@ class Chain:
             found: dict[str, Path] = {}
             for record in sorted(folder.glob("*.json")):
                 body = read_json_if_there(record)
-                if _is_record(body):
+                if has_files(body):
                     owner = record_path(record) if is_provenance(record) else record
                     found |= {here(folder / name): owner for name in body["files"]}
             self._vouching[folder] = found
@@ -116,7 +116,7 @@ class Chain:
         for path, content in ((record, step.body), (provenance_path(record), step.provenance)):
             body = read_json_if_there(path)
             step.problems += damage(path, body, self._hashed) if path.is_file() else [f"{path}: missing"]
-            if _is_record(body):
+            if has_files(body):
                 content |= body
                 step.files |= {here(path.parent / name): sha256 for name, sha256 in body["files"].items()}
         step.provenance.pop("record", None)
@@ -150,10 +150,6 @@ class Chain:
         return {**settings, "dvc": str(pin) if pin.is_file() else None, "md5": outs[0].get("md5")}
 
 
-def _is_record(body: Any) -> bool:
-    return isinstance(body, dict) and DIGEST in body and isinstance(body.get("files"), dict)
-
-
 def _settings(record: Path, body: Mapping[str, Any]) -> Mapping[str, Any]:
     if body.get("stage") == "train":
         return read_json_if_there(record.with_name("settings.json")) or {}
@@ -165,6 +161,6 @@ def _unknown(target: Path) -> str:
         return f"{target} is missing: give a file or folder that the pipeline made"
     folder = target if target.is_dir() else target.parent
     near = {path for path in [*folder.glob("*.json"), *folder.glob("*/*.json")] if not is_provenance(path)}
-    known = sorted(here(path) for path in near if _is_record(read_json_if_there(path)))
+    known = sorted(here(path) for path in near if has_files(read_json_if_there(path)))
     hint = f"records nearby: {', '.join(known[:5])}" if known else "there is no record in its folder"
     return f"{target}: no record vouches for it; {hint}"

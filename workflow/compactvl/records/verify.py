@@ -32,7 +32,7 @@ def verify(folders: Iterable[Path], layout: Layout) -> tuple[list[str], int, int
     problems = []
     for record, body in track(records.items(), unit="record", label="verify"):
         problems += damage(record, body, hashed)
-        if _has_files(body):
+        if has_files(body):
             problems += stale(record, body, hashed)
     # The record of a figure is in another folder.
     problems += unrecorded(folders, find_records(layout.made) | records)
@@ -47,7 +47,7 @@ def find_records(folders: Iterable[Path]) -> dict[Path, Any]:
     found = {}
     for path in sorted({path for folder in folders for path in folder.rglob("*.json") if path.is_file()}):
         body = read_json_if_there(path)
-        if body is None or _has_files(body) or path.name == MANIFEST:
+        if body is None or has_files(body) or path.name == MANIFEST:
             found[path] = body
     return found
 
@@ -60,7 +60,7 @@ def damage(record: Path, body: Any, hashed: dict[Path, str] | None) -> list[str]
         hashed: hashes computed so far, so that a file of many records is read once; this record's are added. ``None``:
             files are not hashed, only looked for.
     """
-    if not _has_files(body):
+    if not has_files(body):
         return [f"{record}: damaged, or vouches for no files"]
     problems = [] if digest_holds(body) else [f"{record}: edited or damaged"]
     if "stage" in body and not is_provenance(record) and not provenance_path(record).is_file():
@@ -93,7 +93,7 @@ def differs(path: Path, expected: str, hashed: dict[Path, str] | None) -> bool:
 
 def unrecorded(folders: Iterable[Path], records: Mapping[Path, Any]) -> list[str]:
     """Return one line for each file below ``folders`` that is in none of ``records`` and is no record itself."""
-    known = {path for record, body in records.items() if _has_files(body) for path in _files(record, body)}
+    known = {path for record, body in records.items() if has_files(body) for path in _files(record, body)}
     found = {path for folder in folders for path in folder.rglob("*") if path.is_file() and path.name[0] != "."}
     return [f"{path}: no record vouches for it" for path in sorted(found - known - records.keys())]
 
@@ -102,6 +102,7 @@ def _files(record: Path, body: Mapping[str, Any]) -> dict[Path, str]:
     return {Path(os.path.normpath(record.parent / name)): sha256 for name, sha256 in body["files"].items()}
 
 
-def _has_files(body: Any) -> bool:
+def has_files(body: Any) -> bool:
+    """Whether the content of a JSON file names files and their hashes, as a record does."""
     files = body.get("files") if isinstance(body, dict) else None
     return isinstance(files, dict) and all(isinstance(value, str) for value in files.values())
