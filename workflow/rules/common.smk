@@ -41,8 +41,23 @@ if run_lock and run_lock.other:
     logger.warning(f"Another snakemake is at work in this folder: {run_lock.other}.")
 
 
+# What reads an archive has it as `ancient()`: when one is fetched again, Snakemake stops there and is content.
+def archive_times():
+    """When each archive that is here was fetched."""
+    return {path: os.path.getmtime(path) for path in plan.archives(plan.root.sources) if os.path.exists(path)}
+
+
+fetched = archive_times()
+
+
 onstart:
     run_lock.announce()
+
+
+onsuccess:
+    now = archive_times()
+    if again := [path for path, time in fetched.items() if now.get(path, time) != time]:
+        logger.warning(f"Fetched again: {', '.join(again)}. Run snakemake once more for what is made from that.")
 
 
 # Files of the repository, where Snakemake was told to work in another folder (--directory).

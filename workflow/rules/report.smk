@@ -50,7 +50,9 @@ rule collect_study:
 
 rule parameters:
     input:
-        settings=lambda wildcards: expand(plan.layout.settings(wildcards.study, "{variant}"), variant=plan.studies[wildcards.study].variants),
+        settings=lambda wildcards: expand(
+            plan.layout.settings(wildcards.study, "{variant}"), variant=plan.studies[wildcards.study].variants
+        ),
     output:
         table="results/{study}/parameters.csv",
         record="results/{study}/parameters.json",
