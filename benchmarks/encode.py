@@ -24,8 +24,7 @@ from compactvl.config.encoders import PackagedEncoder
 from compactvl.files import sha256_bytes
 from compactvl.records.record import Made
 from compactvl.vision.encode import batches, encode_batch
-from compactvl.vision.encoder import Encoder
-from compactvl.vision.registry import PACKAGED_MODELS, load_encoder
+from compactvl.vision.registry import PACKAGED_MODELS, Encoder, load_encoder
 from compactvl.vision.store import TokenWriter
 
 

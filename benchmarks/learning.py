@@ -27,7 +27,7 @@ from compactvl.records.layout import Layout
 from compactvl.records.record import read_manifest
 from compactvl.studies.edje import objectives
 from compactvl.studies.edje.joint import build_joint, start_from
-from compactvl.studies.edje.scoring import compress_all, match_pairs, score_pairs
+from compactvl.studies.edje.model import compress_all, match_pairs, score_pairs
 from compactvl.studies.edje.settings import JointEncoder
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece

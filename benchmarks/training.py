@@ -19,8 +19,7 @@ from torch import nn
 
 from compactvl.nn.bert import BertShape
 from compactvl.nn.compute import autocast
-from compactvl.studies.edje.model import JointModel
-from compactvl.studies.edje.scoring import CHUNK, match_pairs
+from compactvl.studies.edje.model import CHUNK, JointModel, match_pairs
 from compactvl.studies.edje.settings import JointEncoder
 from compactvl.text.batches import TokenBatch
 from compactvl.training.memory import keep_freed_memory

@@ -16,9 +16,8 @@ from compactvl.errors import UserError
 from compactvl.files import sha256_file
 from compactvl.records.record import Made
 from compactvl.vision.convert import convert_weights
-from compactvl.vision.encoder import Encoder
 from compactvl.vision.formats import BERT_ABSENT, DINOV2_ABSENT
-from compactvl.vision.registry import load_encoder
+from compactvl.vision.registry import Encoder, load_encoder
 from compactvl.vision.timm_models import TimmTokens, load_timm
 from compactvl.vision.weights import read_weights
 

@@ -3,8 +3,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from compactvl.nn.bert import BertShape
-from compactvl.studies.edje.model import JointModel, to_word_scale, word_statistics
-from compactvl.studies.edje.scoring import match_pairs
+from compactvl.studies.edje.model import JointModel, match_pairs, to_word_scale, word_statistics
 from compactvl.text.batches import TokenBatch
 
 

@@ -17,10 +17,9 @@ from compactvl.nn.bert import BertShape
 from compactvl.records.record import MANIFEST, Made, manifest_digest, read_manifest, write
 from compactvl.studies.edje.compress import compress_store
 from compactvl.studies.edje.joint import TOKENIZER
-from compactvl.studies.edje.model import JointModel
+from compactvl.studies.edje.model import JointModel, score_pairs
 from compactvl.studies.edje.open import through_storage
 from compactvl.studies.edje.rerank import Reranker
-from compactvl.studies.edje.scoring import score_pairs
 from compactvl.studies.edje.settings import JointEncoder
 from compactvl.studies.edje.stores import encoder_of
 from compactvl.text.batches import TokenBatch

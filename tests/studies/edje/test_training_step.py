@@ -9,11 +9,10 @@ import torch
 from torch.nn import functional as F
 
 from compactvl.errors import UserError
-from compactvl.studies.edje import scoring
+from compactvl.studies.edje import model as scoring
 from compactvl.studies.edje.joint import start_from
-from compactvl.studies.edje.model import JointModel
+from compactvl.studies.edje.model import JointModel, match_pairs
 from compactvl.studies.edje.negatives import Chosen
-from compactvl.studies.edje.scoring import match_pairs
 from compactvl.studies.edje.settings import JointEncoder
 from compactvl.studies.edje.train_joint import Trainer
 

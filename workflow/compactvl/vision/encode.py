@@ -17,9 +17,8 @@ from compactvl.errors import UserError
 from compactvl.progress import Progress
 from compactvl.records.record import Made
 from compactvl.vision.ahead import made_ahead
-from compactvl.vision.encoder import Encoder
 from compactvl.vision.preprocessing import Preprocessing
-from compactvl.vision.registry import load_encoder
+from compactvl.vision.registry import Encoder, load_encoder
 from compactvl.vision.store import TokenWriter
 
 

@@ -1,4 +1,4 @@
-"""Encoders by loader: settings in, a frozen :class:`~compactvl.vision.encoder.Encoder` out.
+"""Encoders by loader: settings in, a frozen :class:`Encoder` out.
 
 | loader | weights | tokens | pooled |
 |---|---|---|---|
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -26,8 +27,7 @@ from compactvl.config.encoders import (
     TransformersEncoder,
 )
 from compactvl.errors import UserError
-from compactvl.nn.compute import compute_device
-from compactvl.vision.encoder import Encoder
+from compactvl.nn.compute import autocast, compute_device
 from compactvl.vision.preprocessing import INTERPOLATIONS, Preprocessing
 from compactvl.vision.weights import check_pin, read_weights, state_digest
 
@@ -38,6 +38,59 @@ PACKAGED_MODELS = {
     "efficientnet_lite1": "tf_efficientnet_lite1",
     "efficientnet_lite2": "tf_efficientnet_lite2",
 }
+
+
+class Encoder:
+    """A frozen image model: uint8 pixels in, patch tokens and one pooled vector out.
+
+    Args:
+        model: module from normalised pixels (B, 3, S, S) to ``(tokens (B, T, D), pooled (B, P))``.
+        preprocess: from image bytes to a uint8 array (3, S, S).
+        precision: ``fp32``, or ``bf16`` (autocast: matrix products in bfloat16, residuals and norms in float32).
+        facts: what identifies the model (model, loader, weights_sha256); preprocessing and precision are added.
+        device: where the model runs.
+
+    Attributes:
+        tokens_shape: (T, D).
+        pooled_dim: P.
+        facts: everything that determines the tokens' values, JSON-serialisable.
+    """
+
+    def __init__(
+        self, model: nn.Module, preprocess: Preprocessing, precision: str, facts: dict[str, Any], device: str
+    ) -> None:
+        self.device = torch.device(device)
+        self.model = model.eval().requires_grad_(False).to(self.device)
+        self.preprocess = preprocess
+        self.precision = precision
+        self.facts = {**facts, "preprocessing": preprocess.facts(), "precision": precision}
+        self._mean = torch.tensor(preprocess.mean, device=self.device).view(1, 3, 1, 1)
+        self._std = torch.tensor(preprocess.std, device=self.device).view(1, 3, 1, 1)
+        side = preprocess.image_size
+        tokens, pooled = self(torch.zeros(1, 3, side, side, dtype=torch.uint8))
+        self.tokens_shape = (tokens.shape[1], tokens.shape[2])
+        self.pooled_dim = pooled.shape[1]
+
+    @torch.inference_mode()
+    def __call__(self, batch: np.ndarray | torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Encode a batch.
+
+        Args:
+            batch: (B, 3, S, S), uint8 in 0..255 or floating point in 0..1, not normalised.
+
+        Returns:
+            Tokens (B, T, D) and pooled vectors (B, P), both float32 on the encoder's device.
+        """
+        pixels = torch.as_tensor(batch).to(self.device)
+        pixels = pixels.float() / 255 if pixels.dtype == torch.uint8 else pixels.float()
+        return self.forward_normalised((pixels - self._mean) / self._std)
+
+    @torch.inference_mode()
+    def forward_normalised(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Run the model on normalised float32 pixels (B, 3, S, S); outputs as in :meth:`__call__`."""
+        with autocast(self.device, self.precision):
+            tokens, pooled = self.model(pixels)
+        return tokens.float(), pooled.float()
 
 
 def load_encoder(

@@ -8,7 +8,7 @@ from compactvl.files import read_json
 from compactvl.progress import Progress
 from compactvl.records.record import MANIFEST, Made, hashes, manifest_digest
 from compactvl.studies.edje.joint import open_joint
-from compactvl.studies.edje.scoring import compress_all
+from compactvl.studies.edje.model import compress_all
 from compactvl.studies.edje.stores import COMPRESSED, check_store, is_compressed
 from compactvl.vision.store import TokenStore, TokenWriter
 

@@ -26,10 +26,9 @@ from compactvl.records.layout import Layout
 from compactvl.studies.base import Job
 from compactvl.studies.edje.compress import compress_store
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
-from compactvl.studies.edje.scoring import score_pairs
+from compactvl.studies.edje.model import score_pairs
 from compactvl.text.batches import TokenBatch
-from compactvl.vision.encoder import Encoder
-from compactvl.vision.registry import load_encoder
+from compactvl.vision.registry import Encoder, load_encoder
 from compactvl.vision.store import TokenStore
 
 

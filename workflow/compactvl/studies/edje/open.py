@@ -10,8 +10,7 @@ from torch import Tensor
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.studies.base import Job
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
-from compactvl.studies.edje.model import JointModel
-from compactvl.studies.edje.scoring import compress_all, score_pairs
+from compactvl.studies.edje.model import JointModel, compress_all, score_pairs
 from compactvl.studies.edje.similarity import Similarity, open_similarity, open_store
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece

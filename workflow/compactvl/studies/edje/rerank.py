@@ -15,8 +15,7 @@ from torch import Tensor
 
 from compactvl.errors import UserError
 from compactvl.studies.edje.joint import open_joint, open_tokenizer
-from compactvl.studies.edje.model import JointModel
-from compactvl.studies.edje.scoring import compress_all, score_pairs
+from compactvl.studies.edje.model import JointModel, compress_all, score_pairs
 from compactvl.studies.edje.stores import check_store, is_compressed
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece, canonical_caption

@@ -12,10 +12,9 @@ from compactvl.studies.base import Job
 from compactvl.studies.edje import objectives
 from compactvl.studies.edje.analysis import write_attention_maps
 from compactvl.studies.edje.joint import build_joint, copy_tokenizer, open_joint, start_from
-from compactvl.studies.edje.model import JointModel
+from compactvl.studies.edje.model import JointModel, match_pairs, score_pairs
 from compactvl.studies.edje.negatives import Chosen, choose
 from compactvl.studies.edje.open import first_stage_of
-from compactvl.studies.edje.scoring import match_pairs, score_pairs
 from compactvl.studies.edje.similarity import Similarity, open_store
 from compactvl.studies.edje.stores import encoder_of
 from compactvl.studies.edje.validation import Validation
