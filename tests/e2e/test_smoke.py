@@ -10,6 +10,8 @@ import yaml
 from e2e_tools import SMOKE, planned, run, snakemake, working_copy
 
 pytestmark = pytest.mark.e2e
+NOT_READ_YET = {"vqav2", "nlvr2", "snli_ve"}
+"""Data sets of the paper size that no study reads so far."""
 
 
 def test_everything_is_made(finished):
@@ -60,6 +62,10 @@ def stand_ins(dataset: dict) -> list[str]:
     match dataset["kind"]:
         case "karpathy":
             return [dataset["annotations"]]
+        case "vqav2":
+            return [*dataset["questions"].values(), *dataset["annotations"].values()]
+        case "nlvr2" | "snli_ve":
+            return list(dataset["annotations"].values())
         case "text_lines":
             return [f"{dataset['path']}/{dataset['pattern'].replace('*', 'childes')}"]
         case "babylm_captions":
@@ -86,4 +92,5 @@ def test_the_paper_size_plans_once_its_files_are_there(tmp_path):
             (copy / path).touch()
     jobs = planned(snakemake(copy, "-n", "--configfile", "config/paper.yaml"))
     assert jobs["train"] > 20
-    assert jobs["curate"] == len(list(filter(None, paper["datasets"].values())))
+    declared = {name for name, dataset in paper["datasets"].items() if dataset}
+    assert jobs["curate"] == len(declared - NOT_READ_YET)
