@@ -143,6 +143,14 @@ def test_missing_files_are_told_with_where_to_get_them(nlvr2):
         curate_nlvr2(nlvr2, annotations={})
 
 
+def test_one_file_for_two_splits(nlvr2):
+    dev = str(nlvr2 / "dev.json")
+    with pytest.raises(
+        UserError, match=r"line 1: item 'dev-850-0-0' is in split val and in split test \(also .* line 1\)"
+    ):
+        curate_nlvr2(nlvr2, annotations={"val": dev, "test": dev})
+
+
 def test_where_the_files_are_changes_no_record(nlvr2):
     assert set(curate_nlvr2(nlvr2).manifest["settings"]) == {"kind", "max_side", "jpeg_quality"}
 

@@ -125,10 +125,11 @@ class AnsweredItems:
         Raises:
             UserError: the id has an item, an image is in another split, or a path leads out of the folder.
         """
-        other, place = self._items.setdefault(item_id, (split, where))
-        if place != where:
+        if item_id in self._items:
+            other, place = self._items[item_id]
             problem = "occurs twice" if other == split else f"is in split {other} and in split {split}"
             raise UserError(f"{where}: item {item_id!r} {problem} (also {place}); take one of them out")
+        self._items[item_id] = split, where
         row = {"item_id": item_id}
         for column, candidates in photos.items():
             row[column] = self._name(where, split, tuple(candidates))
