@@ -1,11 +1,15 @@
 """VQA's normal form and soft score against the challenge's rules, written out step by step."""
 
 import re
+from collections import Counter
 from itertools import combinations
 
 import numpy as np
 import pytest
 
+from compactvl.config.base import validate
+from compactvl.data.annotators import ask_all
+from compactvl.data.kinds.scene_qa import Annotators
 from compactvl.data.vqa_answers import APOSTROPHES, NUMBERS, cleaned, normalise, soft_score, soft_scores
 
 
@@ -102,3 +106,12 @@ def test_what_all_annotators_wrote_is_compared_as_written():
     assert soft_scores(["two"] * 10) == ({"two": 1.0}, False)
     scores, normal = soft_scores(["two"] * 9 + ["2"])
     assert (scores, normal) == ({"2": 1.0}, True)
+
+
+def test_at_most_four_annotators_differ():
+    rng = np.random.default_rng(0)
+    everyone = validate(Annotators, {"differ": 1.0, "slip": 0.0}, "x")
+    assert Counter(ask_all("2", ["3"], ["1"], everyone, rng)) == {"2": 6, "3": 4}
+    assert ask_all("2", [], [], everyone, rng) == ["2"] * 10
+    nobody = validate(Annotators, {"differ": 0.0, "slip": 0.0}, "x")
+    assert ask_all("2", ["3"], ["1"], nobody, rng) == ["2"] * 10
