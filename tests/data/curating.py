@@ -19,13 +19,15 @@ def settings_of(name: str, body: Mapping[str, Any]) -> DataKind:
     return validate(find_kind(DATA_KINDS, body["kind"]), body, f"datasets.{name}")
 
 
-def make(root: Path, name: str, body: Mapping[str, Any], archives: Mapping[str, Path] | None = None) -> CanonicalSet:
+def make(
+    root: Path, name: str, body: Mapping[str, Any], archives: Mapping[str, Path] | None = None, suffix: str = "tgz"
+) -> CanonicalSet:
     """Curate a data set below ``root`` from archives by the name of their source; returns it opened."""
     layout = Layout(root)
     layout.sources.mkdir(parents=True, exist_ok=True)
     sources = {}
     for source, archive in (archives or {}).items():
-        link = layout.source(f"{source}.tgz")
+        link = layout.source(f"{source}.{suffix}")
         link.unlink(missing_ok=True)
         link.symlink_to(archive)
         sources[source] = SourceSettings(

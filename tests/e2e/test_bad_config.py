@@ -80,7 +80,7 @@ OVERLAYS = [
     ("unknown source of weights", "weights: {minilm: {source: minlm}}", ('weights.minilm.source: unknown source "minlm"; did you mean "minilm"?',)),
     ("unknown weights", "encoders: {dinov2_s: {weights: dino}}", ('encoders.dinov2_s.weights: unknown weights "dino"; did you mean',)),
     ("unknown data set of tokens", "tokens: {dinov2_s: [photos]}", ('tokens.dinov2_s: unknown data set "photos"; known: ',)),
-    ("tokens of a text", "tokens: {dinov2_s: [brown]}", ('tokens.dinov2_s: needs images, which data set "brown" (brown, texts) is not; name scenes or names or swaps',)),
+    ("tokens of a text", "tokens: {dinov2_s: [brown]}", ('tokens.dinov2_s: needs images, which data set "brown" (brown, texts) is not; name scenes or names or swaps or easy_vqa',)),
     ("unknown data set of a task", "benchmarks: {language: {tasks: {vqa: {dataset: scene_vaq}}}}", ('benchmarks.language.tasks.vqa.dataset: unknown data set "scene_vaq"; did you mean "scene_vqa"?',)),
     ("retrieval of two images", "benchmarks: {scenes: {dataset: swaps}}", ('benchmarks.scenes.dataset: needs captioned images, which data set "swaps" (', "is not; name scenes or names")),
     ("perplexity of pairs", "benchmarks: {language: {tasks: {text_perplexity: {dataset: brown_pairs}}}}", ("benchmarks.language.tasks.text_perplexity.dataset: needs texts, ", "brown_pairs", "name brown")),
