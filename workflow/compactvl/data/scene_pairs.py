@@ -27,6 +27,7 @@ from compactvl.data.blind import blind_scores
 from compactvl.data.captions import NUMBERS
 from compactvl.data.curate import Curation
 from compactvl.data.draws import SPLITS, by_split, enough, majority, pick
+from compactvl.data.inflection import plural
 from compactvl.data.kinds.scene_pairs import Settings
 from compactvl.data.scene_splits import a, numbered, read_splits, tally
 from compactvl.data.scene_texts import Picture
@@ -90,9 +91,8 @@ class _Writer:
         for _ in range(DRAFTED if len(names) > 1 else 0):
             concepts = [names[i] for i in self._rng.permutation(len(names))[:2]]
             named = sorted({i for concept in concepts[: THINGS[kind]] for i in self._having[concept]})
-            text, truth = DRAFTS[kind](
-                *concepts, self._tallies[pick(named or range(len(self._tallies)), self._rng)], self._rng
-            )
+            seen = self._tallies[pick(named or range(len(self._tallies)), self._rng)]
+            text, truth = DRAFTS[kind](*concepts, seen, self._rng)
             if pairs := self._pairs(truth, named):
                 return kind, text, [pairs[i] for i in self._rng.permutation(len(pairs))]
         return None
@@ -122,11 +122,8 @@ class _Writer:
 
 def _number(x: str, _: str, seen: Tally, rng: np.random.Generator) -> tuple[str, Truth]:
     number = seen[x]
-    where = f"in exactly one of the {pick(('images', 'pictures'), rng)}"
-    return (
-        f"there {_be(number)} {numbered(number, x)} {where}",
-        lambda one, two: (one.get(x) == number) != (two.get(x) == number),
-    )
+    text = f"there {_be(number)} {numbered(number, x)} in exactly one of the {pick(('images', 'pictures'), rng)}"
+    return text, lambda one, two: (one.get(x) == number) != (two.get(x) == number)
 
 
 def _both(x: str, _: str, seen: Tally, rng: np.random.Generator) -> tuple[str, Truth]:
@@ -159,7 +156,7 @@ def _objects(_: str, __: str, seen: Tally, rng: np.random.Generator) -> tuple[st
 
 def _more(x: str, _: str, seen: Tally, rng: np.random.Generator) -> tuple[str, Truth]:
     side, other, word, sign = _sides(rng)
-    text = f"there are {word} {numbered(2, x).partition(' ')[2]} in the {side} image than in the {other} one"
+    text = f"there are {word} {plural(x)} in the {side} image than in the {other} one"
     return text, lambda one, two: sign * (one.get(x, 0) - two.get(x, 0)) > 0
 
 
