@@ -21,12 +21,12 @@ from compactvl.studies.edje.model import JointModel, score_pairs
 from compactvl.studies.edje.open import through_storage
 from compactvl.studies.edje.rerank import Reranker
 from compactvl.studies.edje.settings import JointEncoder
-from compactvl.studies.edje.stores import encoder_of
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import save_model
 from compactvl.vision.convert import convert_weights
 from compactvl.vision.encode import encode
+from compactvl.vision.identity import encoder_of
 from compactvl.vision.registry import load_encoder
 from compactvl.vision.store import TokenStore, TokenWriter
 

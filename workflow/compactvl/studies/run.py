@@ -18,7 +18,7 @@ from compactvl.records.record import MANIFEST, read_manifest, write
 from compactvl.studies.base import Job, Variant
 from compactvl.training.checkpoint import MODEL, discard_resume, save_model
 from compactvl.training.loop import Hooks, Loss, State, train_loop
-from compactvl.training.optim import AdamW, build_adamw, build_rate
+from compactvl.training.optim import AdamW, build_adamw, build_rate, is_matrix
 
 SETTINGS = "settings.json"
 LOG = "log.jsonl"
@@ -34,6 +34,7 @@ def train(
     steps: int,
     epoch: int | None = None,
     groups: Mapping[str, Iterable[nn.Parameter]] | None = None,
+    decays: Callable[[str, nn.Parameter], bool] = is_matrix,
     hooks: Hooks | None = None,
     best: str | None = None,
     start: str | None = None,
@@ -48,7 +49,7 @@ def train(
         optimiser: its settings.
         loss: one micro-batch's; see :func:`compactvl.training.loop.train_loop`, also for ``hooks`` and ``best``.
         steps: optimiser steps. epoch: how many of them are an epoch, for the schedule ``epoch_decay``.
-        groups: parameters by name of ``optimiser.groups``.
+        groups: parameters by name of ``optimiser.groups``. decays: which of them decay with ``decay_norms: false``.
         start: variant whose run the weights come from: what it has seen counts.
         files: further files of the run, by name, already in its folder; or what writes them for the trained model.
         facts: further deterministic facts for the manifest.
@@ -57,7 +58,7 @@ def train(
     warn_of_idle_gpu(model_device(model), label)
     state = train_loop(
         model,
-        build_adamw(optimiser, model, groups),
+        build_adamw(optimiser, model, groups, decays),
         loss,
         steps=steps,
         rate=build_rate(optimiser, steps, epoch),

@@ -14,13 +14,13 @@ from compactvl.studies.edje.embedding import EmbeddingModel, LateInteraction
 from compactvl.studies.edje.model import build_adapter
 from compactvl.studies.edje.settings import Embedding, Pretrained
 from compactvl.studies.edje.settings import LateInteraction as LateInteractionSettings
-from compactvl.studies.edje.stores import check_encoder
 from compactvl.studies.run import read_settings
 from compactvl.text.batches import TokenBatch
 from compactvl.text.sentences import load_bert
 from compactvl.text.vectors import TextVectors
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import load_model
+from compactvl.vision.identity import check_encoder
 from compactvl.vision.store import TokenStore
 
 BLOCK = 256

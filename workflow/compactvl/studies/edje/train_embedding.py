@@ -9,12 +9,12 @@ from compactvl.nn.compute import autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.edje.embedding import EmbeddingModel, symmetric_cross_entropy
 from compactvl.studies.edje.similarity import build_late_interaction, image_features, open_store
-from compactvl.studies.edje.stores import encoder_of
 from compactvl.studies.run import train
 from compactvl.text.batches import TokenBatch
 from compactvl.text.vectors import TextVectors
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Outcome, State
+from compactvl.vision.identity import encoder_of
 
 
 def train_embedding(job: Job) -> None:

@@ -16,12 +16,12 @@ from compactvl.studies.edje.model import JointModel, match_pairs, score_pairs
 from compactvl.studies.edje.negatives import Chosen, choose
 from compactvl.studies.edje.open import first_stage_of
 from compactvl.studies.edje.similarity import Similarity, open_store
-from compactvl.studies.edje.stores import encoder_of
 from compactvl.studies.edje.validation import Validation
 from compactvl.studies.run import train
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import SMOOTHING, Outcome, State
+from compactvl.vision.identity import encoder_of
 from compactvl.vision.store import TokenStore
 
 
