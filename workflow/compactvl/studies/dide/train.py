@@ -1,0 +1,147 @@
+"""Training on items with answers: the teacher by their answers; the student by them, by the teacher's, by its attention."""
+
+from contextlib import ExitStack
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from compactvl.data.canonical import CanonicalSet
+from compactvl.files import write_json
+from compactvl.nn.compute import autocast
+from compactvl.studies.base import Job
+from compactvl.studies.dide import objectives
+from compactvl.studies.dide.build import build, copy_tokenizer, decays, groups, open_run
+from compactvl.studies.dide.distillation import distil, watched
+from compactvl.studies.dide.images import ByStep, ImageBatch, open_images, pick
+from compactvl.studies.dide.maps import write_maps
+from compactvl.studies.dide.model import Attended, DualEncoder, FusionEncoder
+from compactvl.studies.dide.open import mean_score
+from compactvl.studies.dide.settings import Fusion
+from compactvl.studies.dide.tasks import TrainingItems
+from compactvl.studies.run import train
+from compactvl.text.wordpiece import WordPiece
+from compactvl.training.loop import Outcome, State
+
+ANSWERS = "answers.json"
+BEST = "val_score"
+
+
+class Trainer:
+    """Losses of a batch of items.
+
+    Args:
+        model: what is trained. teacher: a fusion encoder of the task, or ``None``.
+        images: images of a step's items.
+    """
+
+    def __init__(
+        self, job: Job, model: nn.Module, teacher: FusionEncoder | None, items: TrainingItems, images: ByStep
+    ) -> None:
+        self.settings, self.seed, self.model, self.teacher = job.settings, job.seed, model, teacher
+        self.items, self.images = items, images
+
+    def loss(self, state: State, rng: np.random.Generator) -> Outcome:
+        """One micro-batch's losses."""
+        settings, number = self.settings, state.step * self.settings.optimiser.accumulate + state.part
+        rows = draw(self.items, settings, self.seed, number)
+        texts, (images, place) = self.items.texts(rows), split_pairs(self.images(number), self.items, rows)
+        targets = self.items.targets(rows)
+        with autocast(self.model.device, settings.precision):
+            if isinstance(settings, Fusion):
+                logits = self.model(texts, images, place)
+                parts = {"hard": objectives.hard_labels(logits, targets)}
+                weights = {"hard": 1.0}
+            else:
+                logits, parts = self._student(texts, images, place, targets)
+                losses = settings.losses
+                weights = {"hard": losses.hard, "soft": losses.soft, "attention": losses.attention.weight}
+        total = sum(weights[name] * part for name, part in parts.items())
+        numbers = {name: float(part.detach()) for name, part in parts.items()} if len(parts) > 1 else {}
+        return Outcome(total, len(rows), numbers | {"score": self._score(logits, rows)})
+
+    def _student(self, texts, images, place, targets) -> tuple[Tensor, dict[str, Tensor]]:
+        losses, parts = self.settings.losses, {}
+        layers = watched(losses.attention, self.settings.trunk.layers) if losses.attention.weight else ()
+        learned, taught = (Attended(layers), Attended(layers)) if layers else (None, None)
+        logits = self.model(texts, images, place, learned)
+        if losses.hard:
+            parts["hard"] = objectives.hard_labels(logits, targets)
+        if self.teacher is not None:
+            with torch.no_grad():
+                answers = self.teacher(texts, images, place, taught)
+            if losses.soft:
+                parts["soft"] = objectives.soft_labels(logits, answers, self.items.several)
+            if layers:
+                parts["attention"] = distil(learned, taught, texts, losses.attention.queries)
+        return logits, parts
+
+    def _score(self, logits: Tensor, rows: np.ndarray) -> float:
+        return float(self.items.scores[rows].toarray()[np.arange(len(rows)), logits.argmax(1).cpu().numpy()].mean())
+
+
+def draw(items: TrainingItems, settings: object, seed: int, number: int) -> np.ndarray:
+    """Items of a micro-batch, by its number alone: images are prepared before its losses are asked for."""
+    return items.draw(settings.optimiser.micro_batch, np.random.default_rng([seed, number]))
+
+
+def split_pairs(batch: ImageBatch, items: TrainingItems, rows: np.ndarray) -> tuple[list[ImageBatch], Tensor | None]:
+    """Cut a step's images into items' first and second ones; with one image an item, say which of the batch is whose."""
+    _, place = items.image_ids(rows)
+    if place is not None:
+        return [batch], torch.from_numpy(place).to(batch.values.device)
+    first = torch.arange(len(rows), device=batch.values.device)
+    return [pick(batch, first), pick(batch, first + len(rows))], None
+
+
+def train_fusion(job: Job) -> None:
+    """Train a ``fusion`` variant and write its run."""
+    _train(job, FusionEncoder, None)
+
+
+def train_dual(job: Job) -> None:
+    """Train a ``dual`` variant and write its run."""
+    teacher = job.settings.teacher
+    _train(job, DualEncoder, open_run(job.peer_run(teacher), Fusion) if teacher else None)
+
+
+def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: FusionEncoder | None) -> None:
+    settings, layout, optimiser = job.settings, job.layout, job.settings.optimiser
+    dataset = CanonicalSet.open(layout.dataset(settings.dataset))
+    tokenizer = WordPiece.beside(layout.weights(settings.trunk.weights))
+    items = TrainingItems(dataset, "train", tokenizer, settings)
+    images = open_images(settings.images, layout, settings.images_of or settings.dataset)
+    model = build(job, form, tokenizer, images, sorted(set(items.images.ravel())), len(items.answers))
+    hooks = {}
+    if settings.validations:
+        held_out = TrainingItems(dataset, "val", tokenizer, settings, known_only=False)
+        marks = [round(optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
+        hooks = dict.fromkeys(marks, lambda state: {BEST: mean_score(model, held_out, images)})
+
+    def ids_of(number: int) -> list[str]:
+        return items.image_ids(draw(items, settings, job.seed, number))[0]
+
+    with ExitStack() as exits:
+        by_step = images.training(ids_of, optimiser.steps * optimiser.accumulate, job.seed, exits)
+        train(
+            job,
+            model,
+            optimiser,
+            Trainer(job, model, teacher, items, by_step).loss,
+            steps=optimiser.steps,
+            groups=groups(model),
+            decays=decays,
+            hooks=hooks,
+            best=BEST if hooks else None,
+            files=lambda model: [
+                copy_tokenizer(job),
+                _write_answers(job, items),
+                write_maps(job, model, dataset, images, tokenizer),
+            ],
+            **images.facts,
+        )
+
+
+def _write_answers(job: Job, items: TrainingItems) -> str:
+    write_json(job.output / ANSWERS, {"answers": items.answers, "several": items.several})
+    return ANSWERS
