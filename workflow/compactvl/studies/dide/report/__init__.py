@@ -1,0 +1,1 @@
+"""DiDE's report: results, tables, figures, claims."""

@@ -1,0 +1,129 @@
+"""Figures of DiDE's report."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from compactvl.data.canonical import CanonicalSet
+from compactvl.reporting.pictures import picture
+from compactvl.reporting.study import NotRun
+from compactvl.reporting.style import GREY, PALETTE, WIDTH, grid, legend_below, percent_axis
+from compactvl.studies.dide.report.results import LATENCY, DideResults
+
+COLOUR = (213, 94, 0)
+
+
+def accuracy_latency(
+    study: DideResults, task: str, *, teacher: str, students: Sequence[str], timed: str, size: str = "own"
+) -> Figure | NotRun:
+    """Draw a task's score against milliseconds a question: the teacher, and students with the image cached.
+
+    A line leads from a student to where the same model is when the image is computed for one question alone.
+
+    Args:
+        timed: the student that was timed; all have its sizes.
+    """
+    names = study.metrics.loc[(study.metrics["benchmark"] == LATENCY) & (study.metrics["variant"] == timed), "metric"]
+    batches = sorted(
+        {int(name.split("/")[2].removeprefix("batch")) for name in names if name.startswith(f"ms/{size}/")}
+    )
+    students = study.measured(task, students)
+    if not batches or not students or not study.measured(task, [teacher]):
+        return NotRun("accuracy or latency was not measured")
+    batch, metric = batches[-1], study.score(task)
+    name = f"ms/{size}/batch{batch}"
+    fusion, cached = study.estimate(teacher, LATENCY, name), study.estimate(timed, LATENCY, name)
+    alone = study.estimate(timed, LATENCY, f"{name}/questions1")
+    if fusion is None or cached is None:
+        return NotRun("one of the two encoders was not timed")
+    figure, (axes,) = grid(1, 1, 3.4, foot=0.5)
+    for variant, ms, colour in (
+        (teacher, fusion, GREY),
+        *((s, cached, c) for s, c in zip(students, PALETTE * 3, strict=False)),
+    ):
+        found = study.estimate(variant, task, metric)
+        error = [[100 * (found.value - found.low)], [100 * (found.high - found.value)]]
+        axes.errorbar(ms.value, 100 * found.value, yerr=error, fmt="o", color=colour, label=study.label(variant))
+        if variant != teacher and alone is not None:
+            axes.plot([ms.value, alone.value], [100 * found.value] * 2, ":", color=colour, linewidth=1)
+    axes.set_xscale("log")
+    axes.set_xlabel(f"milliseconds a question, {batch} at once (dotted: with the image, for one question)")
+    percent_axis(axes, f"{study.metric_label(metric)} (%)")
+    legend_below(figure, ncols=2)
+    return figure
+
+
+def training_curves(study: DideResults, variants: Sequence[str]) -> Figure | NotRun:
+    """Draw the training loss' parts and the validation score of variants against the items seen; a line a variant and seed."""
+    logs = {variant: list(tables.values()) for variant in variants if (tables := study.log(variant))}
+    titles = {"score": "Training score", "val_score": "Validation score", "attention": "Attention distillation loss"}
+    panels = [name for name in titles if any(name in table for tables in logs.values() for table in tables)]
+    if not panels:
+        return NotRun("none of these variants has a training log")
+    figure, axes = grid(len(panels), 3, 2.6, foot=0.6)
+    for panel, name in zip(axes, panels, strict=True):
+        scale = 1 if name == "attention" else 100
+        for (variant, tables), colour in zip(logs.items(), PALETTE * 3, strict=False):
+            for number, table in enumerate(tables):
+                part = table.reindex(columns=["seen", name]).dropna()
+                look = {"marker": "o", "markersize": 3} if name == "val_score" else {}
+                label = None if number else study.label(variant)
+                if len(part):
+                    panel.plot(part["seen"], scale * part[name], color=colour, label=label, linewidth=1.2, **look)
+        panel.set_title(titles[name])
+        panel.set_xlabel("items seen")
+        if name == "attention":
+            panel.set_ylabel("nats")
+        else:
+            percent_axis(panel, "%")
+    legend_below(figure, ncols=2)
+    return figure
+
+
+def attention_maps(
+    study: DideResults,
+    variants: Sequence[str],
+    *,
+    items: CanonicalSet | None,
+    images: CanonicalSet | None,
+    rows: int = 5,
+) -> Figure | NotRun:
+    """Draw, for a few test items, where each variant's question looks in the image: its words' mean over the last layer.
+
+    Args:
+        items, images: the task's data set and the one with its images; ``None`` where they are not on disk.
+    """
+    arrays = {variant: maps for variant in variants if (maps := study.analysis(variant))}
+    if not arrays or items is None or images is None:
+        return NotRun("the variants' maps or the images are not on disk")
+    table = items.items.set_index("item_id")
+    shown = [str(one) for one in next(iter(arrays.values()))["item_ids"]][:rows]
+    columns = 1 + len(arrays)
+    figure, axes = grid(columns * len(shown), columns, WIDTH / columns * 0.8, foot=0.2)
+    for panel in axes:
+        panel.axis("off")
+    for row, item in enumerate(shown):
+        image = picture(images, table.loc[item, "image_id"])
+        axes[row * columns].imshow(image)
+        axes[row * columns].set_title(table.loc[item, "question"], fontsize=7.5, fontweight="normal", loc="left")
+        for panel, (variant, maps) in zip(axes[row * columns + 1 : (row + 1) * columns], arrays.items(), strict=True):
+            words = maps["pieces"][row] != ""
+            weights = maps["maps"][row][words][:, 1:].mean(0)
+            side = round(len(weights) ** 0.5)
+            panel.imshow(lit(image, weights.reshape(side, side)))
+            if row == 0:
+                panel.set_title(study.label(variant), fontsize=7.5, fontweight="normal")
+    return figure
+
+
+def lit(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return an image faded, and coloured where it is looked at, in proportion to the largest weight.
+
+    Args:
+        image: ``(height, width, 3)`` uint8. weights: ``(h, w)`` float, over the same picture.
+    """
+    height, width = image.shape[:2]
+    field = np.kron(weights, np.ones((-(-height // weights.shape[0]), -(-width // weights.shape[1]))))[:height, :width]
+    cover = 0.85 * np.clip(field / max(float(weights.max()), 1e-12), 0, 1)[..., None]
+    return ((1 - cover) * (0.55 * image + 0.45 * 255) + cover * np.array(COLOUR)).astype(np.uint8)

@@ -1,0 +1,106 @@
+"""DiDE's results: what each answer scored, milliseconds a question; and what variants and tasks are called."""
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from compactvl.evaluation.results import read_result
+from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
+from compactvl.reporting.study import StudyResults
+
+QA, ENTAIL, PAIRS, EASY, SCENES, LATENCY = "scene_qa", "scene_entail", "scene_pairs", "easy_vqa", "scenes", "latency"
+SCORES = {QA: "macro", ENTAIL: "accuracy", PAIRS: "accuracy", EASY: "macro"}
+"""Task → the metric it is judged by; others by ``accuracy``."""
+
+
+class DideResults(StudyResults):
+    """Metrics, predictions and timings of DiDE's variants."""
+
+    LABELS: ClassVar = {
+        "teacher": "Teacher: fusion encoder",
+        "blind": "Fusion encoder without the image (control)",
+        "shuffled_images": "Teacher, images exchanged (control)",
+        "random": "Random answers (control)",
+        "dual": "Dual: hard labels",
+        "dual_soft": "Dual: soft labels",
+        "dual_attention": "Dual: hard labels + attention",
+        "dual_distilled": "Dual: soft labels + attention (DiDE)",
+        "dual_distilled_hard": "Dual: all three",
+        "dual_distilled_layers": "DiDE, two layers averaged",
+        "dual_pretrained": "Dual, pre-trained: hard labels",
+        "dual_distilled_pretrained": "DiDE, pre-trained with attention",
+        "dual_distilled_pretrained_plain": "DiDE, pre-trained without attention (control)",
+        "retrieval": "Dual: contrastive",
+        "retrieval_attention": "Dual: contrastive + attention",
+    }
+    METRICS: ClassVar = {
+        QA: "scene QA",
+        ENTAIL: "entailment",
+        PAIRS: "two scenes",
+        EASY: "easy-VQA",
+        "macro": "score, mean over types",
+        "vqa_score": "score, mean over questions",
+    }
+
+    def score(self, task: str) -> str:
+        """Return the metric a task is judged by."""
+        return SCORES.get(task, "accuracy")
+
+    def items(self, variant: str, benchmark: str, metric: str) -> pd.DataFrame | None:
+        """See :class:`StudyResults`: what each answer scored; or ``<direction>_r<k>``, each query's hit.
+
+        With metric ``macro`` strata are the types of question; ``consistency`` has an item a statement.
+        """
+        tables = list(self.predictions(variant, benchmark).values())
+        if not tables:
+            return None
+        if "direction" in tables[0]:
+            return self._hits(tables, metric)
+        value = pd.concat([table.set_index("item_id")["score"] for table in tables], axis=1).mean(axis=1)
+        rows = tables[0].set_index("item_id")
+        found = pd.DataFrame({"value": value, "cluster": rows["cluster"]}, index=rows.index)
+        if metric == "consistency":
+            whole = pd.concat([table.groupby("sentence_id")["score"].prod() for table in tables], axis=1).mean(axis=1)
+            return pd.DataFrame({"value": whole, "cluster": whole.index.to_numpy()}, index=whole.index)
+        if "/" in metric:
+            return found[rows["group"] == metric.partition("/")[2]]
+        return found.assign(stratum=rows["group"]) if metric == "macro" else found
+
+    @staticmethod
+    def _hits(tables: Sequence[pd.DataFrame], metric: str) -> pd.DataFrame:
+        direction, _, k = metric.partition("_r")
+        if direction not in DIRECTIONS:
+            raise ValueError(f"retrieval has no items for {metric}")
+        largest = max(len(scores) for scores in tables[0]["scores"])
+        hits = [query_hits(table, direction, largest, int(k)) for table in tables]
+        rows = tables[0][tables[0]["direction"] == direction].set_index("query_id")
+        return pd.DataFrame({"value": pd.concat(hits, axis=1).mean(axis=1), "cluster": rows["cluster_id"]})
+
+    def tasks(self) -> list[str]:
+        """Return the tasks that were evaluated: those known first, then others by name."""
+        scored = self.metrics["metric"].isin(["accuracy", "vqa_score"])
+        found = set(self.metrics.loc[scored, "benchmark"])
+        return [*(task for task in SCORES if task in found), *sorted(found - set(SCORES))]
+
+    def of_task(self, task: str) -> list[str]:
+        """Return the variants that were evaluated on a task, in the order of :attr:`LABELS`, then by name."""
+        found = set(self.metrics.loc[self.metrics["benchmark"] == task, "variant"])
+        known = [name for stem in self.LABELS for name in sorted(found) if self.stem(name, task) == stem]
+        return [*known, *sorted(found - set(known))]
+
+    @staticmethod
+    def stem(variant: str, task: str) -> str:
+        """Return a variant's name without its task's: ``dual`` for ``dual_entail``."""
+        return variant.removesuffix(f"_{task.removeprefix('scene_').removesuffix('_vqa')}") if task != QA else variant
+
+    def label(self, variant: str) -> str:
+        """Return a variant's name for readers; its task is named by the table it stands in."""
+        stems = (self.stem(variant, task) for task in SCORES)
+        return next((self.LABELS[stem] for stem in stems if stem in self.LABELS), super().label(variant))
+
+    @property
+    def timed_on(self) -> dict[str, Any]:
+        """What the timings depend on: device, threads, precision, processor; empty where nothing was timed."""
+        paths = sorted((self.results / self.study).glob(f"*/seed*/{LATENCY}.json"))
+        return read_result(paths[0]).get("environment", {}) if paths else {}
