@@ -204,7 +204,7 @@ def test_config_show_prints_a_part_with_defaults_filled_in():
         ("encoders.timm", ["loader: timm", "model: text, required", 'storage: fp16 | int8 | fp8, default "fp16"']),
         ("weights", ["transformers_bert"]),
         ("sources.client", []),
-        ("studies", ["edje", "gating"]),
+        ("studies", ["dide", "edje", "gating"]),
         ("studies.edje", ["joint", "embedding"]),
         ("studies.edje.joint", ["first_stage: text, required", "    Embedding variant whose candidates are reranked."]),
         ("benchmarks", ["retrieval", "language"]),
