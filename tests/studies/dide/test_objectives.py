@@ -22,6 +22,12 @@ def masks() -> tuple[torch.Tensor, torch.Tensor]:
     return text, image
 
 
+def distillation(student: tuple, teacher: tuple, there: tuple, queries: str = "real") -> torch.Tensor:
+    return objectives.attention_distillation(
+        objectives.cross_maps(*student, there), objectives.cross_maps(*teacher, there), there, queries
+    )
+
+
 def by_loop(student: tuple, teacher: tuple, there: tuple, queries: str) -> float:
     """The loss item by item, head by head, query by query, over real keys only."""
     total = 0.0
@@ -46,19 +52,19 @@ def by_loop(student: tuple, teacher: tuple, there: tuple, queries: str) -> float
 def test_attention_distillation_is_the_loop(queries: str) -> None:
     torch.manual_seed(0)
     student, teacher, there = qk(), qk(), masks()
-    found = objectives.attention_distillation(student, teacher, there, queries)
+    found = distillation(student, teacher, there, queries)
     assert float(found.detach()) == pytest.approx(by_loop(student, teacher, there, queries), abs=1e-5)
 
 
 def test_the_same_attention_costs_nothing_and_another_something() -> None:
     torch.manual_seed(0)
     teacher, there = qk(), masks()
-    assert float(objectives.attention_distillation(teacher, teacher, there)) == pytest.approx(0, abs=1e-7)
+    assert float(distillation(teacher, teacher, there)) == pytest.approx(0, abs=1e-7)
     # Keys that all move by the same vector leave every softmax as it is.
     moved = tuple((query, key + 0.7) for query, key in teacher)
-    assert float(objectives.attention_distillation(moved, teacher, there)) == pytest.approx(0, abs=1e-6)
+    assert float(distillation(moved, teacher, there)) == pytest.approx(0, abs=1e-6)
     other = tuple((query, key.roll(1, 2)) for query, key in teacher)
-    assert float(objectives.attention_distillation(other, teacher, there)) > 0.01
+    assert float(distillation(other, teacher, there)) > 0.01
 
 
 def test_gradients_stay_finite_where_almost_all_is_padded() -> None:
@@ -66,7 +72,7 @@ def test_gradients_stay_finite_where_almost_all_is_padded() -> None:
     student, teacher, (_, image) = qk(), qk(), masks()
     text = torch.zeros(3, 5, dtype=torch.bool)
     text[:, 0] = True
-    loss = objectives.attention_distillation(student, teacher, (text, image))
+    loss = distillation(student, teacher, (text, image))
     loss.backward()
     for side in student:
         for part in side:

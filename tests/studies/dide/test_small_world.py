@@ -10,7 +10,7 @@ import pytest
 import torch
 from accelerator import accelerator
 
-from compactvl.dag.digest import modules_of
+from compactvl.dag.digest import covered
 from compactvl.dag.identity import identified
 from compactvl.errors import UserError
 from compactvl.evaluation.benchmarks.classification import Settings as Classification
@@ -196,5 +196,32 @@ def test_tokens_of_another_encoder_are_refused(world, tmp_path):
 
 
 def test_what_trains_imports_no_report_and_no_other_study():
-    modules = modules_of(["compactvl.studies.dide.train", "compactvl.studies.dide.train_pairs"])
+    modules, _ = covered(["compactvl.studies.dide.train", "compactvl.studies.dide.train_pairs"])
     assert not [name for name in modules if ".report" in name or ".edje" in name or ".gating" in name]
+
+
+@pytest.mark.parametrize("name", ["dual", "pair_dual"])
+def test_a_teacher_that_is_remembered_teaches_the_same(world, name):
+    from compactvl.data.canonical import CanonicalSet
+    from compactvl.studies.dide.distillation import RememberedTeacher, Teacher
+    from compactvl.studies.dide.images import open_images
+    from compactvl.studies.dide.tasks import TrainingItems
+    from compactvl.text.wordpiece import WordPiece
+
+    settings = world.job(name).settings
+    model = open_run(world.trained(settings.teacher))
+    tokenizer = WordPiece.beside(world.layout.weights("tiny"))
+    items = TrainingItems(CanonicalSet.open(world.layout.dataset(settings.dataset)), "train", tokenizer, model.settings)
+    images = open_images(settings.images, world.layout, "drawn")
+    rows = np.array([0, 4, 2, 17])
+    texts, read = items.texts(rows), [images.read(list(ids)) for ids in items.images[rows].T]
+    (logits, maps), (again, kept) = (
+        teacher(rows, texts, read, None)
+        for teacher in (Teacher(model, [0, 1]), RememberedTeacher(model, [0, 1], items, images, "t"))
+    )
+    torch.testing.assert_close(again, logits, atol=1e-5, rtol=0)
+    assert len(kept) == len(maps) == settings.image_pair + 1
+    for one, other in zip(maps, kept, strict=True):
+        for pair, remembered in zip(one, other, strict=True):
+            for exact, half in zip(pair, remembered, strict=True):
+                torch.testing.assert_close(half.exp(), exact.exp(), atol=1e-3, rtol=0)

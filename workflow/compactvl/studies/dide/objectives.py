@@ -51,41 +51,36 @@ def cross_attention(query: Tensor, key: Tensor, keys_there: Tensor) -> Tensor:
     return scores.masked_fill(~keys_there[:, None, None], MASKED).log_softmax(-1)
 
 
-def attention_divergence(
-    student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor], queries: Tensor, keys: Tensor
-) -> Tensor:
-    """KL(teacher ‖ student) of one direction: summed over keys, mean over items, heads and queries.
+def cross_maps(text: QueryKey, image: QueryKey, there: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Log of attention in both directions: text → image (B, heads, L, P), image → text (B, heads, P, L).
 
     Args:
-        student, teacher: queries (B, heads, L, d) of one modality and keys (B, heads, S, d) of the other.
-        queries: (B, L) bool, which queries count. keys: (B, S) bool, which keys are there.
+        text, image: queries and keys. there: (B, L) and (B, P) bool, what is no padding.
     """
-    taught, learned = (cross_attention(*pair, keys) for pair in (teacher, student))
-    terms = torch.where(keys[:, None, None], taught.exp() * (taught - learned), 0.0).sum(-1)
-    counted = queries[:, None].expand_as(terms)
-    return torch.where(counted, terms, 0.0).sum() / counted.sum()
+    return cross_attention(text[0], image[1], there[1]), cross_attention(image[0], text[1], there[0])
 
 
 def attention_distillation(
-    student: tuple[QueryKey, QueryKey],
-    teacher: tuple[QueryKey, QueryKey],
+    student: tuple[Tensor, Tensor],
+    teacher: tuple[Tensor, Tensor],
     there: tuple[Tensor, Tensor],
     queries: str = "real",
 ) -> Tensor:
-    """Cross-modal attention distillation of one layer: both directions added (paper, equations 4 to 6).
+    """Cross-modal attention distillation of one layer (paper, equations 4 to 6).
 
-    The teacher's attention is normalised anew inside the cross-modal block, never cut out of the joint softmax.
+    KL(teacher ‖ student), summed over keys, mean over items, heads and queries; both directions added. The teacher's attention
+    is normalised anew inside the cross-modal block, never cut out of the joint softmax.
 
     Args:
-        student, teacher: (queries, keys) of the text (B, heads, L, d), and of the image (B, heads, P, d).
+        student, teacher: of :func:`cross_maps`.
         there: (B, L) and (B, P) bool, what is no padding.
         queries: ``real``: those that are there count; ``all``: padded ones too (released).
     """
     total = torch.zeros((), device=there[0].device)
-    for one, other in ((0, 1), (1, 0)):
-        counted = there[one] if queries == "real" else torch.ones_like(there[one])
-        pairs = ((side[one][0], side[other][1]) for side in (student, teacher))
-        total = total + attention_divergence(*pairs, counted, there[other])
+    for learned, taught, asking, asked in zip(student, teacher, there, there[::-1], strict=True):
+        terms = torch.where(asked[:, None, None], taught.exp() * (taught - learned), 0.0).sum(-1)
+        counted = (asking if queries == "real" else torch.ones_like(asking))[:, None].expand_as(terms)
+        total = total + torch.where(counted, terms, 0.0).sum() / counted.sum()
     return total
 
 

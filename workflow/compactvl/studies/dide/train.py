@@ -12,14 +12,15 @@ from compactvl.nn.compute import autocast
 from compactvl.studies.base import Job
 from compactvl.studies.dide import objectives
 from compactvl.studies.dide.build import build, copy_tokenizer, decays, groups, open_run
-from compactvl.studies.dide.distillation import distil, watched
-from compactvl.studies.dide.images import ByStep, ImageBatch, open_images, pick
+from compactvl.studies.dide.distillation import RememberedTeacher, Teacher, distil, watched
+from compactvl.studies.dide.images import ByStep, ImageBatch, Images, StoredImages, open_images, pick
 from compactvl.studies.dide.maps import write_maps
 from compactvl.studies.dide.model import Attended, DualEncoder, FusionEncoder
 from compactvl.studies.dide.open import mean_score
 from compactvl.studies.dide.settings import Fusion
 from compactvl.studies.dide.tasks import TrainingItems
 from compactvl.studies.run import train
+from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Outcome, State
 
@@ -31,12 +32,12 @@ class Trainer:
     """Losses of a batch of items.
 
     Args:
-        model: what is trained. teacher: a fusion encoder of the task, or ``None``.
+        model: what is trained. teacher: of the task, or ``None``.
         images: images of a step's items.
     """
 
     def __init__(
-        self, job: Job, model: nn.Module, teacher: FusionEncoder | None, items: TrainingItems, images: ByStep
+        self, job: Job, model: nn.Module, teacher: Teacher | None, items: TrainingItems, images: ByStep
     ) -> None:
         self.settings, self.seed, self.model, self.teacher = job.settings, job.seed, model, teacher
         self.items, self.images = items, images
@@ -46,34 +47,33 @@ class Trainer:
         settings, number = self.settings, state.step * self.settings.optimiser.accumulate + state.part
         rows = draw(self.items, settings, self.seed, number)
         texts, (images, place) = self.items.texts(rows), split_pairs(self.images(number), self.items, rows)
-        targets = self.items.targets(rows)
         with autocast(self.model.device, settings.precision):
             if isinstance(settings, Fusion):
                 logits = self.model(texts, images, place)
-                parts = {"hard": objectives.hard_labels(logits, targets)}
+                parts = {"hard": objectives.hard_labels(logits, self.items.targets(rows))}
                 weights = {"hard": 1.0}
             else:
-                logits, parts = self._student(texts, images, place, targets)
+                logits, parts = self._student(rows, texts, images, place)
                 losses = settings.losses
                 weights = {"hard": losses.hard, "soft": losses.soft, "attention": losses.attention.weight}
         total = sum(weights[name] * part for name, part in parts.items())
         numbers = {name: float(part.detach()) for name, part in parts.items()} if len(parts) > 1 else {}
         return Outcome(total, len(rows), numbers | {"score": self._score(logits, rows)})
 
-    def _student(self, texts, images, place, targets) -> tuple[Tensor, dict[str, Tensor]]:
+    def _student(
+        self, rows: np.ndarray, texts: TokenBatch, images: list[ImageBatch], place: Tensor | None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         losses, parts = self.settings.losses, {}
-        layers = watched(losses.attention, self.settings.trunk.layers) if losses.attention.weight else ()
-        learned, taught = (Attended(layers), Attended(layers)) if layers else (None, None)
-        logits = self.model(texts, images, place, learned)
+        learned = Attended(watched(losses.attention, self.settings.trunk.layers))
+        logits = self.model(texts, images, place, learned if learned.layers else None)
         if losses.hard:
-            parts["hard"] = objectives.hard_labels(logits, targets)
+            parts["hard"] = objectives.hard_labels(logits, self.items.targets(rows))
         if self.teacher is not None:
-            with torch.no_grad():
-                answers = self.teacher(texts, images, place, taught)
+            answers, maps = self.teacher(rows, texts, images, place)
             if losses.soft:
                 parts["soft"] = objectives.soft_labels(logits, answers, self.items.several)
-            if layers:
-                parts["attention"] = distil(learned, taught, texts, losses.attention.queries)
+            if learned.layers:
+                parts["attention"] = distil(learned, maps, texts, losses.attention.queries)
         return logits, parts
 
     def _score(self, logits: Tensor, rows: np.ndarray) -> float:
@@ -118,6 +118,8 @@ def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: Fus
         marks = [round(optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
         hooks = dict.fromkeys(marks, lambda state: {BEST: mean_score(model, held_out, images)})
 
+    teaching = None if teacher is None else _teaching(job, teacher, items, images)
+
     def ids_of(number: int) -> list[str]:
         return items.image_ids(draw(items, settings, job.seed, number))[0]
 
@@ -127,7 +129,7 @@ def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: Fus
             job,
             model,
             optimiser,
-            Trainer(job, model, teacher, items, by_step).loss,
+            Trainer(job, model, teaching, items, by_step).loss,
             steps=optimiser.steps,
             groups=groups(model),
             decays=decays,
@@ -140,6 +142,15 @@ def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: Fus
             ],
             **images.facts,
         )
+
+
+def _teaching(job: Job, teacher: FusionEncoder, items: TrainingItems, images: Images) -> Teacher:
+    """Let the teacher see every item once, where images do not change and items come again; else with the student."""
+    settings = job.settings
+    layers = watched(settings.losses.attention, settings.trunk.layers)
+    if isinstance(images, StoredImages) and settings.optimiser.steps * settings.optimiser.batch > len(items.ids):
+        return RememberedTeacher(teacher, layers, items, images, f"{settings.teacher} teaches")
+    return Teacher(teacher, layers)
 
 
 def _write_answers(job: Job, items: TrainingItems) -> str:

@@ -14,7 +14,7 @@ from compactvl.nn.compute import autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.dide import objectives
 from compactvl.studies.dide.build import build, copy_tokenizer, decays, groups, open_run
-from compactvl.studies.dide.distillation import distil, watched
+from compactvl.studies.dide.distillation import distil, maps_of, watched
 from compactvl.studies.dide.images import ByStep, open_images
 from compactvl.studies.dide.model import Attended, DualEncoder, FusionEncoder
 from compactvl.studies.dide.settings import FusionPairs
@@ -100,9 +100,9 @@ class PairTrainer:
     def _dual(self, texts: TokenBatch, number: int, match: Tensor, masked: tuple[Tensor, Tensor]) -> tuple[dict, dict]:
         model, settings, parts, numbers = self.model, self.settings, {}, {}
         asked, images = settings.objectives, self.images(number)
-        layers = watched(settings.attention, settings.trunk.layers) if self.teacher is not None else ()
-        learned, taught = (Attended(layers), Attended(layers)) if layers else (None, None)
-        text, (image,) = model.features(texts, [images], None, learned)
+        layers = watched(settings.attention, settings.trunk.layers)
+        learned, taught = Attended(layers), Attended(layers)
+        text, (image,) = model.features(texts, [images], None, learned if layers else None)
         own = torch.arange(len(text), device=text.device)
         if asked.matching:
             logits = model.matching(model.fusion.all_pairs(text, image))[..., 0]
@@ -120,7 +120,7 @@ class PairTrainer:
         if layers:
             with torch.no_grad():
                 self.teacher.states(texts, self.teacher.embed([images])[0], attended=taught)
-            parts["attention"] = distil(learned, taught, texts, settings.attention.queries)
+            parts["attention"] = distil(learned, maps_of(taught, texts), texts, settings.attention.queries)
         return parts, numbers
 
     def _words(self, states: Tensor, texts: TokenBatch, places: Tensor) -> Tensor:
