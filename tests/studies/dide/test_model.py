@@ -110,6 +110,19 @@ def test_a_blind_encoder_sees_no_patch(small) -> None:
     torch.testing.assert_close(model(texts, images), model(texts, [ImageBatch(torch.randn(3, 16, 12))]))
 
 
+def test_the_mean_is_over_what_is_there(small) -> None:
+    known = small()["hard"]
+    settings = known.model_copy(update={"trunk": known.trunk.model_copy(update={"pooling": "mean"})})
+    model = DualEncoder(settings, 2).eval()
+    texts, _ = batch()
+    found = model.text_features(texts)
+    for row, length in enumerate(texts.lengths.tolist()):
+        alone = texts.pick(torch.tensor([row]))
+        states = model.text.encode(model.text.embed_text(alone), None)[0]
+        assert len(states) == length
+        torch.testing.assert_close(found[row], torch.tanh(model.text.pooler(states.mean(0))), atol=1e-5, rtol=0)
+
+
 def test_towers_begin_with_the_fusion_encoder(small) -> None:
     torch.manual_seed(1)
     fused = FusionEncoder(small()["teacher"], 2)

@@ -125,34 +125,35 @@ class FusionEncoder(Model):
         """The word table, (rows, d)."""
         return self.stack.text.word.weight
 
-    def states(
+    def join(
+        self, texts: TokenBatch, embedded: tuple[Tensor, Tensor], rows: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Put texts before images: (B, L + P, d), and a (B, L + P) bool, what is there.
+
+        Args:
+            texts: (B, L) ids. embedded: see :meth:`embed`.
+            rows: (B,) int64, each text's image; ``None``: the one at its place.
+        """
+        image, there = embedded if rows is None else (part[rows] for part in embedded)
+        return torch.cat([self.stack.embed_text(texts), image.float()], 1), torch.cat([texts.mask, there], 1)
+
+    def pooled(
         self,
         texts: TokenBatch,
         embedded: tuple[Tensor, Tensor],
         rows: Tensor | None = None,
         attended: Attended | None = None,
-        row: int | None = 0,
     ) -> Tensor:
-        """Encode texts with images.
-
-        Args:
-            texts: (B, L) ids. embedded: see :meth:`embed`.
-            rows: (B,) int64, each text's image; ``None``: the one at its place.
-            attended: receives queries and keys. row: as :meth:`Stack.encode`.
-
-        Returns:
-            (B, d), the text's [CLS]; or (B, L + P, d) with ``row=None``.
-        """
-        image, there = embedded if rows is None else (part[rows] for part in embedded)
-        x = torch.cat([self.stack.embed_text(texts), image.float()], 1)
+        """Read texts with images: (B, d). Arguments as :meth:`join`; ``attended`` receives queries and keys."""
+        x, mask = self.join(texts, embedded, rows)
         keep, length = attended.empty() if attended else None, texts.ids.shape[1]
-        found = self.stack.encode(x, torch.cat([texts.mask, there], 1), row=row, keep=keep)
+        found = self.stack.pool(x, mask, keep)
         if attended:
             parts = [
                 {layer: tuple(one[:, :, cut] for one in kept[0]) for layer, kept in keep.items()}
                 for cut in (slice(None, length), slice(length, None))
             ]
-            attended.add(*parts, there)
+            attended.add(*parts, mask[:, length:])
         return found
 
     def embed(self, images: Sequence[ImageBatch]) -> list[tuple[Tensor, Tensor]]:
@@ -179,8 +180,7 @@ class FusionEncoder(Model):
         Returns:
             Logits (B, answers).
         """
-        pooled = [self.stack.pool(self.states(texts, one, rows, attended)) for one in self.embed(images)]
-        return self.head(torch.cat(pooled, -1))
+        return self.head(torch.cat([self.pooled(texts, one, rows, attended) for one in self.embed(images)], -1))
 
 
 class DualEncoder(Model):
@@ -204,11 +204,11 @@ class DualEncoder(Model):
 
     def text_features(self, texts: TokenBatch, keep: Mapping[int, Kept] | None = None) -> Tensor:
         """Pooled texts, (B, d)."""
-        return self.text.pool(self.text.encode(self.text.embed_text(texts), texts.mask, row=0, keep=keep))
+        return self.text.pool(self.text.embed_text(texts), texts.mask, keep)
 
     def text_states(self, texts: TokenBatch) -> Tensor:
         """Every place of texts, as pooled: (B, L, d)."""
-        return self.text.pool(self.text.encode(self.text.embed_text(texts), texts.mask))
+        return self.text.squash(self.text.encode(self.text.embed_text(texts), texts.mask))
 
     def image_features(
         self, images: ImageBatch, which: int = 0, keep: Mapping[int, Kept] | None = None
@@ -219,7 +219,7 @@ class DualEncoder(Model):
             which: whether they are items' first or second images (0, 1).
         """
         x, there = self.image.embed_image(images, which)
-        return self.image.pool(self.image.encode(x, there, row=0, keep=keep)), there
+        return self.image.pool(x, there, keep), there
 
     def features(
         self,

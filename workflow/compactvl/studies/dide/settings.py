@@ -61,6 +61,10 @@ class Trunk(Strict):
     positions: Count = Field(default=40, description="Rows of the text's position table.")
     longest: Count = Field(default=40, description="Most word pieces of a text, [CLS] and [SEP] included.")
     dropout: float = Field(default=0.1, ge=0, lt=1)
+    pooling: Literal["cls", "mean"] = Field(
+        default="cls",
+        description="What the pooler reads: the first place (paper), or the mean over all that are there.",
+    )
     freeze_words: bool = Field(default=False, description="Keep the word table as it is (paper: it is trained).")
     cls_from_mask: bool = Field(
         default=False,
@@ -155,7 +159,7 @@ class Encoder(Variant):
                     yield f"{part}.{differ[0]}", f"differs from that of {field} {name}; they must be the same"
 
 
-FREE = {"dropout": None, "freeze_words": None, "pixels": None, "model": None, "revision": None}
+FREE = {"dropout": None, "pooling": None, "freeze_words": None, "pixels": None, "model": None, "revision": None}
 """Settings of trunk and images in which a variant may differ from the one it begins with."""
 
 

@@ -119,8 +119,16 @@ class Stack(nn.Module):
         x = self.norm(x)
         return x if row is None else x[:, 0]
 
-    def pool(self, x: Tensor) -> Tensor:
-        """(B, d) of a [CLS] → (B, d): tanh of a Linear."""
+    def pool(self, x: Tensor, mask: Tensor | None, keep: Mapping[int, Kept] | None = None) -> Tensor:
+        """Run the layers and the pooler, tanh of a Linear: (B, L, d) → (B, d); arguments as :meth:`encode`."""
+        if self.trunk.pooling == "cls":
+            return self.squash(self.encode(x, mask, row=0, keep=keep))
+        states = self.encode(x, mask, keep=keep)
+        there = mask[..., None].to(states.dtype)
+        return self.squash((states * there).sum(1) / there.sum(1))
+
+    def squash(self, x: Tensor) -> Tensor:
+        """tanh of the pooler's Linear, of any place."""
         return torch.tanh(self.pooler(x))
 
     def _drop(self, x: Tensor) -> Tensor:

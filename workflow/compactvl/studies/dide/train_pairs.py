@@ -84,16 +84,13 @@ class PairTrainer:
         (embedded,) = model.embed([images])
         if asked.matching:
             other = other_pairs(match)
-            right, wrong = (
-                model.matching(model.stack.pool(model.states(texts, embedded, rows)))[:, 0].float()
-                for rows in (None, other)
-            )
+            right, wrong = (model.matching(model.pooled(texts, embedded, rows))[:, 0].float() for rows in (None, other))
             absolute = 0.5 * (F.softplus(-right).mean() + F.softplus(wrong).mean())
             parts["matching"] = absolute + F.softplus(wrong - right).mean()
             numbers["matched"] = (right > wrong).float().mean()
         if asked.masked_words:
             ids, places = masked
-            states = model.states(TokenBatch(ids, texts.lengths), embedded, row=None)[:, : ids.shape[1]]
+            states = model.stack.encode(*model.join(TokenBatch(ids, texts.lengths), embedded))[:, : ids.shape[1]]
             parts["masked_words"] = self._words(states[places], texts, places)
         return parts, numbers
 
@@ -119,7 +116,7 @@ class PairTrainer:
             parts["masked_words"] = self._words(states, texts, places)
         if layers:
             with torch.no_grad():
-                self.teacher.states(texts, self.teacher.embed([images])[0], attended=taught)
+                self.teacher.pooled(texts, self.teacher.embed([images])[0], attended=taught)
             parts["attention"] = distil(learned, maps_of(taught, texts), texts, settings.attention.queries)
         return parts, numbers
 
