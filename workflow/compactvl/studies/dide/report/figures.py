@@ -1,6 +1,7 @@
 """Figures of DiDE's report."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -12,6 +13,8 @@ from compactvl.reporting.style import GREY, PALETTE, WIDTH, grid, legend_below, 
 from compactvl.studies.dide.report.results import LATENCY, DideResults
 
 COLOUR = (213, 94, 0)
+WRAP = 24
+"""Characters a line of a small panel's title."""
 
 
 def accuracy_latency(
@@ -99,21 +102,21 @@ def attention_maps(
         return NotRun("the variants' maps or the images are not on disk")
     table = items.items.set_index("item_id")
     shown = [str(one) for one in next(iter(arrays.values()))["item_ids"]][:rows]
-    columns = 1 + len(arrays)
+    columns, title = 1 + len(arrays), {"fontsize": 7.5, "fontweight": "normal", "loc": "left"}
     figure, axes = grid(columns * len(shown), columns, WIDTH / columns * 0.8, foot=0.2)
     for panel in axes:
         panel.axis("off")
     for row, item in enumerate(shown):
         image = picture(images, table.loc[item, "image_id"])
         axes[row * columns].imshow(image)
-        axes[row * columns].set_title(table.loc[item, "question"], fontsize=7.5, fontweight="normal", loc="left")
+        axes[row * columns].set_title(fill(table.loc[item, "question"], WRAP), **title)
         for panel, (variant, maps) in zip(axes[row * columns + 1 : (row + 1) * columns], arrays.items(), strict=True):
             words = maps["pieces"][row] != ""
             weights = maps["maps"][row][words][:, 1:].mean(0)
             side = round(len(weights) ** 0.5)
             panel.imshow(lit(image, weights.reshape(side, side)))
             if row == 0:
-                panel.set_title(study.label(variant), fontsize=7.5, fontweight="normal")
+                panel.set_title(fill(study.label(variant), WRAP), **title)
     return figure
 
 
