@@ -201,3 +201,13 @@ def test_settings_files_change_only_with_their_content(toy, tmp_path):
     assert student.stat().st_mtime == 1e9, "which benchmarks there are changes no training"
     assert teacher.stat().st_mtime > 1e9
     assert json.loads(teacher.read_text())["width"] == 64
+
+
+def test_a_study_that_is_switched_off_asks_for_nothing(toy):
+    """Variants that are all null leave no table and no report; one that trains without being evaluated leaves no report."""
+    variants = toy["studies"]["toy"]["variants"]
+    toy["studies"]["toy"]["variants"] = dict.fromkeys(variants)
+    assert Plan(toy).study_targets() == []
+    toy["studies"]["toy"]["variants"] = {"teacher": variants["teacher"]}
+    targets = Plan(toy).study_targets("toy")
+    assert [Path(target).name for target in targets] == ["manifest.json", "parameters.csv"]

@@ -34,8 +34,7 @@ LABELS = (
     (r"results/reports/(\w+)\.html", r"report \1"),
 )
 DRY_RUN_SECONDS = 10
-EDJE = {"collect edje", "collect", "report edje", "index"}
-GATING = {"collect gating", "collect", "report gating", "index"}
+DIDE, EDJE, GATING = ({f"collect {one}", "collect", f"report {one}", "index"} for one in ("dide", "edje", "gating"))
 PHOTOS = {"encode dinov2_s/photos", "encode efficientnet_lite0/photos", "embed minilm/photos"}
 PHOTO_JOBS = {"curate photos", *PHOTOS, "train edje/photos 0", "evaluate edje/photos 0 photos", *EDJE}
 
@@ -60,7 +59,7 @@ def everything(finished):
     jobs |= {f"evaluate {job.study}/{job.variant} {job.seed} {job.benchmark}" for job in plan.evaluations}
     jobs |= {f"encode {encoder}/{dataset}" for encoder, dataset in plan.tokens}
     jobs |= {f"embed {encoder}/{dataset}" for encoder, dataset in plan.texts}
-    return jobs | {f"parameters {study}" for study in plan.studies} | EDJE | GATING
+    return jobs | {f"parameters {study}" for study in plan.studies} | DIDE | EDJE | GATING
 
 
 def of(jobs: set[str], *kinds: str) -> set[str]:
@@ -128,7 +127,7 @@ def test_a_seed_added(finished, everything):
     with overlay(finished, {"seeds": [0, 1]}) as edit:
         jobs = dry_run(finished, edit)
     trained = {job.replace(" 0", " 1") for job in of(everything, "train", "evaluate")}
-    assert jobs == trained | EDJE | GATING
+    assert jobs == trained | DIDE | EDJE | GATING
 
 
 def test_a_plotting_function(finished):
@@ -208,7 +207,7 @@ def test_what_no_result_depends_on(finished):
 
 def test_a_package_in_the_lock(finished, everything):
     with changed(*locked(finished, "requirements.lock", "matplotlib")):
-        assert dry_run(finished) == {"report edje", "report gating", "index"}
+        assert dry_run(finished) == {"report dide", "report edje", "report gating", "index"}
     with changed(*locked(finished, "requirements.lock", "scikit-posthocs")):
         assert dry_run(finished) == {job for job in everything if job.startswith("evaluate gating")} | GATING
     with changed(*locked(finished, "requirements-torch.lock", "torch")):

@@ -276,8 +276,10 @@ class Plan:
         ]
 
     def reports(self, study: str | None = None) -> list[str]:
-        """Return the HTML reports of a study, or of all."""
-        names = [name for name, resolved in self.studies.items() if resolved.report and study in (None, name)]
+        """Return the HTML reports of a study, or of all; a study in which nothing is evaluated has none."""
+        names = [
+            n for n, resolved in self.studies.items() if resolved.report and study in (None, n) and self.results(n)
+        ]
         return [str(self.layout.results / "reports" / f"{name}.html") for name in names]
 
     def report_edges(self, study: str) -> list[str]:
@@ -292,7 +294,7 @@ class Plan:
 
     def study_targets(self, study: str | None = None) -> list[str]:
         """Return what the target of a study (or of all) makes: runs, results, tables and the report."""
-        names = self.studies if study is None else [study]
+        names = [name for name in self.studies if study in (None, name) and self.runs(name)]
         runs = [run for name in names for run in self.runs(name)]
         tables = [str(self.layout.results / name / "parameters.csv") for name in names]
         return [*runs, *self.results(study), *tables, *self.reports(study)]
