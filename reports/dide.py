@@ -85,8 +85,10 @@ report.table("floor", tables.floor_table(asked), "Test items in per cent, withou
 # %% [markdown]
 # ## 3. What the dual encoder loses, and what distillation gives back
 #
-# All students begin with the weights of one fusion encoder that was trained on captions; so does the teacher. *Hard labels*
-# are the task's own answers. Attention distillation alone trains neither pooler nor head, so it stands beside labels.
+# The teacher begins with a fusion encoder that was trained on captions. The students begin with dual encoders that began with
+# the same one and were pre-trained on the same captions: without a look at its attention, or (*pre-trained by attention too*)
+# with attention distillation. *Hard labels* are the task's own answers. Attention distillation alone trains neither pooler nor
+# head, so it stands beside labels.
 
 # %%
 for task in measured.tasks():

@@ -28,9 +28,8 @@ class DideResults(StudyResults):
         "dual_distilled": "Dual: soft labels + attention (DiDE)",
         "dual_distilled_hard": "Dual: all three",
         "dual_distilled_layers": "DiDE, two layers averaged",
-        "dual_pretrained": "Dual, pre-trained: hard labels",
-        "dual_distilled_pretrained": "DiDE, pre-trained with attention",
-        "dual_distilled_pretrained_plain": "DiDE, pre-trained without attention (control)",
+        "dual_distilled_pretrained": "DiDE, pre-trained by attention too",
+        "dual_unpretrained": "Dual: hard labels, not pre-trained",
         "retrieval": "Dual: contrastive",
         "retrieval_attention": "Dual: contrastive + attention",
     }
