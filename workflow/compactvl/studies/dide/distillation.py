@@ -79,7 +79,7 @@ class RememberedTeacher(Teacher):
         super().__init__(model, layers)
         longest, many = max(map(len, items.ids)), items.images.shape[1]
         self._logits, self._maps = torch.zeros(len(items.ids), model.settings.answers), []
-        for batch in track(batches_by_length([len(row) for row in items.ids], rows=BLOCK), unit="batch", label=label):
+        for batch in track(batches_by_length([len(row) for row in items.ids], rows=BLOCK), unit="block", label=label):
             texts, read = items.texts(batch), [images.read(list(ids)) for ids in items.images[batch].T]
             with autocast(model.device, model.settings.precision):
                 logits, maps = super().__call__(batch, texts, read, None)

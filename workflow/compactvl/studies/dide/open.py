@@ -32,7 +32,7 @@ def item_logits(model: FusionEncoder | DualEncoder, items: Items, images: Images
     features = _Features(model, images) if isinstance(model, DualEncoder) else None
     logits = np.empty((len(items.ids), model.settings.answers), np.float32)
     batches = batches_by_length([len(row) for row in items.ids], rows=BLOCK)
-    for rows in track(batches, unit="batch", label=label) if label else batches:
+    for rows in track(batches, unit="block", label=label) if label else batches:
         texts = items.texts(rows)
         with autocast(model.device, model.settings.precision):
             if features is not None:
