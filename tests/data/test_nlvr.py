@@ -9,7 +9,7 @@ from photographed import json_lines, photo
 from PIL import Image
 
 from compactvl.errors import UserError
-from compactvl.evaluation.classification import answer_scores, answers_of
+from compactvl.evaluation.answers import answer_scores, answers_of
 
 NLVR2 = {
     "train": [("train-10171-0-0", "True"), ("train-10171-0-1", "False"), ("train-10171-2-0", "False")],

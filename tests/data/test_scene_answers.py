@@ -13,7 +13,8 @@ from compactvl.data.inflection import plural
 from compactvl.data.things import KIND_OF
 from compactvl.data.vqa_answers import normalise, soft_scores
 from compactvl.errors import UserError
-from compactvl.evaluation.classification import answers_of, classification_metrics, classify
+from compactvl.evaluation.answers import answers_of
+from compactvl.evaluation.classification import classification_metrics, classify
 
 SCENES = {"kind": "scenes", "concepts": 36, "images": {"train": 300, "val": 80, "test": 80}}
 QUESTIONS = {"train": 1200, "val": 120, "test": 160}

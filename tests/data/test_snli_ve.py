@@ -5,7 +5,7 @@ from curating import make
 from photographed import json_lines, photo
 
 from compactvl.errors import UserError
-from compactvl.evaluation.classification import answer_scores, answers_of
+from compactvl.evaluation.answers import answer_scores, answers_of
 
 IMAGES = {"train": ("2473737724", "10101477"), "dev": ("4705552913",), "test": ("36979",)}
 LABELS = ("neutral", "contradiction", "entailment")

@@ -11,7 +11,7 @@ from photographed import photo
 from compactvl.data.vqa_answers import normalise
 from compactvl.data.vqa_targets import target_scores
 from compactvl.errors import UserError
-from compactvl.evaluation.classification import answer_scores, answers_of
+from compactvl.evaluation.answers import answer_scores, answers_of
 
 PARTS = ("train2014", "val2014")
 QUESTIONS = {

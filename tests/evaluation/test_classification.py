@@ -17,7 +17,8 @@ from compactvl.config.references import references
 from compactvl.data.canonical import ImageRow, write_set
 from compactvl.data.vqa_answers import cleaned, normalise
 from compactvl.errors import UserError
-from compactvl.evaluation.classification import answer_scores, choose, classification_metrics, classify
+from compactvl.evaluation.answers import answer_scores, choose
+from compactvl.evaluation.classification import classification_metrics, classify
 from compactvl.evaluation.results import read_predictions, write_result
 from compactvl.records.layout import Layout
 from compactvl.records.record import Made

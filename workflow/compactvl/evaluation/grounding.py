@@ -7,7 +7,8 @@ import pandas as pd
 
 from compactvl.errors import UserError
 from compactvl.evaluation.abilities import Classifier
-from compactvl.evaluation.classification import choose, describe, items_of
+from compactvl.evaluation.answers import choose
+from compactvl.evaluation.classification import describe, items_of
 
 OVERLAP = 0.5
 """Intersection over union above which a candidate counts as the target (Yu et al. 2016)."""

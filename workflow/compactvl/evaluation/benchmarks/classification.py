@@ -42,7 +42,8 @@ class Settings(BenchmarkKind):
     def measure(self, model: Classifier, layout: Layout) -> Measured:
         """See :func:`compactvl.evaluation.classification.classify`."""
         from compactvl.data.canonical import CanonicalSet
-        from compactvl.evaluation.classification import answers_of, classification_metrics, classify
+        from compactvl.evaluation.answers import answers_of
+        from compactvl.evaluation.classification import classification_metrics, classify
 
         dataset = CanonicalSet.open(layout.dataset(self.dataset))
         predictions = classify(model, dataset.name, dataset.items, answers_of(dataset), self.split)

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from compactvl.evaluation.classification import choose
+from compactvl.evaluation.answers import choose
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.nn.compute import autocast
 from compactvl.progress import track

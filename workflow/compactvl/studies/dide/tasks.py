@@ -13,7 +13,7 @@ from torch import Tensor
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.vqa_targets import target_scores
 from compactvl.errors import UserError
-from compactvl.evaluation.classification import answer_scores, answers_of
+from compactvl.evaluation.answers import answer_scores, answers_of
 from compactvl.nn.compute import compute_device
 from compactvl.studies.dide.settings import Answering
 from compactvl.text.batches import TokenBatch
