@@ -91,7 +91,7 @@ def write_sets(folder: Path) -> None:
 
 
 def write_answers(folder: Path, benchmark: str, right: np.ndarray) -> None:
-    group = np.array(TYPES)[np.arange(ITEMS) % 3] if benchmark == "scene_qa" else ""
+    group = np.array(TYPES)[np.arange(ITEMS) % 3] if benchmark in ("scene_qa", "easy_vqa") else ""
     table = pd.DataFrame(
         {
             "item_id": [f"q{i}" for i in range(ITEMS)],

@@ -43,8 +43,9 @@ class DideResults(StudyResults):
     }
 
     def score(self, task: str) -> str:
-        """Return the metric a task is judged by."""
-        return SCORES.get(task, "accuracy")
+        """Return the metric a task is judged by: the mean over types where it has several."""
+        found = set(self.metrics.loc[self.metrics["benchmark"] == task, "metric"])
+        return next((one for one in (SCORES.get(task), "vqa_score") if one in found), "accuracy")
 
     def items(self, variant: str, benchmark: str, metric: str) -> pd.DataFrame | None:
         """See :class:`StudyResults`: what each answer scored; or ``<direction>_r<k>``, each query's hit.
