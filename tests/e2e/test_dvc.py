@@ -140,8 +140,8 @@ def history(small, tmp_path_factory):
     stages["stages"]["data"]["deps"].append("photos")
     write_yaml(home / "dvc.yaml", stages)
     history = History(home, folder / "store")
-    # DVC wants every archive that it tracks, also those that nothing here is made from.
-    snakemake(home, "sources")
+    # DVC wants every archive and data set that it tracks, also those that nothing here reads.
+    snakemake(home, "sources", "data")
 
     git(home, "init", "--quiet")
     run(home, "dvc", "remote", "add", "--default", "store", str(history.store))

@@ -33,7 +33,7 @@ LABELS = (
     (r"results/reports/index\.html", r"index"),
     (r"results/reports/(\w+)\.html", r"report \1"),
 )
-DRY_RUN_SECONDS = 10
+DRY_RUN_SECONDS = 20
 DIDE, EDJE, GATING = ({f"collect {one}", "collect", f"report {one}", "index"} for one in ("dide", "edje", "gating"))
 PHOTOS = {"encode dinov2_s/photos", "encode efficientnet_lite0/photos", "embed minilm/photos"}
 PHOTO_JOBS = {"curate photos", *PHOTOS, "train edje/photos 0", "evaluate edje/photos 0 photos", *EDJE}
