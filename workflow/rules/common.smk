@@ -2,14 +2,13 @@
 
 import os
 import re
-import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
 from compactvl.config.overlay import read_yaml
 from compactvl.config.references import named
-from compactvl.errors import UserError
+from compactvl.dag.environment import put_program_on_path
 from compactvl.dag.plan import Plan
 from compactvl.dag.run_lock import RunLock, discard_incomplete
 from compactvl.dag.settings_files import write_settings_files
@@ -22,9 +21,9 @@ from compactvl.dag.stages import (
     report_modules,
     training_modules,
 )
+from compactvl.errors import UserError
 
-# Rules call the program of this Python, also where no environment was activated.
-os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+put_program_on_path()
 try:
     # Jobs that Snakemake starts read the Snakefile too; they are part of the run that started them.
     run_lock = RunLock() if workflow.is_main_process else None
