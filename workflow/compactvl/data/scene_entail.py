@@ -25,11 +25,10 @@ from collections.abc import Hashable, Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from compactvl.data.blind import blind_scores
 from compactvl.data.curate import Curation
-from compactvl.data.draws import SPLITS, by_split, draw_evenly, enough, majority, pick
+from compactvl.data.draws import SPLITS, draw_evenly, enough, pick
 from compactvl.data.kinds.scene_entail import Settings
-from compactvl.data.scene_splits import a, numbered, read_splits, tally
+from compactvl.data.scene_splits import a, numbered, read_splits, tally, write_answered
 from compactvl.data.scene_texts import Picture
 
 ANSWERS = ("contradiction", "entailment", "neutral")
@@ -60,16 +59,7 @@ def curate(settings: Settings, job: Curation) -> None:
                 for label, picture in enumerate(chosen)
             ]  # fmt: skip
     items = pd.DataFrame(rows)
-    job.write(
-        settings,
-        items,
-        text_only=True,
-        images_of=base.name,
-        answers=list(ANSWERS),
-        types=by_split(items, "type", len),
-        majority=majority(items.assign(answer=items["label"])),
-        blind=blind_scores(items, "hypothesis", "label"),
-    )
+    write_answered(settings, job, base, items, "hypothesis", "label", list(ANSWERS))
 
 
 def _hypotheses(

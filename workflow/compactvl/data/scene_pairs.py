@@ -23,13 +23,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from compactvl.data.blind import blind_scores
 from compactvl.data.captions import NUMBERS
 from compactvl.data.curate import Curation
-from compactvl.data.draws import SPLITS, by_split, enough, majority, pick
+from compactvl.data.draws import SPLITS, enough, pick
 from compactvl.data.inflection import plural
 from compactvl.data.kinds.scene_pairs import Settings
-from compactvl.data.scene_splits import a, numbered, read_splits, tally
+from compactvl.data.scene_splits import a, numbered, read_splits, tally, write_answered
 from compactvl.data.scene_texts import Picture
 
 ANSWERS = ("false", "true")
@@ -63,16 +62,7 @@ def curate(settings: Settings, job: Curation) -> None:
                 for k, ((left, right), label) in enumerate(pairs)
             ]  # fmt: skip
     items = pd.DataFrame(rows)
-    job.write(
-        settings,
-        items,
-        text_only=True,
-        images_of=base.name,
-        answers=list(ANSWERS),
-        types=by_split(items, "type", len),
-        majority=majority(items.assign(answer=items["label"])),
-        blind=blind_scores(items, "statement", "label"),
-    )
+    write_answered(settings, job, base, items, "statement", "label", list(ANSWERS))
 
 
 class _Writer:

@@ -19,12 +19,11 @@ import numpy as np
 import pandas as pd
 
 from compactvl.data.annotators import ask_all
-from compactvl.data.blind import blind_scores
 from compactvl.data.curate import Curation
-from compactvl.data.draws import SPLITS, by_split, enough, majority, pick
+from compactvl.data.draws import SPLITS, enough, pick
 from compactvl.data.kinds.scene_qa import Mix, Settings
 from compactvl.data.scene_questions import Question, questions_about
-from compactvl.data.scene_splits import read_splits
+from compactvl.data.scene_splits import read_splits, write_answered
 from compactvl.data.scene_texts import Picture
 from compactvl.errors import UserError
 
@@ -52,16 +51,7 @@ def curate(settings: Settings, job: Curation) -> None:
                 }
             )  # fmt: skip
     items = pd.DataFrame(rows)
-    job.write(
-        settings,
-        items,
-        text_only=True,
-        images_of=base.name,
-        answers=_vocabulary(items, settings.least, job.place),
-        types=by_split(items, "type", len),
-        majority=majority(items),
-        blind=blind_scores(items, "question", "answer"),
-    )
+    write_answered(settings, job, base, items, "question", "answer", _vocabulary(items, settings.least, job.place))
 
 
 def _ask(

@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
+import pandas as pd
 
+from compactvl.data.blind import blind_scores
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.captions import NUMBERS
 from compactvl.data.curate import Curation
-from compactvl.data.draws import SPLITS
+from compactvl.data.draws import SPLITS, by_split, majority
 from compactvl.data.inflection import article, plural
 from compactvl.data.scene import scene_from_meta
 from compactvl.data.scene_task import SceneTask
@@ -26,6 +28,32 @@ def read_splits(settings: SceneTask, job: Curation) -> tuple[CanonicalSet, dict[
         boxes = tuple(np.asarray(thing["boxes"]) for thing in json.loads(row.meta)["objects"])
         pictures[row.split].append(Picture(row.image_id, row.split, scene_from_meta(row.meta), boxes))
     return base, pictures
+
+
+def write_answered(
+    settings: SceneTask,
+    job: Curation,
+    base: CanonicalSet,
+    items: pd.DataFrame,
+    text: str,
+    answer: str,
+    answers: list[str],
+) -> None:
+    """Write a task with answers, and with what the answers' frequencies and the texts alone give.
+
+    Args:
+        base: the scenes. text, answer: columns of ``items``. answers: what logits are over.
+    """
+    job.write(
+        settings,
+        items,
+        text_only=True,
+        images_of=base.name,
+        answers=answers,
+        types=by_split(items, "type", len),
+        majority=majority(items.assign(answer=items[answer])),
+        blind=blind_scores(items, text, answer),
+    )
 
 
 def tally(picture: Picture) -> dict[str, int]:
