@@ -59,5 +59,5 @@ def test_bad_input(toy, tmp_path):
         StudyResults("none", toy.results, toy.runs)
     with pytest.raises(UserError, match="style"):
         use_style(tmp_path / "none.mplstyle")
-    with pytest.raises(NotImplementedError, match="item by item"):
+    with pytest.raises(TypeError, match="does not say what the items"):
         StudyResults("toy", toy.results, toy.runs).items("good", "test", "accuracy")

@@ -72,7 +72,7 @@ class StudyResults:
             ``value`` (float, mean over seeds), ``cluster`` (items resampled together) and, where items are resampled
             within groups that weigh the same, ``stratum``; indexed by item. ``None`` where it was not measured.
         """
-        raise NotImplementedError(f"{type(self).__name__} compares no variants item by item")
+        raise TypeError(f"{type(self).__name__} does not say what the items of a metric are")
 
     def estimate(self, variant: str, benchmark: str, metric: str, seed: int | None = None) -> Estimate | None:
         """Return a metric of a variant over its seeds, or of one seed; ``None`` where it was not measured."""

@@ -106,7 +106,7 @@ class Model(nn.Module):
             vocabulary: (V,) int64, rows that are chosen from.
 
         Returns:
-            (N, V), dot products with word vectors, scaled by √d for vectors of BERT's spread.
+            (N, V), dot products with word vectors.
         """
         return F.linear(self.masked_words(states), words[vocabulary])
 
