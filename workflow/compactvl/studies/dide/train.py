@@ -1,7 +1,5 @@
 """Training on items with answers: the teacher by their answers; the student by them, by the teacher's, by its attention."""
 
-from contextlib import ExitStack
-
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -11,15 +9,15 @@ from compactvl.files import write_json
 from compactvl.nn.compute import autocast
 from compactvl.studies.base import Job
 from compactvl.studies.dide import objectives
-from compactvl.studies.dide.build import build, copy_tokenizer, decays, groups, open_run
+from compactvl.studies.dide.build import build, copy_tokenizer, open_run
 from compactvl.studies.dide.distillation import RememberedTeacher, Teacher, distil, watched
+from compactvl.studies.dide.fit import fit
 from compactvl.studies.dide.images import ByStep, ImageBatch, Images, StoredImages, open_images, pick
 from compactvl.studies.dide.maps import write_maps
 from compactvl.studies.dide.model import Attended, DualEncoder, FusionEncoder
 from compactvl.studies.dide.open import mean_score
 from compactvl.studies.dide.settings import Fusion
 from compactvl.studies.dide.tasks import TrainingItems
-from compactvl.studies.run import train
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Outcome, State
@@ -106,7 +104,7 @@ def train_dual(job: Job) -> None:
 
 
 def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: FusionEncoder | None) -> None:
-    settings, layout, optimiser = job.settings, job.layout, job.settings.optimiser
+    settings, layout = job.settings, job.layout
     dataset = CanonicalSet.open(layout.dataset(settings.dataset))
     tokenizer = WordPiece.beside(layout.weights(settings.trunk.weights))
     items = TrainingItems(dataset, "train", tokenizer, settings)
@@ -115,7 +113,7 @@ def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: Fus
     hooks = {}
     if settings.validations:
         held_out = TrainingItems(dataset, "val", tokenizer, settings, known_only=False)
-        marks = [round(optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
+        marks = [round(settings.optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
         hooks = dict.fromkeys(marks, lambda state: {BEST: mean_score(model, held_out, images)})
 
     teaching = None if teacher is None else _teaching(job, teacher, items, images)
@@ -123,25 +121,20 @@ def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: Fus
     def ids_of(number: int) -> list[str]:
         return items.image_ids(draw(items, settings, job.seed, number))[0]
 
-    with ExitStack() as exits:
-        by_step = images.training(ids_of, optimiser.steps * optimiser.accumulate, job.seed, exits)
-        train(
-            job,
-            model,
-            optimiser,
-            Trainer(job, model, teaching, items, by_step).loss,
-            steps=optimiser.steps,
-            groups=groups(model),
-            decays=decays,
-            hooks=hooks,
-            best=BEST if hooks else None,
-            files=lambda model: [
-                copy_tokenizer(job),
-                _write_answers(job, items),
-                write_maps(job, model, dataset, images, tokenizer),
-            ],
-            **images.facts,
-        )
+    fit(
+        job,
+        model,
+        images,
+        ids_of,
+        lambda by_step: Trainer(job, model, teaching, items, by_step).loss,
+        hooks=hooks,
+        best=BEST if hooks else None,
+        files=lambda model: [
+            copy_tokenizer(job),
+            _write_answers(job, items),
+            write_maps(job, model, dataset, images, tokenizer),
+        ],
+    )
 
 
 def _teaching(job: Job, teacher: FusionEncoder, items: TrainingItems, images: Images) -> Teacher:

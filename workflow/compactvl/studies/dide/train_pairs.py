@@ -1,6 +1,5 @@
 """Training on pairs of image and caption: what teacher and student begin with, and the student's own pre-training."""
 
-from contextlib import ExitStack
 from functools import cached_property
 
 import numpy as np
@@ -13,13 +12,13 @@ from compactvl.data.pairs import Pairs
 from compactvl.nn.compute import autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.dide import objectives
-from compactvl.studies.dide.build import build, copy_tokenizer, decays, groups, open_run
+from compactvl.studies.dide.build import build, copy_tokenizer, open_run
 from compactvl.studies.dide.distillation import distil, maps_of, watched
+from compactvl.studies.dide.fit import fit
 from compactvl.studies.dide.images import ByStep, open_images
 from compactvl.studies.dide.model import Attended, DualEncoder, FusionEncoder
 from compactvl.studies.dide.settings import FusionPairs
 from compactvl.studies.dide.tasks import Captions
-from compactvl.studies.run import train
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Outcome, State
@@ -153,7 +152,7 @@ def train_dual_pairs(job: Job) -> None:
 
 
 def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: FusionEncoder | None) -> None:
-    settings, layout, optimiser = job.settings, job.layout, job.settings.optimiser
+    settings, layout = job.settings, job.layout
     dataset = CanonicalSet.open(layout.dataset(settings.dataset))
     tokenizer = WordPiece.beside(layout.weights(settings.trunk.weights))
     pairs, tags = Pairs.of(dataset, "train"), None
@@ -166,17 +165,12 @@ def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: Fus
     def ids_of(number: int) -> list[str]:
         return [pairs.image_ids[image] for image in pairs.owner[draw(pairs, settings, job.seed, number)]]
 
-    with ExitStack() as exits:
-        by_step = images.training(ids_of, optimiser.steps * optimiser.accumulate, job.seed, exits)
-        train(
-            job,
-            model,
-            optimiser,
-            PairTrainer(job, model, teacher, pairs, captions, by_step, tokenizer).loss,
-            steps=optimiser.steps,
-            epoch=pairs.steps(optimiser.batch),
-            groups=groups(model),
-            decays=decays,
-            files=[copy_tokenizer(job)],
-            **images.facts,
-        )
+    fit(
+        job,
+        model,
+        images,
+        ids_of,
+        lambda by_step: PairTrainer(job, model, teacher, pairs, captions, by_step, tokenizer).loss,
+        epoch=pairs.steps(settings.optimiser.batch),
+        files=[copy_tokenizer(job)],
+    )
