@@ -11,6 +11,10 @@ from PIL import Image
 from compactvl.data.canonical import CanonicalSet
 from compactvl.records.record import MANIFEST
 
+FADED, STRONGEST = 0.55, 0.85
+COLOUR = (213, 94, 0)
+"""Of a map over a picture: how much of the picture is left, the most a colour covers, and the colour."""
+
 
 def open_set(sets: str | Path, name: str) -> CanonicalSet | None:
     """Open a canonical data set for its pictures, or return ``None`` where it is not on disk."""
@@ -45,3 +49,16 @@ def put_picture(
     axes.grid(visible=False)
     for spine in axes.spines.values():
         spine.set(visible=True, color=colour, linewidth=line)
+
+
+def lit(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return the image faded, and coloured where a query looks, in proportion to the map's maximum.
+
+    Args:
+        image: ``(height, width, 3)`` uint8. weights: ``(h, w)`` float, over the same picture.
+    """
+    height, width = image.shape[:2]
+    field = Image.fromarray(np.asarray(weights, dtype=np.float32)).resize((width, height), Image.Resampling.BICUBIC)
+    light = np.clip(np.asarray(field) / max(float(weights.max()), 1e-12), 0, 1)
+    cover = STRONGEST * light[..., None]
+    return ((1 - cover) * (FADED * image + (1 - FADED) * 255) + cover * np.array(COLOUR)).astype(np.uint8)

@@ -3,16 +3,14 @@
 from collections.abc import Sequence
 from textwrap import fill
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from compactvl.data.canonical import CanonicalSet
-from compactvl.reporting.pictures import picture
+from compactvl.reporting.pictures import lit, picture
 from compactvl.reporting.study import NotRun
 from compactvl.reporting.style import GREY, PALETTE, WIDTH, grid, legend_below, percent_axis
 from compactvl.studies.dide.report.results import LATENCY, DideResults
 
-COLOUR = (213, 94, 0)
 WRAP = 24
 """Characters a line of a small panel's title."""
 
@@ -118,15 +116,3 @@ def attention_maps(
             if row == 0:
                 panel.set_title(fill(study.label(variant), WRAP), **title)
     return figure
-
-
-def lit(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return an image faded, and coloured where it is looked at, in proportion to the largest weight.
-
-    Args:
-        image: ``(height, width, 3)`` uint8. weights: ``(h, w)`` float, over the same picture.
-    """
-    height, width = image.shape[:2]
-    field = np.kron(weights, np.ones((-(-height // weights.shape[0]), -(-width // weights.shape[1]))))[:height, :width]
-    cover = 0.85 * np.clip(field / max(float(weights.max()), 1e-12), 0, 1)[..., None]
-    return ((1 - cover) * (0.55 * image + 0.45 * 255) + cover * np.array(COLOUR)).astype(np.uint8)

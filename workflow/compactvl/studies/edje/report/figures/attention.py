@@ -2,16 +2,12 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from PIL import Image
 
 from compactvl.data.canonical import CanonicalSet
-from compactvl.reporting.pictures import picture
+from compactvl.reporting.pictures import lit, picture
 from compactvl.reporting.study import NotRun
 from compactvl.reporting.style import WIDTH, grid
 from compactvl.studies.edje.report.results import EdjeResults
-
-FADED, STRONGEST = 0.55, 0.85
-COLOUR = (213, 94, 0)
 
 
 def attention_maps(
@@ -47,16 +43,3 @@ def attention_maps(
     for panel, title in zip(axes, ["image", *(f"query {query + 1}" for query in shown)], strict=False):
         panel.set_title(title, fontsize=8.5, fontweight="normal", loc="center")
     return figure
-
-
-def lit(image: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return the image faded, and coloured where a query looks, in proportion to the map's maximum.
-
-    Args:
-        image: ``(height, width, 3)`` uint8. weights: ``(h, w)`` float, over the same picture.
-    """
-    height, width = image.shape[:2]
-    field = Image.fromarray(np.asarray(weights, dtype=np.float32)).resize((width, height), Image.Resampling.BICUBIC)
-    light = np.clip(np.asarray(field) / max(float(weights.max()), 1e-12), 0, 1)
-    cover = STRONGEST * light[..., None]
-    return ((1 - cover) * (FADED * image + (1 - FADED) * 255) + cover * np.array(COLOUR)).astype(np.uint8)
