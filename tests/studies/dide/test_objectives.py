@@ -43,7 +43,7 @@ def by_loop(student: tuple, teacher: tuple, there: tuple, queries: str) -> float
                     for side in (teacher, student):
                         query, key = side[one][0][item, head, place], side[other][1][item, head][keys]
                         rows.append((key @ query / math.sqrt(6)).log_softmax(0))
-                    values.append(float((rows[0].exp() * (rows[0] - rows[1])).sum()))
+                    values.append((rows[0].exp() * (rows[0] - rows[1])).sum().item())
         total += sum(values) / len(values)
     return total
 

@@ -19,7 +19,7 @@ from compactvl.evaluation.benchmarks.retrieval import Settings as Retrieval
         ("dual_pairs", {"teacher": None}, "`teacher` and an `attention.weight` above 0 go together"),
         ("dual", {"teacher": "pair_teacher"}, "v.dual.teacher: pair_teacher was taught pairs, not asked"),
         ("dual", {"teacher": "dual_pairs"}, "needs fusion, which variant"),
-        ("teacher", {"start": "pixel_teacher"}, "needs fusion pairs"),
+        ("teacher", {"start": "dual"}, "needs fusion, fusion pairs"),
         (
             "teacher",
             {"images": {"input": "tokens", "encoder": "cam", "side": 4, "width": 12, "merge": 3}},

@@ -15,7 +15,8 @@ def use_deterministic_algorithms() -> None:
     os.environ.setdefault(CUBLAS_VARIABLE, CUBLAS_WORKSPACE)
     import torch
 
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    # As `use_deterministic_algorithms`, which also imports the compiler to tell it: 1.9 s, and nothing is compiled here.
+    torch.set_deterministic_debug_mode("warn")
     torch.backends.cudnn.deterministic = True
     # Which convolution is the fastest is measured anew in each process, and the answer changes the bits.
     torch.backends.cudnn.benchmark = False

@@ -23,7 +23,7 @@ ITEMS = 24
 def write_maps(
     job: Job, model: FusionEncoder | DualEncoder, dataset: CanonicalSet, images: Images, tokenizer: WordPiece
 ) -> str:
-    """Write ``analysis.npz`` into a run: of the first test items, text → first image.
+    """Write ``analysis.npz`` into a run: of the first test items, one an image, text → first image.
 
     ``maps``: float32 (items, L, P), mean over heads, 0 in padded rows; P counts the image's [CLS] first. ``item_ids``,
     ``pieces``: (items, L), "" where padded.
@@ -31,7 +31,9 @@ def write_maps(
     Returns:
         The file's name.
     """
-    table = dataset.items[dataset.items["split"] == "test"].head(ITEMS).reset_index(drop=True)
+    table = dataset.items[dataset.items["split"] == "test"]
+    image = "image_0" if job.settings.image_pair else "image_id"
+    table = table.drop_duplicates(image).head(ITEMS).reset_index(drop=True)
     items = Items(dataset.name, table, tokenizer, job.settings)
     last = job.settings.trunk.layers - 1
     texts, attended = items.texts(range(len(table))), Attended([last])

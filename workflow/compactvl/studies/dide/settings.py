@@ -295,7 +295,7 @@ class Fusion(Answering):
     trains: ClassVar[str] = "compactvl.studies.dide.train:train_fusion"
 
     kind: Literal["fusion"]
-    start: Annotated[str | None, Ref("variants", "fusion_pairs")] = Field(
+    start: Annotated[str | None, Ref("variants", "fusion_pairs", "fusion")] = Field(
         default=None, description="Variant whose weights it begins with; null: the trunk's pretrained ones."
     )
     blind: bool = Field(default=False, description="Sees its [CLS] of the image and no patch: a control.")
@@ -315,7 +315,7 @@ class Dual(Answering):
     trains: ClassVar[str] = "compactvl.studies.dide.train:train_dual"
 
     kind: Literal["dual"]
-    start: Annotated[str | None, Ref("variants", "fusion_pairs", "dual_pairs")] = Field(
+    start: Annotated[str | None, Ref("variants", "fusion_pairs", "dual_pairs", "dual")] = Field(
         default=None, description="Variant whose weights both towers begin with; null: the trunk's pretrained ones."
     )
     teacher: Annotated[str | None, Ref("variants", "fusion")] = Field(

@@ -45,8 +45,6 @@ def dide_claims(*, teacher: str, dual: str, distilled: str, best: str) -> list[C
         Claim("layers", "Averaging two layers is better than the last layer alone.",
               wins("dual_distilled_layers", distilled), "question"),
         Claim("hard_too", "Hard labels beside the distillation improve it.", wins("dual_distilled_hard", distilled), "question"),
-        Claim("any_pretraining", "Pre-training the dual encoder on captions improves it.",
-              wins(dual, "dual_unpretrained"), "question"),
         Claim("teacher_sees", "The teacher reads the image: it answers better than with images exchanged.",
               wins(teacher, "shuffled_images"), "control"),
         Claim("teacher_not_blind", "The teacher answers better than the same model that was trained without images.",

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from compactvl.data.canonical import CanonicalSet
 from compactvl.reporting.pictures import lit, picture
 from compactvl.reporting.study import NotRun
-from compactvl.reporting.style import GREY, PALETTE, WIDTH, grid, legend_below, percent_axis
+from compactvl.reporting.style import GREY, PALETTE, WIDTH, grid, legend_below, log_ticks, percent_axis
 from compactvl.studies.dide.report.results import LATENCY, DideResults
 
 WRAP = 24
@@ -48,7 +48,7 @@ def accuracy_latency(
         axes.errorbar(ms.value, 100 * found.value, yerr=error, fmt="o", color=colour, label=study.label(variant))
         if variant != teacher and alone is not None:
             axes.plot([ms.value, alone.value], [100 * found.value] * 2, ":", color=colour, linewidth=1)
-    axes.set_xscale("log")
+    log_ticks(axes, [one.value for one in (fusion, cached, alone) if one is not None], "{:.2g}".format)
     axes.set_xlabel(f"milliseconds a question, {batch} at once (dotted: with the image, for one question)")
     percent_axis(axes, f"{study.metric_label(metric)} (%)")
     legend_below(figure, ncols=2)

@@ -29,7 +29,6 @@ class DideResults(StudyResults):
         "dual_distilled_hard": "Dual: all three",
         "dual_distilled_layers": "DiDE, two layers averaged",
         "dual_distilled_pretrained": "DiDE, pre-trained by attention too",
-        "dual_unpretrained": "Dual: hard labels, not pre-trained",
         "retrieval": "Dual: contrastive",
         "retrieval_attention": "Dual: contrastive + attention",
     }
