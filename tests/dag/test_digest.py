@@ -98,12 +98,14 @@ def test_an_unknown_entry_is_an_error(package, entry):
 
 
 def test_the_stages_of_this_package_have_digests():
-    from compactvl.dag.stages import STAGE_MODULES
+    from compactvl.dag.stages import STAGE_MODULES, encode_modules, weights_modules
 
-    digests = {stage: source_digest(modules) for stage, modules in STAGE_MODULES.items()}
+    stages = {**STAGE_MODULES, "weights": weights_modules("minilm"), "encode": encode_modules("timm")}
+    digests = {stage: source_digest(modules) for stage, modules in stages.items()}
     assert len(set(digests.values())) == len(digests)
-    modules, _ = covered(STAGE_MODULES["encode"])
-    assert "compactvl.vision.encode" in modules
+    modules, _ = covered(encode_modules("timm"))
+    assert {"compactvl.vision.encode", "compactvl.vision.loaders.timm"} <= modules.keys()
+    assert "compactvl.vision.loaders.open_clip" not in modules
     assert not any(name.startswith("compactvl.reporting") for name in modules)
 
 

@@ -120,7 +120,7 @@ def test_what_is_read_of_a_data_set_is_what_a_stage_uses(tmp_path, monkeypatch):
     """Another caption encodes no image, another image embeds no caption."""
     monkeypatch.chdir(tmp_path)
     layout, settings = Layout(), Path("e.json")
-    write_json(settings, {"loader": "x", "weights": "w"})
+    write_json(settings, {"loader": "timm", "weights": "w"})
     record = write(layout.weights("w").with_suffix(".json"), Made("weights", ""), [])
     files = {"items.parquet": "1" * 64, "images-00000.parquet": "2" * 64, "images-00001.parquet": "3" * 64}
     folder = layout.dataset("d")
@@ -144,7 +144,7 @@ def test_a_model_of_the_users_own_is_read(tmp_path, monkeypatch):
         ({"model": "vit_tiny", "checkpoint": "siglip/model.safetensors"}, [folder / "model.safetensors"]),
         ({"model": "google/siglip", "checkpoint": None}, []),
     ):
-        write_json("e.json", setting)
+        write_json("e.json", {"loader": "timm", **setting})
         assert vectors_made("encode", Path("e.json"), Layout().dataset("d"), None).own_files == hashes(paths)
 
 

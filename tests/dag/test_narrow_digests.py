@@ -14,11 +14,15 @@ DIGESTS = """
 import json
 from compactvl.config.overlay import load_config
 from compactvl.dag.plan import Plan
-from compactvl.dag.stages import STAGE_MODULES, code_digest, curate_modules, evaluation_modules, training_modules
+from compactvl.dag.stages import (
+    STAGE_MODULES, code_digest, curate_modules, encode_modules, evaluation_modules, training_modules, weights_modules
+)
 
 plan = Plan(load_config(["config/smoke.yaml"]))
 digests = {f"curate {name}": code_digest(curate_modules(kind.kind)) for name, kind in plan.root.datasets.items()}
-digests |= {stage: code_digest(STAGE_MODULES[stage]) for stage in ("weights", "encode", "embed")}
+digests |= {f"weights {name}": code_digest(weights_modules(one.format)) for name, one in plan.root.weights.items()}
+digests |= {f"encode {name}": code_digest(encode_modules(one.loader)) for name, one in plan.root.encoders.items()}
+digests["embed"] = code_digest(STAGE_MODULES["embed"])
 for job in plan.trainings:
     digests[f"train {job.study}/{job.variant}"] = code_digest(training_modules(plan.variant(job.study, job.variant)))
 for job in plan.evaluations:
@@ -98,6 +102,9 @@ def changed(copy: Path, before: dict[str, str], name: str, text: str) -> set[str
         ("data/kinds/novel.py", DATA_KIND),
         ("evaluation/benchmarks/novel.py", BENCHMARK_KIND),
         ("studies/novel/__init__.py", STUDY),
+        ("vision/loaders/novel.py", "\nMORE = 1\n"),
+        ("vision/formats/novel.py", "\nMORE = 1\n"),
+        ("config/encoders.py", "\nMORE = 1\n"),
         ("reporting/style.py", "\nMORE = 1\n"),
         ("evaluation/collect.py", "\nCOLUMN = 'more'\n"),
         ("records/machine.py", "\nPACKAGES = (*PACKAGES, 'more')\n"),
@@ -119,6 +126,8 @@ def test_what_computes_no_outcome_changes_no_digest(copy, before, name, text):
             {"evaluate edje/edje on swaps", "evaluate edje/score_fusion on swaps"},
             {"evaluate edje/edje on scenes", "train edje/edje", "train edje/score_fusion"},
         ),
+        ("vision/loaders/dinov2_s.py", {"encode dinov2_s"}, {"encode efficientnet_lite0", "weights dinov2_s"}),
+        ("vision/formats/minilm.py", {"weights minilm"}, {"weights dinov2_s", "encode dinov2_s", "embed"}),
         ("studies/edje/train_embedding.py", {"train edje/retriever"}, {"train edje/edje", "train gating/base"}),
         ("studies/edje/open.py", {"evaluate edje/shuffled_tokens on scenes"}, {"train edje/retriever"}),
         ("studies/gating/train.py", {"train gating/base"}, {"train gating/bpe", "train edje/edje"}),

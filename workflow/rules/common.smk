@@ -16,10 +16,12 @@ from compactvl.dag.stages import (
     STAGE_MODULES,
     code_digest,
     curate_modules,
+    encode_modules,
     evaluation_modules,
     parameters_modules,
     report_modules,
     training_modules,
+    weights_modules,
 )
 from compactvl.errors import UserError
 

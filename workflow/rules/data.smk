@@ -41,7 +41,7 @@ rule weights:
     resources:
         mem_mb=2000,
     params:
-        source=code_digest(STAGE_MODULES["weights"]),
+        source=lambda wildcards: code_digest(weights_modules(plan.root.weights[wildcards.name].format)),
     shell:
         "compactvl weights --settings {input.settings} --sources {input.sources} --out {output.weights} > {log} 2>&1"
 

@@ -22,7 +22,7 @@ rule encode:
         gpu=1,
         mem_mb=4000,
     params:
-        source=code_digest(STAGE_MODULES["encode"]),
+        source=lambda wildcards: code_digest(encode_modules(plan.root.encoders[wildcards.encoder].loader)),
         folder=lambda wildcards, output: str(Path(output.manifest).parent),
         dataset=lambda wildcards, input: str(Path(input.dataset).parent),
         weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",

@@ -48,7 +48,7 @@ class EncoderCommon(Strict):
 class PackagedEncoder(EncoderCommon):
     """An encoder whose weights come out of a pinned package (section `weights`)."""
 
-    loader: Literal["dinov2_s", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+    loader: Literal["dinov2_s", "efficientnet_lite"]
     weights: Annotated[str, Ref("weights")] = Field(description="Name of the converted weights (section `weights`).")
 
     @model_validator(mode="after")

@@ -15,6 +15,10 @@ from compactvl.errors import UserError
 
 DATA_KINDS = "compactvl.data.kinds"
 BENCHMARK_KINDS = "compactvl.evaluation.benchmarks"
+LOADERS = "compactvl.vision.loaders"
+"""Their settings are in :mod:`compactvl.config.encoders`."""
+FORMATS = "compactvl.vision.formats"
+"""Their settings are in :mod:`compactvl.config.weights`."""
 
 
 def kind_names(package: str) -> list[str]:

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 LOCKS = ROOT.parents[1] / "envs"
 WITHOUT_EFFECT = (
     "cli", "command", "dag", "records", "files", "errors", "logs", "progress",
-    "config.base", "config.kinds", "config.overlay", "config.references",
+    "config.base", "config.encoders", "config.kinds", "config.overlay", "config.references", "config.weights",
 )  # fmt: skip
 """Modules, and rooms, of the package. What they read and refuse is settings and files, which are inputs of their own."""
 DISTRIBUTIONS = {"PIL": "pillow", "yaml": "pyyaml", "open_clip": "open-clip-torch"}

@@ -15,10 +15,12 @@ from compactvl.dag.stages import (
     STAGE_MODULES,
     code_digest,
     curate_modules,
+    encode_modules,
     evaluation_modules,
     parameters_modules,
     report_modules,
     training_modules,
+    weights_modules,
 )
 from compactvl.data.kind import DataKind
 from compactvl.data.sources import source_hash
@@ -65,7 +67,8 @@ def weights_made(settings: Path, layout: Layout, sources: Mapping[Path, SourceSe
         UserError: a file is missing, here as everywhere below, or an archive is not the pinned one.
     """
     read, own = hashes([settings, *sources]), hashes(_own_model(settings))
-    return _made("weights", STAGE_MODULES["weights"], read, _archives(layout, sources), own)
+    modules = weights_modules(read_json(settings)["format"])
+    return _made("weights", modules, read, _archives(layout, sources), own)
 
 
 def vectors_made(stage: str, settings: Path, dataset: Path, weights: Path | None) -> Made:
@@ -73,7 +76,8 @@ def vectors_made(stage: str, settings: Path, dataset: Path, weights: Path | None
     inputs = _recorded(dataset, READ_BY[stage])
     if weights is not None:
         inputs |= hashes([weights.with_suffix(".json")])
-    return _made(stage, STAGE_MODULES[stage], hashes([settings]), inputs, hashes(_own_model(settings)))
+    modules = encode_modules(read_json(settings)["loader"]) if stage == "encode" else STAGE_MODULES[stage]
+    return _made(stage, modules, hashes([settings]), inputs, hashes(_own_model(settings)))
 
 
 def table_made(listed: Path | None, results: Iterable[str | Path]) -> Made:

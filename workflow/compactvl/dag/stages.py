@@ -5,14 +5,12 @@ from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
 
-from compactvl.config.kinds import BENCHMARK_KINDS, DATA_KINDS
+from compactvl.config.kinds import BENCHMARK_KINDS, DATA_KINDS, FORMATS, LOADERS
 from compactvl.dag.digest import source_digest
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.studies.base import Peers, Variant
 
 STAGE_MODULES = {
-    "weights": ["compactvl.vision.convert"],
-    "encode": ["compactvl.vision.encode"],
     "embed": ["compactvl.text.vectors", "compactvl.text.registry"],
     "collect": ["compactvl.evaluation.collect"],
     "index": ["compactvl.reporting.index"],
@@ -35,6 +33,17 @@ def curate_modules(kind: str) -> list[str]:
     """Return what makes a data set of a kind: the stage's own module and those of the kind alone."""
     maker = f"compactvl.data.{kind}"
     return ["compactvl.data.curate", f"{DATA_KINDS}.{kind}", *([maker] if find_spec(maker) else [])]
+
+
+def weights_modules(form: str) -> list[str]:
+    """Return what converts weights of a format; those of the Hub and of a folder have no module of their own."""
+    reader = f"{FORMATS}.{form}"
+    return ["compactvl.vision.convert", *([reader] if find_spec(reader) else [])]
+
+
+def encode_modules(loader: str) -> list[str]:
+    """Return what encodes images with an encoder of a loader."""
+    return ["compactvl.vision.encode", f"{LOADERS}.{loader}"]
 
 
 def training_modules(variant: Variant) -> list[str]:

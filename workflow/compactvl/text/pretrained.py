@@ -11,7 +11,7 @@ import torch
 
 from compactvl.config.weights import TransformersBert
 from compactvl.errors import UserError
-from compactvl.vision.formats import BERT_CONFIG, Converted
+from compactvl.vision.converted import BERT_CONFIG, Converted
 from compactvl.vision.transformers_models import first_line
 from compactvl.vision.weights import state_digest
 

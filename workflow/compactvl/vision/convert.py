@@ -4,16 +4,18 @@ Written are ``<name>.safetensors``, its companions (``<name>.tokenizer.json``) a
 found where. :func:`compactvl.vision.weights.read_weights` refuses a file that does not match that record.
 """
 
+import importlib
 from pathlib import Path
 
 from safetensors.torch import save_file
 
+from compactvl.config.kinds import FORMATS
 from compactvl.config.weights import PretrainedWeights
 from compactvl.errors import UserError
 from compactvl.files import atomic_path
 from compactvl.records.record import Made, write
 from compactvl.text.pretrained import read_pretrained
-from compactvl.vision.formats import READERS, Converted
+from compactvl.vision.converted import Converted
 from compactvl.vision.transformers_models import first_line
 
 
@@ -56,7 +58,7 @@ def convert_weights(name: str, settings: PretrainedWeights, archive: Path | None
 
 def _read_archive(name: str, form: str, archive: Path) -> Converted:
     try:
-        return READERS[form](archive)
+        return importlib.import_module(f"{FORMATS}.{form}").read(archive)
     except UserError:
         raise
     except Exception as error:  # whatever a damaged file provokes in onnx, safetensors, pickle or json

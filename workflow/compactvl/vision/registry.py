@@ -1,17 +1,6 @@
-"""Encoders by loader: settings in, a frozen :class:`Encoder` out.
+"""Encoders: settings in, a frozen :class:`Encoder` out. What loaders there are: :mod:`compactvl.vision.loaders`."""
 
-| loader | weights | tokens | pooled |
-|---|---|---|---|
-| dinov2_s | packaged DINOv2 ViT-S/14 (1) | patches after the last norm | class token |
-| efficientnet_lite0/1/2 | packaged ImageNet weights | last feature map, flattened | its mean |
-| timm | a file, or timm's from the Hub | patches, or the last feature map | timm's own pooling |
-| transformers | a folder, or the Hub | patches of the last hidden state | pooler; CLIP: projected embedding |
-| open_clip | a file, or a pretrained tag | patches | image embedding |
-
-(1) Taken out of a third party's ONNX file, whose authors may have tuned it: numbers made with it are not DINOv2's own.
-"""
-
-from collections.abc import Callable, Mapping
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +8,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from compactvl.config.encoders import (
-    EncoderSettings,
-    OpenClipEncoder,
-    PackagedEncoder,
-    TimmEncoder,
-    TransformersEncoder,
-)
-from compactvl.errors import UserError
+from compactvl.config.encoders import EncoderSettings
+from compactvl.config.kinds import LOADERS
 from compactvl.nn.compute import autocast, compute_device
-from compactvl.vision.preprocessing import INTERPOLATIONS, Preprocessing
-from compactvl.vision.weights import check_pin, read_weights, state_digest
-
-Loaded = tuple[nn.Module, Preprocessing, dict[str, Any]]
-PACKAGED_MODELS = {
-    "dinov2_s": "vit_small_patch14_dinov2",
-    "efficientnet_lite0": "tf_efficientnet_lite0",
-    "efficientnet_lite1": "tf_efficientnet_lite1",
-    "efficientnet_lite2": "tf_efficientnet_lite2",
-}
+from compactvl.vision.preprocessing import Preprocessing
 
 
 class Encoder:
@@ -109,98 +83,6 @@ def load_encoder(
     device = device or compute_device().type
     # On CPUs the fused attention operator is slower than plain products in bfloat16.
     fused = device != "cpu" or settings.precision == "fp32"
-    model, preprocessing, facts = LOADERS[settings.loader](settings, weights_path, fused)
+    loader = importlib.import_module(f"{LOADERS}.{settings.loader}")
+    model, preprocessing, facts = loader.load(settings, weights_path, fused)
     return Encoder(model, preprocessing, settings.precision, {"loader": settings.loader, **facts}, device)
-
-
-def _packaged(settings: PackagedEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
-    if weights_path is None:
-        raise UserError(f"encoder with loader {settings.loader} needs converted weights; name them as `weights`")
-    state, record = read_weights(weights_path)
-    name = PACKAGED_MODELS[settings.loader]
-    if record["model"] != name:
-        raise UserError(f"{weights_path} holds {record['model']}, loader {settings.loader} needs {name}; set `weights`")
-    facts = {
-        "model": name,
-        "weights_sha256": record["files"][Path(weights_path).name],
-        "remark": record["remark"],
-    }
-    return _timm_loaded(settings, state, name, facts, str(weights_path), fused, crop_fraction=1.0)
-
-
-def _timm(settings: TimmEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
-    from compactvl.vision.timm_models import read_pretrained
-
-    state, digest, where = read_pretrained(settings)
-    facts = {"model": settings.model, "revision": settings.revision, "weights_sha256": digest}
-    return _timm_loaded(settings, state, settings.model, facts, where, fused)
-
-
-def _timm_loaded(
-    settings: PackagedEncoder | TimmEncoder,
-    state: Mapping[str, torch.Tensor],
-    name: str,
-    facts: dict[str, Any],
-    where: str,
-    fused: bool,
-    crop_fraction: float | None = None,
-) -> Loaded:
-    from timm.data import resolve_model_data_config
-
-    from compactvl.vision.timm_models import TimmTokens, load_timm, use_fused_attention
-
-    model = TimmTokens(load_timm(name, state, settings.image_size, where))
-    use_fused_attention(model, fused)
-    data = resolve_model_data_config(model.model)
-    choices = {
-        "image_size": data["input_size"][-1],
-        "resize": {"center": "crop", "squash": "squash", "border": "pad"}.get(data["crop_mode"], "crop"),
-        "crop_fraction": data["crop_pct"] if crop_fraction is None else crop_fraction,
-        "interpolation": data["interpolation"] if data["interpolation"] in INTERPOLATIONS else "bicubic",
-        "mean": tuple(data["mean"]),
-        "std": tuple(data["std"]),
-    }
-    return model, _preprocessing(settings, choices), facts
-
-
-def _transformers(settings: TransformersEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
-    from compactvl.vision.transformers_models import build_transformers, preprocessing_choices
-
-    model, processing = build_transformers(settings.model, settings.revision, "sdpa" if fused else "eager")
-    choices = preprocessing_choices(processing, settings.model)
-    _check_own_size(settings, choices["image_size"])
-    digest = state_digest(model.state_dict())
-    check_pin(settings.sha256, digest, settings.model)
-    facts = {"model": Path(settings.model).name, "revision": settings.revision, "weights_sha256": digest}
-    return model, _preprocessing(settings, choices), facts
-
-
-def _open_clip(settings: OpenClipEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
-    from compactvl.vision.open_clip_models import build_open_clip
-
-    model, choices = build_open_clip(settings.model, settings.checkpoint, settings.quick_gelu)
-    _check_own_size(settings, choices["image_size"])
-    digest = state_digest(model.state_dict())
-    check_pin(settings.sha256, digest, settings.model)
-    facts = {"model": settings.model, "weights_sha256": digest, "quick_gelu": settings.quick_gelu}
-    return model, _preprocessing(settings, choices), facts
-
-
-LOADERS: dict[str, Callable[..., Loaded]] = {
-    **dict.fromkeys(PACKAGED_MODELS, _packaged),
-    "timm": _timm,
-    "transformers": _transformers,
-    "open_clip": _open_clip,
-}
-
-
-def _preprocessing(settings: EncoderSettings, choices: dict[str, Any]) -> Preprocessing:
-    chosen = {key: getattr(settings, key) for key in ("image_size", "resize") if getattr(settings, key) is not None}
-    return Preprocessing(**{**choices, **chosen})
-
-
-def _check_own_size(settings: TransformersEncoder | OpenClipEncoder, own: int) -> None:
-    if settings.image_size not in (None, own):
-        raise UserError(
-            f"{settings.model} takes images of {own} pixels, not {settings.image_size}; leave image_size out"
-        )

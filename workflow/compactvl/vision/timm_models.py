@@ -2,7 +2,7 @@
 
 import difflib
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,15 @@ import timm
 import torch
 from huggingface_hub import hf_hub_download
 from safetensors.torch import load_file
+from timm.data import resolve_model_data_config
 from timm.layers import resample_abs_pos_embed
 from torch import nn
 
-from compactvl.config.encoders import TimmWeights, Tower
+from compactvl.config.encoders import PackagedEncoder, TimmEncoder, TimmWeights, Tower
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
+from compactvl.vision.loading import Loaded, chosen_preprocessing
+from compactvl.vision.preprocessing import INTERPOLATIONS
 from compactvl.vision.transformers_models import first_line
 from compactvl.vision.weights import check_pin, read_weights
 
@@ -49,6 +52,57 @@ class TimmTokens(nn.Module):
         return str(getattr(self.model, "output_fmt", "NCHW")).upper().endswith("NHWC")
 
 
+def load_packaged(
+    settings: PackagedEncoder, weights_path: str | Path | None, fused: bool, models: Collection[str]
+) -> Loaded:
+    """Load an encoder of timm's architecture with weights out of a package.
+
+    Args:
+        weights_path: converted weights. models: timm names, one of which they must be of.
+
+    Raises:
+        UserError: no weights, damaged ones, or those of another model.
+    """
+    if weights_path is None:
+        raise UserError(f"encoder with loader {settings.loader} needs converted weights; name them as `weights`")
+    state, record = read_weights(weights_path)
+    name = record["model"]
+    if name not in models:
+        needed = " or ".join(sorted(models))
+        raise UserError(f"{weights_path} holds {name}, loader {settings.loader} needs {needed}; set `weights`")
+    facts = {"model": name, "weights_sha256": record["files"][Path(weights_path).name], "remark": record["remark"]}
+    return frozen(settings, state, name, facts, str(weights_path), fused, crop_fraction=1.0)
+
+
+def frozen(
+    settings: PackagedEncoder | TimmEncoder,
+    state: Mapping[str, torch.Tensor],
+    name: str,
+    facts: dict[str, Any],
+    where: str,
+    fused: bool,
+    crop_fraction: float | None = None,
+) -> Loaded:
+    """Build an encoder of a timm model.
+
+    Args:
+        state, name, where: see :func:`load_timm`. facts: what identifies the model.
+        fused: see :func:`use_fused_attention`. crop_fraction: in place of the model's own.
+    """
+    model = TimmTokens(load_timm(name, state, settings.image_size, where))
+    use_fused_attention(model, fused)
+    data = resolve_model_data_config(model.model)
+    choices = {
+        "image_size": data["input_size"][-1],
+        "resize": {"center": "crop", "squash": "squash", "border": "pad"}.get(data["crop_mode"], "crop"),
+        "crop_fraction": data["crop_pct"] if crop_fraction is None else crop_fraction,
+        "interpolation": data["interpolation"] if data["interpolation"] in INTERPOLATIONS else "bicubic",
+        "mean": tuple(data["mean"]),
+        "std": tuple(data["std"]),
+    }
+    return model, chosen_preprocessing(settings, choices), facts
+
+
 def build_tower(settings: Tower, weights_path: str | Path | None = None) -> TimmTokens:
     """Build a tower to be trained, from random weights (torch's generator) or from trained ones.
 
@@ -72,7 +126,7 @@ def build_tower(settings: Tower, weights_path: str | Path | None = None) -> Timm
             raise UserError(f"{weights_path} holds {record['model']}, not {settings.model}; correct one of them")
         model = load_timm(settings.model, state, settings.image_size, str(weights_path))
     tower = TimmTokens(model).eval()
-    side = settings.image_size or timm.data.resolve_model_data_config(model)["input_size"][-1]
+    side = settings.image_size or resolve_model_data_config(model)["input_size"][-1]
     try:
         with torch.no_grad():
             tokens, pooled = tower(torch.zeros(1, 3, side, side))
