@@ -27,9 +27,9 @@ def _one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def converted(source_archive, tmp_path_factory) -> Callable[[str], Path]:
-    """Path of converted weights by name (``dinov2_s``, ``minilm``, ``efficientnet_lite0``)."""
+    """Path of converted weights by name (``dinov2_s``, ``minilm``, ``craft``, ``efficientnet_lite0``)."""
     folder = tmp_path_factory.mktemp("weights")
-    kinds = {"dinov2_s": ("dinov2", "dinov2_onnx"), "minilm": ("minilm", "minilm")}
+    kinds = {"dinov2_s": ("dinov2", "dinov2_onnx"), "minilm": ("minilm", "minilm"), "craft": ("craft", "craft")}
 
     def path(name: str) -> Path:
         target = folder / f"{name}.safetensors"

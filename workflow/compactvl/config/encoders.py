@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 from compactvl.config.base import Strict
 from compactvl.config.references import Ref
 
-WeightsFormat = Literal["minilm", "dinov2_onnx", "efficientnet_lite"]
+WeightsFormat = Literal["minilm", "dinov2_onnx", "efficientnet_lite", "craft"]
 Storage = Literal["fp16", "int8", "fp8"]
 ResizeMode = Literal["crop", "squash", "pad"]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -24,6 +24,10 @@ class WeightsSettings(Strict):
     format: WeightsFormat = Field(description="How the weights lie in the archive.")
 
 
+LAYERS = {"dinov2_s": (None,), "efficientnet_lite": (None, "blocks"), "craft": (None, "slice3", "u2")}
+"""Loader of a packaged encoder → what its `layer` may be."""
+
+
 class EncoderCommon(Strict):
     """What every encoder has, whatever loads it."""
 
@@ -34,6 +38,12 @@ class EncoderCommon(Strict):
         None,
         description="crop: shortest side to image_size, then the centre; squash: both sides to image_size; "
         "pad: longest side to image_size, the rest white. null takes the model's own.",
+    )
+    grid: int | None = Field(
+        None,
+        ge=1,
+        le=64,
+        description="Average the tokens to so many rows and columns before they are stored; null: all.",
     )
     storage: Storage = Field("fp16", description="Number format of stored tokens; int8 and fp8 have a scale a token.")
     batch_size: int = Field(32, ge=1, le=4096, description="Images a batch; the last one may be smaller.")
@@ -48,13 +58,21 @@ class EncoderCommon(Strict):
 class PackagedEncoder(EncoderCommon):
     """An encoder whose weights come out of a pinned package (section `weights`)."""
 
-    loader: Literal["dinov2_s", "efficientnet_lite"]
+    loader: Literal["dinov2_s", "efficientnet_lite", "craft"]
     weights: Annotated[str, Ref("weights")] = Field(description="Name of the converted weights (section `weights`).")
+    layer: Literal["blocks", "slice3", "u2"] | None = Field(
+        None,
+        description="What its tokens are, other than the last features: `blocks`, an EfficientNet's before its head; of CRAFT "
+        "`slice3`, the last of VGG's of stride 8 (the default), or `u2`, the decoder's there.",
+    )
 
     @model_validator(mode="after")
     def _whole_patches(self) -> "PackagedEncoder":
         if self.loader == "dinov2_s" and (self.image_size or 0) % DINOV2_PATCH:
             raise ValueError(f"image_size {self.image_size} must be a multiple of {DINOV2_PATCH}, DINOv2's patch size")
+        if self.layer not in LAYERS[self.loader]:
+            known = ", ".join(filter(None, LAYERS[self.loader])) or "none"
+            raise ValueError(f"loader {self.loader} has no layer {self.layer!r}; it has: {known}")
         return self
 
 
@@ -71,6 +89,14 @@ class TimmEncoder(TimmWeights, EncoderCommon):
     """Any timm model by name."""
 
     loader: Literal["timm"]
+
+
+class RandomEncoder(EncoderCommon):
+    """A timm model that was never trained: a control, which has its architecture's features and no knowledge."""
+
+    loader: Literal["random"]
+    model: str = Field(description="timm name, e.g. vit_tiny_patch16_224.")
+    seed: int = Field(0, ge=0, description="Seed of its weights.")
 
 
 class Tower(TimmWeights):
@@ -116,5 +142,6 @@ class OpenClipEncoder(EncoderCommon):
 
 
 EncoderSettings = Annotated[
-    PackagedEncoder | TimmEncoder | TransformersEncoder | OpenClipEncoder, Field(discriminator="loader")
+    PackagedEncoder | RandomEncoder | TimmEncoder | TransformersEncoder | OpenClipEncoder,
+    Field(discriminator="loader"),
 ]

@@ -1,12 +1,16 @@
 """What loaders of encoders share."""
 
+from collections.abc import Collection
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import nn
 
-from compactvl.config.encoders import EncoderCommon
+from compactvl.config.encoders import EncoderCommon, PackagedEncoder
 from compactvl.errors import UserError
 from compactvl.vision.preprocessing import Preprocessing
+from compactvl.vision.weights import read_weights
 
 Loaded = tuple[nn.Module, Preprocessing, dict[str, Any]]
 """Module from normalised pixels to (tokens, pooled); preprocessing; what identifies the model."""
@@ -24,3 +28,33 @@ def check_own_size(settings: EncoderCommon, own: int) -> None:
         raise UserError(
             f"{settings.model} takes images of {own} pixels, not {settings.image_size}; leave image_size out"
         )
+
+
+def packaged_weights(
+    settings: PackagedEncoder, weights_path: str | Path | None, models: Collection[str]
+) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Read the converted weights of a packaged encoder.
+
+    Args:
+        models: architectures, one of which they must be of.
+
+    Returns:
+        State dictionary, and what identifies the model.
+
+    Raises:
+        UserError: no weights, damaged ones, or those of another model.
+    """
+    if weights_path is None:
+        raise UserError(f"encoder with loader {settings.loader} needs converted weights; name them as `weights`")
+    state, record = read_weights(weights_path)
+    if record["model"] not in models:
+        needed = " or ".join(sorted(models))
+        raise UserError(
+            f"{weights_path} holds {record['model']}, loader {settings.loader} needs {needed}; set `weights`"
+        )
+    facts = {
+        "model": record["model"],
+        "weights_sha256": record["files"][Path(weights_path).name],
+        "remark": record["remark"],
+    }
+    return state, facts

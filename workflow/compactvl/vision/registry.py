@@ -11,6 +11,7 @@ from torch import nn
 from compactvl.config.encoders import EncoderSettings
 from compactvl.config.kinds import LOADERS
 from compactvl.nn.compute import autocast, compute_device
+from compactvl.nn.grids import resample
 from compactvl.vision.preprocessing import Preprocessing
 
 
@@ -67,6 +68,19 @@ class Encoder:
         return tokens.float(), pooled.float()
 
 
+class Averaged(nn.Module):
+    """A model whose square map of tokens is averaged to ``grid`` rows and columns; what is pooled stays."""
+
+    def __init__(self, model: nn.Module, grid: int) -> None:
+        super().__init__()
+        self.model, self.grid = model, grid
+
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Pixels (B, 3, S, S) → tokens (B, grid², D), pooled (B, P)."""
+        tokens, pooled = self.model(pixels)
+        return resample(tokens.float(), self.grid), pooled
+
+
 def load_encoder(
     settings: EncoderSettings, weights_path: str | Path | None = None, device: str | None = None
 ) -> Encoder:
@@ -85,4 +99,6 @@ def load_encoder(
     fused = device != "cpu" or settings.precision == "fp32"
     loader = importlib.import_module(f"{LOADERS}.{settings.loader}")
     model, preprocessing, facts = loader.load(settings, weights_path, fused)
+    if settings.grid is not None:
+        model, facts = Averaged(model, settings.grid), {**facts, "grid": settings.grid}
     return Encoder(model, preprocessing, settings.precision, {"loader": settings.loader, **facts}, device)

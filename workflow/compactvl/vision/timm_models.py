@@ -2,7 +2,7 @@
 
 import difflib
 import io
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from timm.data import resolve_model_data_config
 from timm.layers import resample_abs_pos_embed
 from torch import nn
 
-from compactvl.config.encoders import PackagedEncoder, TimmEncoder, TimmWeights, Tower
+from compactvl.config.encoders import EncoderCommon, TimmWeights, Tower
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
 from compactvl.vision.loading import Loaded, chosen_preprocessing
@@ -32,16 +32,24 @@ class TimmTokens(nn.Module):
     Vision transformers give their patch tokens (class and register tokens left out); convolutional models give the
     last feature map, flattened row by row. Models without patches run with channels innermost in memory, half as fast
     again on a CPU.
+
+    Args:
+        headless: of an EfficientNet, leave out the convolution after the last block; its tokens' mean is then pooled.
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, headless: bool = False) -> None:
         super().__init__()
+        self.headless = headless
         self.layout = torch.contiguous_format if hasattr(model, "patch_embed") else torch.channels_last
         self.model = model.to(memory_format=self.layout)
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Pixels (B, 3, S, S) → tokens (B, T, D), pooled (B, P)."""
-        features = self.model.forward_features(pixels.contiguous(memory_format=self.layout))
+        pixels = pixels.contiguous(memory_format=self.layout)
+        if self.headless:
+            features = self.model.blocks(self.model.bn1(self.model.conv_stem(pixels)))
+            return features.flatten(2).transpose(1, 2), features.mean((2, 3))
+        features = self.model.forward_features(pixels)
         pooled = self.model.forward_head(features, pre_logits=True)
         if features.ndim == 4:
             flat = features.flatten(1, 2) if self._channels_last_output() else features.flatten(2).transpose(1, 2)
@@ -52,44 +60,24 @@ class TimmTokens(nn.Module):
         return str(getattr(self.model, "output_fmt", "NCHW")).upper().endswith("NHWC")
 
 
-def load_packaged(
-    settings: PackagedEncoder, weights_path: str | Path | None, fused: bool, models: Collection[str]
-) -> Loaded:
-    """Load an encoder of timm's architecture with weights out of a package.
-
-    Args:
-        weights_path: converted weights. models: timm names, one of which they must be of.
-
-    Raises:
-        UserError: no weights, damaged ones, or those of another model.
-    """
-    if weights_path is None:
-        raise UserError(f"encoder with loader {settings.loader} needs converted weights; name them as `weights`")
-    state, record = read_weights(weights_path)
-    name = record["model"]
-    if name not in models:
-        needed = " or ".join(sorted(models))
-        raise UserError(f"{weights_path} holds {name}, loader {settings.loader} needs {needed}; set `weights`")
-    facts = {"model": name, "weights_sha256": record["files"][Path(weights_path).name], "remark": record["remark"]}
-    return frozen(settings, state, name, facts, str(weights_path), fused, crop_fraction=1.0)
-
-
 def frozen(
-    settings: PackagedEncoder | TimmEncoder,
+    settings: EncoderCommon,
     state: Mapping[str, torch.Tensor],
     name: str,
     facts: dict[str, Any],
     where: str,
     fused: bool,
     crop_fraction: float | None = None,
+    headless: bool = False,
 ) -> Loaded:
     """Build an encoder of a timm model.
 
     Args:
         state, name, where: see :func:`load_timm`. facts: what identifies the model.
         fused: see :func:`use_fused_attention`. crop_fraction: in place of the model's own.
+        headless: see :class:`TimmTokens`.
     """
-    model = TimmTokens(load_timm(name, state, settings.image_size, where))
+    model = TimmTokens(load_timm(name, state, settings.image_size, where), headless)
     use_fused_attention(model, fused)
     data = resolve_model_data_config(model.model)
     choices = {
@@ -116,7 +104,7 @@ def build_tower(settings: Tower, weights_path: str | Path | None = None) -> Timm
         UserError: unknown model, a size it cannot take, or trained weights that cannot be had or do not fit.
     """
     if not settings.pretrained:
-        model = _create(settings.model, settings.image_size)
+        model = create(settings.model, settings.image_size)
     elif settings.weights is None:
         state, _, where = read_pretrained(settings)
         model = load_timm(settings.model, state, settings.image_size, where)
@@ -151,7 +139,7 @@ def load_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | No
     Raises:
         UserError: unknown model, wrong size for it, or weights that do not fit tensor by tensor.
     """
-    model = _create(name, image_size)
+    model = create(name, image_size)
     expected = model.state_dict()
     state = dict(state)
     if strange := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:
@@ -230,7 +218,12 @@ def use_fused_attention(model: nn.Module, fused: bool) -> None:
             module.fused_attn = fused
 
 
-def _create(name: str, image_size: int | None) -> nn.Module:
+def create(name: str, image_size: int | None) -> nn.Module:
+    """Build a timm model without classifier for images of a size, with fresh weights of torch's generator.
+
+    Raises:
+        UserError: unknown model, or a size it cannot take.
+    """
     if not timm.is_model(name.split(".")[0]):
         raise unknown_model(name)
     options: dict[str, Any] = {"pretrained": False, "num_classes": 0}

@@ -3,12 +3,13 @@
 from pathlib import Path
 
 from compactvl.config.encoders import PackagedEncoder
-from compactvl.vision.loading import Loaded
-from compactvl.vision.timm_models import load_packaged
+from compactvl.vision.loading import Loaded, packaged_weights
+from compactvl.vision.timm_models import frozen
 
 MODEL = "vit_small_patch14_dinov2"
 
 
 def load(settings: PackagedEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
     """See :func:`compactvl.vision.registry.load_encoder`."""
-    return load_packaged(settings, weights_path, fused, (MODEL,))
+    state, facts = packaged_weights(settings, weights_path, (MODEL,))
+    return frozen(settings, state, MODEL, facts, str(weights_path), fused, crop_fraction=1.0)

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 from compactvl.config.encoders import PackagedEncoder
-from compactvl.vision.loading import Loaded
-from compactvl.vision.timm_models import load_packaged
+from compactvl.vision.loading import Loaded, packaged_weights
+from compactvl.vision.timm_models import frozen
 
 MODELS = ("tf_efficientnet_lite0", "tf_efficientnet_lite1", "tf_efficientnet_lite2")
 
 
 def load(settings: PackagedEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
     """See :func:`compactvl.vision.registry.load_encoder`."""
-    return load_packaged(settings, weights_path, fused, MODELS)
+    state, facts = packaged_weights(settings, weights_path, MODELS)
+    facts |= {"layer": settings.layer} if settings.layer else {}
+    headless = settings.layer == "blocks"
+    return frozen(settings, state, facts["model"], facts, str(weights_path), fused, 1.0, headless)
