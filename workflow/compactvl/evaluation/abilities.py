@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-PAIRS, LOGITS, TEXTS = "pairs", "logits", "texts"
-"""Score image-text pairs; logits over answers; log-probabilities of texts."""
+PAIRS, LOGITS, TEXTS, SUITE, MASKING = "pairs", "logits", "texts", "suite", "masking"
+"""Score image-text pairs; logits over answers; log-probabilities of texts; answers of several data sets; with encoders masked."""
 
 
 class PairScorer(Protocol):
@@ -42,6 +42,22 @@ class Classifier(Protocol):
         The answers are those of the benchmark, in its order. With grounding they are an item's boxes, as many columns as
         the longest list has; what stands in columns an item has no box for is never looked at.
         """
+
+
+class SuiteModel(Protocol):
+    """Chooses among the answers of any data set of a suite."""
+
+    def logits(self, dataset: str, items: "pd.DataFrame") -> "np.ndarray":
+        """Return float32 (items, answers) for rows of that data set's items table: see :class:`Classifier`."""
+
+
+class MaskableModel(SuiteModel, Protocol):
+    """A model of several encoders that can be asked without some of them."""
+
+    encoders: Sequence[str]
+
+    def masked(self, kept: Sequence[str], fill: str) -> SuiteModel:
+        """Return the same model with the features of all encoders but ``kept`` replaced: by ``zero``, or their ``mean``."""
 
 
 class TextScorer(Protocol):
