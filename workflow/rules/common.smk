@@ -90,13 +90,23 @@ def job_peers(wildcards):
 def job_edges(wildcards):
     """Manifests of what the job reads."""
     needs = plan.needs(wildcards.study, wildcards.variant, wildcards.get("benchmark"))
-    return plan.edges(needs, wildcards.study, int(wildcards.seed))
+    return plan.edges(needs, wildcards.study, int(wildcards.get("seed", 0)))
 
 
 def job_blobs(wildcards):
     """Big files beside these manifests."""
     needs = plan.needs(wildcards.study, wildcards.variant, wildcards.get("benchmark"))
-    return plan.blobs(needs, wildcards.study, int(wildcards.seed))
+    return plan.blobs(needs, wildcards.study, int(wildcards.get("seed", 0)))
+
+
+def as_list(paths):
+    """One path, or several: a list of them."""
+    return [paths] if isinstance(paths, str) else list(paths)
+
+
+def each_seed(pattern):
+    """A path for each seed of the studies of which one job trains all."""
+    return expand(pattern, seed=plan.seeds_together or [0], allow_missing=True)
 
 
 def job_threads(wildcards):

@@ -28,7 +28,32 @@ rule evaluate:
         slurm_extra=lambda wildcards: "--exclusive" if plan.root.benchmarks[wildcards.benchmark].timed else "",
     params:
         source=lambda wildcards: code_digest(evaluated_by(wildcards)),
-        folder=lambda wildcards, output: str(Path(output.metrics).parent),
+        seeds=lambda wildcards: wildcards.get("seed", plan.seeds_together),
+        folders=lambda wildcards, output: [str(Path(path).parent) for path in as_list(output.metrics)],
     shell:
         "compactvl evaluate --settings {input.settings} --peers {input.peers} --study {wildcards.study} "
-        "--variant {wildcards.variant} --seed {wildcards.seed} --benchmark {input.benchmark} --out {params.folder} > {log} 2>&1"
+        "--variant {wildcards.variant} --seed {params.seeds} --benchmark {input.benchmark} --out {params.folders} > {log} 2>&1"
+
+
+use rule evaluate as evaluate_together with:
+    input:
+        settings=job_settings,
+        peers=job_peers,
+        benchmark="state/settings/benchmarks/{benchmark}.json",
+        run=each_seed("runs/{study}/{variant}/seed{seed}/manifest.json"),
+        model=ancient(each_seed("runs/{study}/{variant}/seed{seed}/model.safetensors")),
+        edges=job_edges,
+        blobs=lambda wildcards: ancient(job_blobs(wildcards)),
+    output:
+        predictions=update(each_seed("results/{study}/{variant}/seed{seed}/{benchmark}.parquet")),
+        metrics=each_seed("results/{study}/{variant}/seed{seed}/{benchmark}.json"),
+        provenance=update(each_seed("results/{study}/{variant}/seed{seed}/{benchmark}.provenance.json")),
+    log:
+        "logs/evaluate/{study}/{variant}/{benchmark}.log",
+    benchmark:
+        "logs/evaluate/{study}/{variant}/{benchmark}.tsv"
+    wildcard_constraints:
+        study="|".join(plan.together) or "(?!)",
+
+
+ruleorder: evaluate_together > evaluate

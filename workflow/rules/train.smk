@@ -27,10 +27,11 @@ rule train:
         mem_mb=6000,
     params:
         source=lambda wildcards: code_digest(training_modules(plan.variant(wildcards.study, wildcards.variant))),
-        folder=lambda wildcards, output: str(Path(output.manifest).parent),
+        seeds=lambda wildcards: wildcards.get("seed", plan.seeds_together),
+        folders=lambda wildcards, output: [str(Path(path).parent) for path in as_list(output.manifest)],
     shell:
         "compactvl train --settings {input.settings} --peers {input.peers} --study {wildcards.study} "
-        "--variant {wildcards.variant} --seed {wildcards.seed} --out {params.folder} > {log} 2>&1"
+        "--variant {wildcards.variant} --seed {params.seeds} --out {params.folders} > {log} 2>&1"
 
 
 # What other variants build on goes first: it is on the longest way to the end.
@@ -40,4 +41,19 @@ use rule train as train_first with:
     priority: 10
 
 
-ruleorder: train_first > train
+use rule train as train_together with:
+    output:
+        model=update(each_seed("runs/{study}/{variant}/seed{seed}/model.safetensors")),
+        settings=update(each_seed("runs/{study}/{variant}/seed{seed}/settings.json")),
+        history=update(each_seed("runs/{study}/{variant}/seed{seed}/log.jsonl")),
+        manifest=each_seed("runs/{study}/{variant}/seed{seed}/manifest.json"),
+        provenance=update(each_seed("runs/{study}/{variant}/seed{seed}/provenance.json")),
+    log:
+        "logs/train/{study}/{variant}.log",
+    benchmark:
+        "logs/train/{study}/{variant}.tsv"
+    wildcard_constraints:
+        study="|".join(plan.together) or "(?!)",
+
+
+ruleorder: train_together > train_first > train

@@ -15,9 +15,9 @@ CONFIGFILES = path_argument("--configfile", "overlays on config.yaml, e.g. confi
 """Lays files over ``config.yaml`` as snakemake does."""
 
 
-def out(what: str) -> Argument:
-    """Return ``--out PATH``."""
-    return path_argument("--out", f"where to write {what}", "PATH", required=True)
+def out(what: str, **options: Any) -> Argument:
+    """Return ``--out PATH``; further options as for an argument."""
+    return path_argument("--out", f"where to write {what}", "PATH", required=True, **options)
 
 
 def read_settings(path: Path, model: Any) -> Any:

@@ -1,4 +1,4 @@
-"""``compactvl train | evaluate``: one variant, one seed."""
+"""``compactvl train | evaluate``: one variant; one seed, or several one after another."""
 
 import logging
 import time
@@ -27,7 +27,13 @@ JOB = (
     path_argument("--peers", "settings of the variants it builds on", nargs="*", default=[]),
     argument("--study", required=True, help="name of the study, e.g. edje"),
     argument("--variant", required=True, help="name of the variant"),
-    argument("--seed", type=int, required=True, help="seed of everything that is drawn"),
+    argument(
+        "--seed",
+        type=int,
+        required=True,
+        nargs="+",
+        help="seed of everything that is drawn; several: one after another",
+    ),
     argument(
         "--force", action="store_true", help="do it again though it was done with equal code, settings, seed and inputs"
     ),
@@ -40,21 +46,22 @@ JOB = (
     "compactvl train --settings state/settings/edje/retriever.json --study edje --variant retriever --seed 0 "
     "--out runs/edje/retriever/seed0",
     *JOB,
-    out("the run"),
+    out("the run (a folder a seed)", nargs="+"),
 )
 def _train(args: Namespace) -> None:
-    job = _job(args)
+    jobs = _jobs(args)
     from compactvl.dag.identity import identified
 
-    job = identified(replace(job, scratch=job.layout.resume(job.study, job.variant, job.seed)))
-    with only_writer(job.output), _unless_finished(job, job.output / MANIFEST, args.force) as begun:
-        if begun:
-            from compactvl.studies.jobs import train
-            from compactvl.training.checkpoint import discard_resume
+    for job in jobs:
+        job = identified(replace(job, scratch=job.layout.resume(job.study, job.variant, job.seed)))
+        with only_writer(job.output), _unless_finished(job, job.output / MANIFEST, args.force) as begun:
+            if begun:
+                from compactvl.studies.jobs import train
+                from compactvl.training.checkpoint import discard_resume
 
-            if args.force:
-                discard_resume(job.scratch)
-            train(begun)
+                if args.force:
+                    discard_resume(job.scratch)
+                train(begun)
 
 
 @command(
@@ -64,32 +71,38 @@ def _train(args: Namespace) -> None:
     "--benchmark state/settings/benchmarks/scenes.json --out results/edje/retriever/seed0",
     *JOB,
     path_argument("--benchmark", "resolved settings of the benchmark", required=True),
-    out("the results (a folder)"),
+    out("the results (a folder a seed)", nargs="+"),
 )
 def _evaluate(args: Namespace) -> None:
-    job = _job(args)
+    jobs = _jobs(args)
     from compactvl.config.kinds import BENCHMARK_KINDS
     from compactvl.dag.identity import identified
 
     name = args.benchmark.stem
     benchmark = settings_of_kind(read_json(args.benchmark), BENCHMARK_KINDS, args.benchmark)
-    able, reason = job.settings.supports(benchmark, job.peers)
-    if not able:
-        raise UserError(f"--benchmark {args.benchmark}: {args.variant} cannot be evaluated on it: {reason}")
-    job = identified(job, name, benchmark)
-    # Other benchmarks' results are in the same folder.
-    held = only_writer(job.output / f".{name}")
-    with held, _unless_finished(job, job.output / f"{name}.json", args.force) as begun:
-        if begun:
-            from compactvl.studies.jobs import evaluate
+    for job in jobs:
+        able, reason = job.settings.supports(benchmark, job.peers)
+        if not able:
+            raise UserError(f"--benchmark {args.benchmark}: {args.variant} cannot be evaluated on it: {reason}")
+        job = identified(job, name, benchmark)
+        # Other benchmarks' results are in the same folder.
+        held = only_writer(job.output / f".{name}")
+        with held, _unless_finished(job, job.output / f"{name}.json", args.force) as begun:
+            if begun:
+                from compactvl.studies.jobs import evaluate
 
-            evaluate(begun, name, benchmark)
+                evaluate(begun, name, benchmark)
 
 
-def _job(args: Namespace) -> "Job":
-    """Load the settings of a job and of its peers. Imports nothing heavy, and sets its threads for what will be."""
-    if args.seed < 0:
-        raise UserError(f"--seed {args.seed}: a seed is 0 or more")
+def _jobs(args: Namespace) -> "list[Job]":
+    """Load the settings of a job and of its peers, for each seed.
+
+    Imports nothing heavy, and sets the job's threads for what will be.
+    """
+    if wrong := [seed for seed in args.seed if seed < 0]:
+        raise UserError(f"--seed {wrong[0]}: a seed is 0 or more")
+    if len(args.seed) != len(args.out):
+        raise UserError(f"--seed has {len(args.seed)} values and --out {len(args.out)}; give a folder for each seed")
     own = read_json(args.settings)
     set_thread_variables(own.get("threads", 1) if isinstance(own, dict) else 1)
     from compactvl.studies.base import Job
@@ -100,7 +113,11 @@ def _job(args: Namespace) -> "Job":
     if not all(isinstance(body, dict) for body in merged.values()):
         raise UserError(f"{args.settings}: expected a JSON object of settings; run snakemake once to write it again")
     peers = study.revive(merged, str(args.settings))
-    return Job(args.study, args.variant, args.seed, peers[args.variant], Layout(), args.out, peers)
+    own, layout = peers[args.variant], Layout()
+    return [
+        Job(args.study, args.variant, seed, own, layout, folder, peers)
+        for seed, folder in zip(args.seed, args.out, strict=True)
+    ]
 
 
 @contextmanager

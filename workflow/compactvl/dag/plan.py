@@ -93,6 +93,17 @@ class Plan:
     def _seeds(self, settings: Variant) -> tuple[int, ...]:
         return self.root.seeds if settings.seeds is None else settings.seeds
 
+    @cached_property
+    def together(self) -> list[str]:
+        """Studies of which one job trains all seeds of a variant."""
+        return [name for name, resolved in self.studies.items() if resolved.study.together]
+
+    @cached_property
+    def seeds_together(self) -> tuple[int, ...]:
+        """The seeds of all variants of these studies: the same for all."""
+        found = (self._seeds(one) for name in self.together for one in self.studies[name].variants.values())
+        return next(found, ())
+
     def variant(self, study: str, variant: str) -> Variant:
         """Return a variant's validated settings."""
         return self.studies[study].variants[variant]
@@ -110,6 +121,11 @@ class Plan:
                 problems += [
                     f"{place}.seeds: {seed}: a seed is 0 or more" for seed in self._seeds(settings) if seed < 0
                 ]
+                if name in self.together and self._seeds(settings) != self.seeds_together:
+                    given = ", ".join(map(str, self.seeds_together))
+                    problems.append(
+                        f"{place}.seeds: all variants are trained together, with seeds {given}; give it these"
+                    )
                 wrong = reference_problems(references(settings, place), self.root.known, NOUNS)
                 problems += wrong
                 if wrong:

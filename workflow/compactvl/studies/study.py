@@ -53,10 +53,19 @@ class Study:
 
     Args:
         name: its folder's. kinds: its kinds of variant. section: what its section of the config may say.
+        together: whether one job trains, and one evaluates, all seeds of a variant: where a run takes less time than starting
+            a job. Such variants build on no others.
     """
 
-    def __init__(self, name: str, kinds: Sequence[type[Variant]], section: type[StudySection] = StudySection) -> None:
-        self.name, self.section = name, section
+    def __init__(
+        self,
+        name: str,
+        kinds: Sequence[type[Variant]],
+        section: type[StudySection] = StudySection,
+        *,
+        together: bool = False,
+    ) -> None:
+        self.name, self.section, self.together = name, section, together
         self.kinds = {kind.model_fields["kind"].annotation.__args__[0]: kind for kind in kinds}
 
     def revive(self, variants: Mapping[str, Mapping[str, Any]], where: str) -> dict[str, Variant]:

@@ -1,4 +1,4 @@
-"""Text vectors on disk: one row a distinct caption of a data set, made once and read by every model that needs them."""
+"""Text vectors on disk: one row a distinct text of a data set, made once and read by every model that needs them."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,16 +13,17 @@ from compactvl.records.intact import check_files
 from compactvl.records.record import MANIFEST, Made, write
 
 VECTORS, INDEX = "vectors.npy", "texts.parquet"
+COLUMNS = ("caption", "question", "statement", "hypothesis")
 
 
-def captions_of(items: pd.DataFrame) -> list[str]:
-    """Return the distinct captions of a data set's items, sorted: every column ``caption`` or ``caption_<digit>``."""
-    columns = [c for c in items.columns if c == "caption" or (c.startswith("caption_") and c[8:].isdigit())]
+def texts_of(items: pd.DataFrame) -> list[str]:
+    """Return the distinct texts of a data set's items, sorted: every column of :data:`COLUMNS`, or ``caption_<digit>``."""
+    columns = [c for c in items.columns if c in COLUMNS or (c.startswith("caption_") and c[8:].isdigit())]
     return sorted({text for column in columns for text in items[column]})
 
 
 class TextVectors:
-    """Vectors of width ``dim`` by caption.
+    """Vectors of width ``dim`` by text.
 
     Raises:
         UserError: a file is missing, or not what the manifest says.
@@ -46,20 +47,18 @@ class TextVectors:
         try:
             return np.asarray(self._vectors[[self._row[text] for text in texts]], np.float32)
         except KeyError as error:
-            raise UserError(
-                f"{self._folder} has no vector for the caption {error}; run the embed stage again"
-            ) from None
+            raise UserError(f"{self._folder} has no vector for the text {error}; run the embed stage again") from None
 
 
 def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, str], made: Made) -> None:
-    """Embed every distinct caption of ``dataset`` and store the vectors.
+    """Embed every distinct text of ``dataset`` and store the vectors.
 
     Args:
         encoder: has ``encode(texts) -> float32 (N, D)`` and ``device``: :class:`compactvl.text.sentences.SentenceEncoder`.
         facts: what identifies the encoder (name, weights' SHA-256, precision), for the manifest.
     """
     folder = Path(folder)
-    texts = captions_of(dataset.items)
+    texts = texts_of(dataset.items)
     vectors = encoder.encode(texts, label=f"embed {dataset.name}")
     (folder / MANIFEST).unlink(missing_ok=True)
     with atomic_path(folder / VECTORS) as temporary:

@@ -20,12 +20,13 @@ def encoder_of(store: TokenStore) -> dict[str, str]:
 
 
 def check_encoder(store: TokenStore, run: str | Path) -> None:
-    """Check that a store's patch tokens are of the encoder a run was trained on.
+    """Check that a store's patch tokens are of the encoder a run was trained on, or of that name among several.
 
     Raises:
         UserError: they are of another one; the message names both.
     """
-    trained, found = read_manifest(run, "train").get("encoder"), encoder_of(store)
+    manifest, found = read_manifest(run, "train"), encoder_of(store)
+    trained = manifest.get("encoder") or manifest.get("encoders", {}).get(found["name"])
     if trained is not None and trained["digest"] != found["digest"]:
         raise UserError(
             f"{store.folder} holds tokens of encoder {found['name']} ({found['digest'][:8]}), {run} was trained on those of "
