@@ -53,7 +53,7 @@ def test_every_command_has_help_with_an_example(name, capsys):
 def test_settings_files_in_examples_are_of_the_demo(name):
     command = next(command for command in program.commands() if command.name == name)
     config = read_yaml(REPOSITORY / "config.yaml")
-    sections = config | {study: body["variants"] for study, body in config["studies"].items()}
+    sections = config | {study: body.get("variants", {}) for study, body in config["studies"].items()}
     for section, entry in re.findall(r"state/settings/(\w+)/(\w+)\.json", command.example):
         assert entry in sections[section]
 
@@ -204,7 +204,7 @@ def test_config_show_prints_a_part_with_defaults_filled_in():
         ("encoders.timm", ["loader: timm", "model: text, required", 'storage: fp16 | int8 | fp8, default "fp16"']),
         ("weights", ["transformers_bert"]),
         ("sources.client", []),
-        ("studies", ["dide", "edje", "gating"]),
+        ("studies", ["dide", "edje", "encoder_roles", "gating"]),
         ("studies.edje", ["joint", "embedding"]),
         ("studies.edje.joint", ["first_stage: text, required", "    Embedding variant whose candidates are reranked."]),
         ("benchmarks", ["retrieval", "language"]),

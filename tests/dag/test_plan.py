@@ -127,7 +127,7 @@ def test_tokens_can_be_asked_for_besides_the_studies(toy):
         ),
         (
             {"a": {"kind": "toy", "dataset": "brown"}},
-            r'studies\.toy\.variants\.a: needs images, which data set "brown" .* is not; name scenes or names or swaps or easy_vqa$',
+            r'studies\.toy\.variants\.a: needs images, which data set "brown" .* is not; name scenes or names or swaps or easy_vqa',
         ),
         (
             {"a": {"kind": "toy", "benchmarks": ["scnes"]}},

@@ -27,7 +27,11 @@ def place(config, path, value):
         ("sources.noto.licens", "MIT", 'sources.noto.licens: unknown setting; did you mean "licence"'),
         ("weights.minilm.source", "minlm", 'weights.minilm.source: unknown source "minlm"; did you mean "minilm"'),
         ("encoders.dinov2_s.weights", "dino", 'encoders.dinov2_s.weights: unknown weights "dino"; did you mean'),
-        ("text_encoders.minilm.weights", "x", 'text_encoders.minilm.weights: unknown weights "x"; known: dinov2_s'),
+        (
+            "text_encoders.minilm.weights",
+            "x",
+            'text_encoders.minilm.weights: unknown weights "x"; known: craft, dinov2_s',
+        ),
         (
             "benchmarks.scenes.dataset",
             "scene",

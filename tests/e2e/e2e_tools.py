@@ -120,7 +120,9 @@ def keep_only(copy: Path, variants: Mapping[str, Mapping[str, tuple[str, ...]]] 
     for name in ("config.yaml", "photos.yaml"):
         for study, section in yaml.safe_load((copy / name).read_text())["studies"].items():
             kept = variants.get(study, {})
-            for variant in section["variants"]:
+            if "pool" in section:
+                sections[study] = {"pool": dict.fromkeys(section["pool"])}
+            for variant in section.get("variants", ()):
                 setting = {"benchmarks": list(kept[variant])} if variant in kept else None
                 sections.setdefault(study, {"variants": {}})["variants"][variant] = setting
     write_yaml(copy / "small.yaml", {"studies": sections})
