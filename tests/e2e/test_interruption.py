@@ -57,7 +57,7 @@ STAGES = {
     "embed": Stage("cache/texts/*/*/manifest.json", "embed", 6),
     "train": Stage("runs/*/*/seed0/manifest.json", "train", 7, ("provenance.json",)),
     "evaluate": Stage(
-        "results/*/*/seed0/*.parquet", "evaluate", 7, ("{stem}.provenance.json",), without=("efficiency",)
+        "results/*/*/seed0/*.parquet", "evaluate", 7, ("{stem}.provenance.json",), without=("efficiency", "latency")
     ),
     "report": Stage("results/reports/*.html", "report", 12, without=("index",)),
 }
