@@ -20,7 +20,7 @@ ELSEWHERE = {
     ("blind", True), ("curriculum.first", "caption"), ("curriculum.kind", "caption_then_text"),
     ("curriculum.kind", "captions_only"), ("curriculum.kind", "text_then_caption"), ("gate", "hard_feature"),
     ("gate", "none"), ("gate", "soft_token"), ("image.channel_attention", True), ("image.layers", False),
-    ("image_pair", True), ("modulation.kind", "dyintra"), ("modulation.place", "cross_attention"),
+    ("modulation.kind", "dyintra"), ("modulation.place", "cross_attention"),
     ("modulation.place", "text"), ("negatives.miner", "random"), ("order", 2),
 }  # fmt: skip
 """What the smoke size leaves out, since its study's own tests compute it."""
