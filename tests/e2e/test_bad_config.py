@@ -51,7 +51,7 @@ OVERLAYS = [
     ("unknown kind", "datasets: {mine: {kind: foldr}}", ("datasets.mine.kind: unknown kind 'foldr'; did you mean \"folder\"?",)),
     ("no kind", "datasets: {mine: {path: p}}", ("datasets.mine.kind: missing; one of babylm_captions, ",)),
     ("no loader", "encoders: {clip: {model: x}}", ("encoders.clip.loader: missing; `compactvl config describe encoders` names them",)),
-    ("unknown loader", "encoders: {clip: {loader: hf, model: x}}", ("encoders.clip.loader: unknown loader 'hf'; known: dinov2_s",)),
+    ("unknown loader", "encoders: {clip: {loader: hf, model: x}}", ("encoders.clip.loader: unknown loader 'hf'; known: craft, dinov2_s",)),
     ("unknown format", "weights: {minilm: {format: minlm}}", ("weights.minilm.format: unknown format 'minlm'; did you mean \"minilm\"?",)),
     ("text for a number", "datasets: {scenes: {concepts: many}}", ("datasets.scenes.concepts: ", "integer", "(given: 'many')")),
     ("switch for a number", "datasets: {scenes: {seed: on}}", ("datasets.scenes.seed: input should be a number, not true or false",)),

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -34,8 +35,9 @@ TABLES = ("roles_table", "agreement_table", "subsets_table", "best_table", "reco
 
 @pytest.fixture(autouse=True)
 def closed_figures(style):
-    use_style(style)
-    yield
+    with matplotlib.rc_context():
+        use_style(style)
+        yield
     plt.close("all")
 
 
