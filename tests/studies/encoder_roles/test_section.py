@@ -50,3 +50,10 @@ def test_a_pool_has_two_to_eight_encoders(number):
 
 def test_no_pool_is_no_variants():
     assert expand({}) == {}
+
+
+def test_the_order_in_which_an_overlay_leaves_the_pool_is_nothing():
+    made = expand({"c": 5, "a": 3, "b": 4})
+    assert made == expand({"a": 3, "b": 4, "c": 5})
+    assert list(made) == list(expand({"a": 3, "b": 4, "c": 5}))
+    assert expand({"a": None, "b": None}) == {}

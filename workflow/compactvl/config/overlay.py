@@ -75,6 +75,11 @@ def without_null(named: Any) -> Any:
     return {name: value for name, value in named.items() if value is not None}
 
 
+def in_order(named: Any) -> Any:
+    """Return a mapping by name, without what is ``null``: snakemake puts an overlay's names first, and order is content."""
+    return dict(sorted(without_null(named).items())) if isinstance(named, Mapping) else named
+
+
 def expand_bases(variants: Mapping[str, Any], where: str) -> dict[str, dict[str, Any]]:
     """Return every variant merged onto its ``base:``, recursively, in the order given and without ``base``.
 

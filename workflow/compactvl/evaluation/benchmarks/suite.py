@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from compactvl.config.base import Strict
-from compactvl.config.overlay import without_null
+from compactvl.config.overlay import in_order
 from compactvl.config.references import Ref
 from compactvl.evaluation.abilities import SUITE, SuiteModel
 from compactvl.evaluation.kind import BenchmarkKind, Measured, Split
@@ -26,7 +26,7 @@ class Settings(BenchmarkKind):
     ability: ClassVar[str] = SUITE
 
     kind: Literal["suite"] = Field(description="Several tasks with answers, judged together by area.")
-    tasks: Annotated[dict[str, SuiteTask], BeforeValidator(without_null)] = Field(
+    tasks: Annotated[dict[str, SuiteTask], BeforeValidator(in_order)] = Field(
         min_length=1, description="Tasks, by name; null takes one out."
     )
     split: Split = "test"

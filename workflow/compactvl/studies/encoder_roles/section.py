@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
-from compactvl.config.overlay import expand_bases, merge
+from compactvl.config.overlay import expand_bases, in_order, merge
 from compactvl.studies.study import StudySection
 from compactvl.training.optim import Count
 
@@ -21,7 +21,7 @@ class Section(StudySection):
     pool: dict[str, Count | None] = Field(
         default={},
         description="Encoder → width of its tokens; null takes one out. Every subset becomes a variant, named by its "
-        "encoders joined by `+`, in this order; and `blind`, which sees no image.",
+        "encoders joined by `+`, in alphabetical order; and `blind`, which sees no image.",
     )
     subset: dict[str, Any] = Field(default={}, description="Settings of every subset (kind `subset`).")
     pool_benchmarks: Annotated[
@@ -31,14 +31,14 @@ class Section(StudySection):
     @model_validator(mode="after")
     def _size(self) -> "Section":
         number = len(self.encoders)
-        if self.pool and not FEW <= number <= MOST:
+        if number and not FEW <= number <= MOST:
             raise ValueError(f"pool: {number} encoders; give {FEW} to {MOST}")
         return self
 
     @property
     def encoders(self) -> dict[str, int]:
-        """The pool, without what was taken out."""
-        return {name: width for name, width in self.pool.items() if width is not None}
+        """The pool by name, without what was taken out."""
+        return in_order(self.pool)
 
     def expand(self, where: str) -> dict[str, dict[str, Any]]:
         """See :class:`StudySection`: every subset, and the further variants."""

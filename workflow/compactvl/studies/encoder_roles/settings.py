@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from compactvl.config.base import Strict
-from compactvl.config.overlay import without_null
+from compactvl.config.overlay import in_order
 from compactvl.config.references import Ref
 from compactvl.evaluation.abilities import MASKING, SUITE
 from compactvl.evaluation.kind import BenchmarkKind
@@ -80,10 +80,10 @@ class Subset(Variant):
     counts: ClassVar[str | None] = f"{NAME}.model:count_parameters"
 
     kind: Literal["subset"]
-    encoders: dict[Annotated[str, Ref("encoders")], Count] = Field(
+    encoders: Annotated[dict[Annotated[str, Ref("encoders")], Count], BeforeValidator(in_order)] = Field(
         description="Encoder → width of its tokens. None: the model is blind."
     )
-    sets: Annotated[dict[Annotated[str, Ref("datasets", "answers")], TaskSet], BeforeValidator(without_null)] = Field(
+    sets: Annotated[dict[Annotated[str, Ref("datasets", "answers")], TaskSet], BeforeValidator(in_order)] = Field(
         min_length=1, description="Data sets of questions it is trained on; null takes one out."
     )
     text_encoder: Annotated[str | None, Ref("text_encoders")] = Field(
