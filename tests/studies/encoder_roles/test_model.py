@@ -3,12 +3,15 @@
 import pytest
 import torch
 from sklearn.decomposition import PCA
+from transformers import BertConfig, BertModel
 
 from compactvl.errors import UserError
+from compactvl.nn.bert import from_transformers
 from compactvl.nn.grids import resample
 from compactvl.studies.encoder_roles import STUDY
 from compactvl.studies.encoder_roles.model import RolesModel, Whitener, count_parameters, mask_features
 from compactvl.studies.encoder_roles.settings import Whitening
+from compactvl.text.batches import TokenBatch
 
 SETS = {"asked": {"images": "drawn", "batch": 4, "answers": 3}, "read": {"batch": 2, "answers": 5}}
 BODY = {
@@ -82,9 +85,9 @@ def test_places_and_channels_are_joined_as_said(model):
 def test_a_question_reads_its_own_image(model):
     shown, asked = model.project(model.features(tokens(model))), torch.randn(4, 12)
     place = torch.tensor([2, 0, 0, 1])
-    together = model.read(asked, shown, place)
+    together = model.reader(asked, shown, place)
     assert together.shape == (4, 16)
-    alone = torch.cat([model.read(asked[[i]], shown[place[i]][None], torch.tensor([0])) for i in range(4)])
+    alone = torch.cat([model.reader(asked[[i]], shown[place[i]][None], torch.tensor([0])) for i in range(4)])
     torch.testing.assert_close(together, alone)
     assert model.heads["read"](together).shape == (4, 5)
 
@@ -93,8 +96,29 @@ def test_a_blind_model_reads_questions_alone():
     blind = RolesModel(subset(encoders={})).eval()
     assert blind.features({}) is None
     assert blind.project(None) is None
-    assert blind.read(torch.randn(2, 12), None, torch.tensor([0, 0])).shape == (2, 16)
+    assert blind.reader(torch.randn(2, 12), None, torch.tensor([0, 0])).shape == (2, 16)
     assert dict(count_parameters(blind.settings, {})).keys() == {"reader", "heads"}
+
+
+def test_the_language_reader_is_transformers_bert_with_image_tokens_behind_the_words():
+    settings = subset(
+        encoders={"a": 6}, width=64, text_encoder=None, reader={"kind": "language_model", "weights": "w", "layers": 2}
+    )
+    model = RolesModel(settings).eval()
+    sizes = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 256}
+    bert = BertModel(BertConfig(**sizes)).eval()
+    state = from_transformers(bert.state_dict(), 2)
+    model.reader.load_state_dict({key: state[key] for key in model.reader.state_dict()})
+    rows = [[101, 2054, 2003, 102], [101, 2129, 102]]
+    batch, tokens, place = TokenBatch.of(rows), torch.randn(2, 4, 64), torch.tensor([1, 0])
+    with torch.no_grad():
+        alone = bert(batch.ids, batch.mask.long()).last_hidden_state[:, 0]
+        torch.testing.assert_close(model.reader(batch, None, place), alone, atol=1e-5, rtol=1e-4)
+        together = model.reader(batch, tokens, place)
+        for number, row in enumerate(rows):
+            one = model.reader(TokenBatch.of([row]), tokens[place[number]][None], torch.tensor([0]))
+            torch.testing.assert_close(together[number], one[0], atol=1e-5, rtol=1e-4)
+    assert not torch.allclose(together, alone, atol=1e-3), "it looks at the image"
 
 
 def test_masks_replace_whole_encoders(model):

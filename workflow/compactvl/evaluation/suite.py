@@ -13,8 +13,8 @@ import pandas as pd
 from compactvl.data.canonical import CanonicalSet
 from compactvl.errors import UserError
 from compactvl.evaluation.abilities import SuiteModel
-from compactvl.evaluation.answers import answers_of
-from compactvl.evaluation.classification import classify
+from compactvl.evaluation.answers import answer_scores, answers_of, choose
+from compactvl.evaluation.classification import classify, items_of
 from compactvl.evaluation.results import Metric
 from compactvl.evaluation.statistics import percentiles, resampled_ratios
 from compactvl.records.layout import Layout
@@ -56,6 +56,32 @@ def ask(model: SuiteModel, tasks: Mapping[str, Task], layout: Layout, split: str
             raise UserError(f"task {name}: data set {task.dataset!r} has no {split} items of type {task.type}")
         parts.append(found.assign(task=name, area=task.area, cluster=task.dataset + ":" + found["cluster"].astype(str)))
     return pd.concat(parts, ignore_index=True)
+
+
+def item_scores(
+    model: SuiteModel, table: pd.DataFrame, sets: Mapping[str, tuple[pd.DataFrame, np.ndarray]]
+) -> np.ndarray:
+    """Return what another model's answers score for the rows of :func:`ask`'s table: float64 (rows,).
+
+    Args:
+        sets: data set → the items it asks, and what each answer scores; see :func:`asked_sets`.
+    """
+    found = {}
+    for name, (items, scores) in sets.items():
+        chosen = choose(model.logits(name, items), scores)[2]
+        found |= dict(zip(((name, item) for item in items["item_id"]), chosen, strict=True))
+    names = table["cluster"].str.partition(":")[0]
+    return np.array([found[key] for key in zip(names, table["item_id"], strict=True)])
+
+
+def asked_sets(tasks: Mapping[str, Task], layout: Layout, split: str) -> dict[str, tuple[pd.DataFrame, np.ndarray]]:
+    """Return data set → its items of a split, and (items, answers) what each answer scores."""
+    sets = {}
+    for name in dict.fromkeys(task.dataset for task in tasks.values()):
+        dataset = CanonicalSet.open(layout.dataset(name))
+        items = items_of(dataset.name, dataset.items, split)
+        sets[name] = items, answer_scores(dataset.name, items, answers_of(dataset)).toarray()
+    return sets
 
 
 class _OfSet:

@@ -26,16 +26,16 @@ class Settings(Suite):
 
     def measure(self, model: MaskableModel, layout: Layout) -> Measured:
         """See :class:`Settings`."""
-        from compactvl.evaluation.suite import KEPT, OVERALL, Task, ask, suite_metrics
+        from compactvl.evaluation.suite import KEPT, OVERALL, Task, ask, asked_sets, item_scores, suite_metrics
 
         tasks = {name: Task(task.area, task.dataset, task.type) for name, task in self.tasks.items()}
-        table, scores = None, {}
-        for size in range(len(model.encoders)):
-            for kept in combinations(model.encoders, size):
-                for fill in FILLS:
-                    found = ask(model.masked(kept, fill), tasks, layout, self.split)
-                    table = found if table is None else table
-                    scores[f"{fill}:{'+'.join(kept)}"] = found["score"].to_numpy()
+        table, sets = ask(model, tasks, layout, self.split), asked_sets(tasks, layout, self.split)
+        scores = {
+            f"{fill}:{'+'.join(kept)}": item_scores(model.masked(kept, fill), table, sets)
+            for size in range(len(model.encoders))
+            for kept in combinations(model.encoders, size)
+            for fill in FILLS
+        }
         metrics = suite_metrics(table, {f"{name}/": values for name, values in scores.items()}, chance=False)
         overall = [metric for metric in metrics if metric.name.endswith(f"/{OVERALL}")]
         return Measured(table[KEPT].assign(**scores), overall)

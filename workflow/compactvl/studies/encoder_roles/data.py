@@ -62,12 +62,11 @@ class Asked:
 
     Attributes:
         images: its images' ids, each once. rows: of each image, its questions' numbers.
-        place: (questions,) int, each one's image. questions: see :class:`Texts`. targets: (questions,) int64.
+        questions: see :class:`Texts`. targets: (questions,) int64.
     """
 
     images: list[str]
     rows: list[np.ndarray]
-    place: np.ndarray
     questions: Tensor | list[list[int]]
     targets: Tensor
 
@@ -110,7 +109,7 @@ def open_asked(job: Job, name: str, split: str) -> tuple[Asked, list[str]]:
     )
     images, place = images_and_places(table)
     rows = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
-    return Asked(images, rows, place, Texts(job, name)(table["question"].tolist()), targets), answers
+    return Asked(images, rows, Texts(job, name)(table["question"].tolist()), targets), answers
 
 
 def read_tokens(store: TokenStore, settings: Subset, encoder: str, images: Sequence[str]) -> Tensor:

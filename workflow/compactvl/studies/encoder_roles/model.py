@@ -17,9 +17,6 @@ from compactvl.studies.base import Peers
 from compactvl.studies.encoder_roles.settings import Attention, Subset, Whitening
 from compactvl.text.batches import TokenBatch
 
-Questions = Tensor | TokenBatch
-"""Vectors (B, d_t), or word pieces."""
-
 
 class Whitener(nn.Module):
     """Centre vectors, turn them to principal directions and even out their sizes; fitted once, then fixed.
@@ -194,10 +191,6 @@ class RolesModel(nn.Module):
             kept = torch.ones(len(joined), 1, joined.shape[2], device=joined.device)
             joined = joined * F.dropout(kept, self.settings.channel_dropout)
         return self.norm(self.projector(joined) + self.position)
-
-    def read(self, questions: Questions, tokens: Tensor | None, place: Tensor) -> Tensor:
-        """Return what a head answers by, (B, width); see :class:`AttentionReader`."""
-        return self.reader(questions, tokens, place)
 
 
 def mask_features(model: RolesModel, features: Tensor, kept: Sequence[str], fill: str) -> Tensor:

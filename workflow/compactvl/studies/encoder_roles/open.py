@@ -59,7 +59,7 @@ class SuiteRun:
             for start in range(0, len(items), BLOCK):
                 place = torch.from_numpy(images[1][start : start + BLOCK]).to(model.device)
                 asked = batch_of(questions[start : start + BLOCK])
-                found.append(model.heads[dataset](model.read(asked, tokens, place)).float().cpu())
+                found.append(model.heads[dataset](model.reader(asked, tokens, place)).float().cpu())
         return torch.cat(found).numpy()
 
     def _features_of(self, dataset: str, images: list[str]) -> Tensor | None:

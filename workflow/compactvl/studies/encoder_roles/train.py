@@ -121,7 +121,7 @@ class Trainer:
         with autocast(model.device, settings.precision):
             features = model.features({one: torch.cat(found) for one, found in tokens.items()})
             place = torch.from_numpy(np.concatenate(places)).to(model.device)
-            states = model.read(batch_of(joined(questions)), model.project(features), place)
+            states = model.reader(batch_of(joined(questions)), model.project(features), place)
             logits = [
                 model.heads[name](own) for name, own in zip(parts, states.split(list(parts.values())), strict=True)
             ]
