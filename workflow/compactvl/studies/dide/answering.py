@@ -23,9 +23,9 @@ from compactvl.studies.dide.build import open_run, open_tokenizer
 from compactvl.studies.dide.images import StoredImages
 from compactvl.studies.dide.model import DualEncoder, FusionEncoder
 from compactvl.studies.dide.settings import Dual, Fusion, TokenImages
-from compactvl.studies.dide.tasks import encode_texts
 from compactvl.studies.dide.train import ANSWERS
 from compactvl.text.batches import TokenBatch
+from compactvl.text.questions import encode_texts
 from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.identity import check_encoder
 from compactvl.vision.store import TokenStore

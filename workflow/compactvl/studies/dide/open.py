@@ -15,8 +15,9 @@ from compactvl.studies.base import Job
 from compactvl.studies.dide.build import open_run, open_tokenizer
 from compactvl.studies.dide.images import Images, StoredImages, open_images
 from compactvl.studies.dide.model import DualEncoder, FusionEncoder
-from compactvl.studies.dide.tasks import Items, TrainingItems, encode_texts
+from compactvl.studies.dide.tasks import Items, TrainingItems
 from compactvl.text.batches import TokenBatch, batches_by_length
+from compactvl.text.questions import encode_texts
 from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.identity import check_encoder
 

@@ -17,15 +17,10 @@ from compactvl.evaluation.answers import answer_scores, answers_of
 from compactvl.nn.compute import compute_device
 from compactvl.studies.dide.settings import Answering
 from compactvl.text.batches import TokenBatch
+from compactvl.text.questions import encode_texts
 from compactvl.text.wordpiece import WordPiece
 
 TEXT_COLUMNS = ("question", "statement", "hypothesis")
-
-
-def encode_texts(tokenizer: WordPiece, texts: Sequence[str], longest: int) -> list[list[int]]:
-    """Return [CLS] text [SEP] for each text, at most ``longest`` ids each; punctuation stays, unlike in EDJE."""
-    encodings = tokenizer.backend.encode_batch(list(texts), add_special_tokens=False)
-    return [[tokenizer.cls, *one.ids[: longest - 2], tokenizer.sep] for one in encodings]
 
 
 class Items:

@@ -16,6 +16,7 @@ from compactvl.nn.grids import resample
 from compactvl.studies.base import Job
 from compactvl.studies.encoder_roles.settings import LanguageModel, Subset
 from compactvl.text.batches import TokenBatch
+from compactvl.text.questions import encode_texts
 from compactvl.text.vectors import TextVectors
 from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.store import TokenStore
@@ -39,9 +40,7 @@ class Texts:
         """Return vectors (n, d_t), or rows of word pieces with [CLS] and [SEP]."""
         if self._vectors is not None:
             return torch.from_numpy(self._vectors.get(texts))
-        found = self._tokenizer.backend.encode_batch(list(texts), add_special_tokens=False)
-        cls, sep = self._tokenizer.cls, self._tokenizer.sep
-        return [[cls, *one.ids[: self._longest - 2], sep] for one in found]
+        return encode_texts(self._tokenizer, texts, self._longest)
 
 
 def batch_of(questions: Tensor | Sequence[Sequence[int]]) -> Tensor | TokenBatch:

@@ -83,8 +83,6 @@ def subsets(study: Study) -> Figure | NotRun:
         interval_points(
             upper, range(len(order)), [found[mask] for mask in order], scale=scale, fmt="none", color="#222222"
         )
-    lowest = scale * float(np.nanmin(scores.value))
-    upper.set_ylim(max(0.0, 0.9 * lowest), None)
     upper.set_ylabel("overall score")
     for row, _ in enumerate(scores.pool):
         there = [bool(mask >> row & 1) for mask in order.tolist()]
