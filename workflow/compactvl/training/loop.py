@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from compactvl.errors import UserError
 from compactvl.progress import Progress
 from compactvl.training.checkpoint import RESUME, read_resume, save_resume
+from compactvl.training.determinism import seed_torch
 
 log = logging.getLogger(__name__)
 SAVE_EVERY_SECONDS = 60.0
@@ -124,7 +125,7 @@ def train_loop(
             for state.part in range(accumulate):
                 # A trailing 0 does not change a SeedSequence: (seed, step) is also the first micro-batch's.
                 own_seed = np.random.SeedSequence([seed, state.step, state.part])
-                torch.manual_seed(int(own_seed.generate_state(1, np.uint64)[0] >> 1))
+                seed_torch(int(own_seed.generate_state(1, np.uint64)[0] >> 1))
                 outcome = loss(state, np.random.default_rng(own_seed))
                 value = float(outcome.loss.detach())
                 if not np.isfinite(value):

@@ -1,7 +1,7 @@
 """Training a subset's model on all data sets of questions together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,7 +33,7 @@ class World:
     Attributes:
         asked: data set → its training questions. answers: data set → its list of answers.
         tokens: of the training images. held_out: encoder → tokens (n, places, d_e) of some validation images, for the ranks.
-        encoders: whose tokens they are.
+        encoders: whose tokens they are. fitted: weights of the whiteners that a seed has fitted.
     """
 
     asked: Mapping[str, Asked]
@@ -41,6 +41,7 @@ class World:
     tokens: Tokens
     held_out: Mapping[str, Tensor]
     encoders: Mapping[str, Mapping[str, str]]
+    fitted: dict[str, dict[str, Tensor]] = field(default_factory=dict)
 
 
 def train_subset(job: Job) -> None:
@@ -132,13 +133,22 @@ class Trainer:
 
 @torch.no_grad()
 def begin(job: Job, model: RolesModel, world: World) -> None:
-    """Fit what is fixed to the training data, and load a language model's weights."""
+    """Fit what is fixed to the training data, once for all seeds, and load a language model's weights."""
     settings, reader = model.settings, model.reader
-    for name, whitener in model.whiteners.items():
-        whitener.fit(torch.cat([own[name].flatten(0, 1) for own in world.tokens.values()]))
+    fixed = {f"whiteners.{name}": whitener for name, whitener in model.whiteners.items()}
     if isinstance(reader, AttentionReader):
-        reader.whitener.fit(torch.cat([one.questions for one in world.asked.values()]).unique(dim=0))
-    elif isinstance(reader, LanguageReader):
+        fixed["reader.whitener"] = reader.whitener
+    for name, whitener in fixed.items():
+        if name in world.fitted:
+            whitener.load_state_dict(world.fitted[name])
+            continue
+        if whitener is getattr(reader, "whitener", None):
+            whitener.fit(torch.cat([one.questions for one in world.asked.values()]).unique(dim=0))
+        else:
+            encoder = name.removeprefix("whiteners.")
+            whitener.fit(torch.cat([own[encoder].flatten(0, 1) for own in world.tokens.values()]))
+        world.fitted[name] = {key: value.clone() for key, value in whitener.state_dict().items()}
+    if isinstance(reader, LanguageReader):
         bert = load_bert(job.layout.weights(settings.reader.weights), settings.reader.layers)
         reader.embeddings.load_state_dict(bert.embeddings.state_dict())
         reader.layers.load_state_dict(bert.layers.state_dict())
