@@ -43,18 +43,19 @@ distilled = "dual_distilled"
 best = "dual_distilled_pretrained"
 
 # %%
+from compactvl.reporting.answers import floor_table, training_curves, types_table
 from compactvl.reporting.claims import claims_table, verdicts_table
 from compactvl.reporting.output import Report
 from compactvl.reporting.pictures import open_set
 from compactvl.reporting.tables import parameter_table, runs_table
 from compactvl.studies.dide.report import figures, published, tables
 from compactvl.studies.dide.report.claims import dide_claims
-from compactvl.studies.dide.report.results import ENTAIL, QA, SCORES, DideResults
+from compactvl.studies.dide.report.results import ENTAIL, QA, TASKS, DideResults
 
 measured = DideResults(study, results=results, runs=runs)
 report = Report(f"{out}/{study}", style=style)
 scenes = open_set(sets, "scenes")
-asked = {task: open_set(sets, task) for task in SCORES}
+asked = {task: open_set(sets, task) for task in TASKS}
 students = [dual, "dual_soft", "dual_attention", distilled, best]
 
 # %% [markdown]
@@ -80,7 +81,7 @@ report.table("claims", judged)
 # as far as it is above that.
 
 # %%
-report.table("floor", tables.floor_table(asked), "Test items in per cent, without a look at any image.")
+report.table("floor", floor_table(measured, asked), "Test items in per cent, without a look at any image.")
 
 # %% [markdown]
 # ## 3. What the dual encoder loses, and what distillation gives back
@@ -114,7 +115,7 @@ report.table("published", published.TASKS, "Published; other data and another sc
 # %%
 report.table(
     "types",
-    tables.types_table(measured, QA, [teacher, dual, "dual_attention", distilled, best, "shuffled_images"]),
+    types_table(measured, QA, [teacher, dual, "dual_attention", distilled, best, "shuffled_images"]),
     "Score in per cent by type of question, with 95% intervals.",
 )
 
@@ -170,7 +171,7 @@ report.figure(
 # ## 6. Training
 
 # %%
-report.figure("training", figures.training_curves(measured, [teacher, *students]), "Scene QA; one line a variant.")
+report.figure("training", training_curves(measured, [teacher, *students]), "Scene QA; one line a variant.")
 report.table(
     "runs",
     runs_table(measured, [*measured.of_task(QA), *measured.of_task(ENTAIL)]),

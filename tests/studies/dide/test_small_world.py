@@ -205,13 +205,14 @@ def test_a_teacher_that_is_remembered_teaches_the_same(world, name):
     from compactvl.data.canonical import CanonicalSet
     from compactvl.studies.dide.distillation import RememberedTeacher, Teacher
     from compactvl.studies.dide.images import open_images
-    from compactvl.studies.dide.tasks import TrainingItems
+    from compactvl.studies.items import TrainingItems
     from compactvl.text.wordpiece import WordPiece
 
     settings = world.job(name).settings
     model = open_run(world.trained(settings.teacher))
     tokenizer = WordPiece.beside(world.layout.weights("tiny"))
-    items = TrainingItems(CanonicalSet.open(world.layout.dataset(settings.dataset)), "train", tokenizer, model.settings)
+    asked = CanonicalSet.open(world.layout.dataset(settings.dataset))
+    items = TrainingItems(asked, "train", tokenizer, answers=2, **settings.form)
     images = open_images(settings.images, world.layout, "drawn")
     rows = np.array([0, 4, 2, 17])
     texts, read = items.texts(rows), [images.read(list(ids)) for ids in items.images[rows].T]

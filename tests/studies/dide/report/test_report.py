@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from compactvl.data.canonical import CanonicalSet
+from compactvl.reporting.answers import floor_table, training_curves, types_table
 from compactvl.reporting.claims import FAILS, HOLDS, OPEN, claims_table
 from compactvl.reporting.render import render
 from compactvl.reporting.study import NotRun
@@ -59,7 +60,7 @@ def test_macro_weighs_types_alike(study):
 
 
 def test_types_have_a_row_each(study):
-    table = tables.types_table(study, "scene_qa", ["teacher", "dual", "absent"])
+    table = types_table(study, "scene_qa", ["teacher", "dual", "absent"])
     assert table["type"].tolist() == ["count", "existence", "what"]
     assert set(table["items"]) == {"400"}
 
@@ -71,9 +72,9 @@ def test_latency_says_how_many_times_as_fast(study):
     assert table.loc[("own", "once for 1"), "dual, ms"].startswith("9.0 [")
 
 
-def test_what_needs_no_image_is_read_from_the_sets(tree):
+def test_what_needs_no_image_is_read_from_the_sets(tree, study):
     sets = {name: CanonicalSet.open(tree / "data" / "sets" / name) for name in ("scene_qa", "scene_entail")}
-    table = tables.floor_table(sets | {"easy_vqa": None})
+    table = floor_table(study, sets | {"easy_vqa": None})
     assert table["task"].tolist() == ["scene QA", "entailment"]
     assert table["commonest answer"].tolist() == ["40.0", "40.0"]
     assert table["text alone"].tolist() == ["35.0", "35.0"]
@@ -103,7 +104,7 @@ def test_maps_lie_where_they_look(study, tree):
 
 
 def test_curves_are_drawn_for_what_was_logged(study):
-    figure = figures.training_curves(study, ["teacher", "dual"])
+    figure = training_curves(study, ["teacher", "dual"])
     titles = [axes.get_title() or axes.get_title("left") for axes in figure.axes]
     assert titles == ["Training score", "Validation score", "Attention distillation loss"]
     assert figure.axes[0].lines[0].get_ydata().max() == pytest.approx(50)

@@ -11,7 +11,7 @@ from compactvl.studies.dide.images import ImageBatch, Images
 from compactvl.studies.dide.model import Attended, FusionEncoder
 from compactvl.studies.dide.objectives import attention_distillation, cross_maps
 from compactvl.studies.dide.settings import Attention
-from compactvl.studies.dide.tasks import Items
+from compactvl.studies.items import Items
 from compactvl.text.batches import TokenBatch, batches_by_length
 
 BLOCK = 64

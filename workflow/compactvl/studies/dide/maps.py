@@ -12,7 +12,7 @@ from compactvl.studies.base import Job
 from compactvl.studies.dide.images import Images
 from compactvl.studies.dide.model import Attended, DualEncoder, FusionEncoder
 from compactvl.studies.dide.objectives import cross_attention
-from compactvl.studies.dide.tasks import Items
+from compactvl.studies.items import Items
 from compactvl.text.wordpiece import WordPiece
 
 FILE = "analysis.npz"
@@ -34,7 +34,7 @@ def write_maps(
     table = dataset.items[dataset.items["split"] == "test"]
     image = "image_0" if job.settings.image_pair else "image_id"
     table = table.drop_duplicates(image).head(ITEMS).reset_index(drop=True)
-    items = Items(dataset.name, table, tokenizer, job.settings)
+    items = Items(dataset.name, table, tokenizer, **job.settings.form)
     last = job.settings.trunk.layers - 1
     texts, attended = items.texts(range(len(table))), Attended([last])
     with autocast(model.device, job.settings.precision):

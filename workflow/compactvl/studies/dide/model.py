@@ -7,10 +7,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from compactvl.nn.heads import INIT_STD, mlp
 from compactvl.studies.dide.alignment import Alignment
 from compactvl.studies.dide.images import ImageBatch
 from compactvl.studies.dide.settings import Encoder
-from compactvl.studies.dide.stack import INIT_STD, Kept, Stack
+from compactvl.studies.dide.stack import Kept, Stack
 from compactvl.text.batches import TokenBatch
 
 QueryKey = tuple[Tensor, Tensor]
@@ -41,15 +42,6 @@ class Attended:
         self.text.append(dict(text))
         self.image.append(dict(image))
         self.there.append(there)
-
-
-def mlp(given: int, hidden: int, out: int) -> nn.Sequential:
-    """Linear · LayerNorm · GELU · Linear, the form of the shallow fusion and of every head."""
-    layers = nn.Sequential(nn.Linear(given, hidden), nn.LayerNorm(hidden), nn.GELU(), nn.Linear(hidden, out))
-    for layer in (layers[0], layers[3]):
-        nn.init.normal_(layer.weight, std=INIT_STD)
-        nn.init.zeros_(layer.bias)
-    return layers
 
 
 class ShallowFusion(nn.Module):

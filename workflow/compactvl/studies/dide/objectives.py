@@ -11,19 +11,6 @@ QueryKey = tuple[Tensor, Tensor]
 """Queries and keys (B, heads, L, d) of one modality in one layer."""
 
 
-def hard_labels(logits: Tensor, targets: Tensor) -> Tensor:
-    """The task's own loss.
-
-    Args:
-        logits: (B, A).
-        targets: float (B, A), what each answer scores: BCE, mean over items, sum over answers (released: BCE × 3,129);
-            or int64 (B,): cross-entropy.
-    """
-    if targets.is_floating_point():
-        return F.binary_cross_entropy_with_logits(logits.float(), targets) * logits.shape[1]
-    return F.cross_entropy(logits.float(), targets)
-
-
 def soft_labels(student: Tensor, teacher: Tensor, several: bool) -> Tensor:
     """The teacher's answers, temperature 1.
 

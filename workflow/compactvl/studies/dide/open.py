@@ -15,7 +15,7 @@ from compactvl.studies.base import Job
 from compactvl.studies.dide.build import open_run, open_tokenizer
 from compactvl.studies.dide.images import Images, StoredImages, open_images
 from compactvl.studies.dide.model import DualEncoder, FusionEncoder
-from compactvl.studies.dide.tasks import Items, TrainingItems
+from compactvl.studies.items import Items, TrainingItems
 from compactvl.text.batches import TokenBatch, batches_by_length
 from compactvl.text.questions import encode_texts
 from compactvl.text.wordpiece import WordPiece
@@ -75,7 +75,7 @@ class AnswerModel:
 
     def logits(self, items: pd.DataFrame) -> np.ndarray:
         """See :class:`compactvl.evaluation.abilities.Classifier`."""
-        asked = Items(self._dataset, items, self._tokenizer, self._model.settings)
+        asked = Items(self._dataset, items, self._tokenizer, **self._model.settings.form)
         return item_logits(self._model, asked, self._images, self._label)
 
 

@@ -5,7 +5,7 @@ A fusion encoder (the teacher) and a dual encoder (the student) are each trained
 """
 
 from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -260,6 +260,11 @@ class Answering(Encoder):
     last_bias: float = Field(
         default=0.0, description="Where the biases of the answers' logits begin (paper: 0; the demo's sigmoids: -4)."
     )
+
+    @property
+    def form(self) -> dict[str, Any]:
+        """How its items are read; see :class:`compactvl.studies.items.Items`."""
+        return {"longest": self.trunk.longest, "image_pair": self.image_pair}
 
     def training_needs(self, peers: Peers) -> Needs:
         """Items, images, pretrained weights."""

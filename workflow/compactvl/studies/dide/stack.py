@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from compactvl.nn.bert import MASKED, BertEmbeddings, BertLayer, BertShape
+from compactvl.nn.heads import INIT_STD
 from compactvl.nn.vilt import NORM_EPS, PatchEmbedding, PreNormLayer
 from compactvl.studies.dide.images import ImageBatch
 from compactvl.studies.dide.settings import TokenImages, Trunk
@@ -18,7 +19,6 @@ from compactvl.text.batches import TokenBatch
 
 TEXT, IMAGE = 0, 1
 """Rows of the modality table; the second image of an item has row 2."""
-INIT_STD = 0.02
 Kept = list[tuple[Tensor, Tensor]]
 """Queries and keys of a layer, each (B, heads, L, d / heads)."""
 

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from compactvl.data.canonical import CanonicalSet
 from compactvl.files import write_json
 from compactvl.nn.compute import autocast
+from compactvl.nn.heads import hard_labels
 from compactvl.studies.base import Job
 from compactvl.studies.dide import objectives
 from compactvl.studies.dide.build import build, copy_tokenizer, open_run
@@ -17,7 +18,7 @@ from compactvl.studies.dide.maps import write_maps
 from compactvl.studies.dide.model import Attended, DualEncoder, FusionEncoder
 from compactvl.studies.dide.open import mean_score
 from compactvl.studies.dide.settings import Fusion
-from compactvl.studies.dide.tasks import TrainingItems
+from compactvl.studies.items import TrainingItems
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Outcome, State
@@ -48,7 +49,7 @@ class Trainer:
         with autocast(self.model.device, settings.precision):
             if isinstance(settings, Fusion):
                 logits = self.model(texts, images, place)
-                parts = {"hard": objectives.hard_labels(logits, self.items.targets(rows))}
+                parts = {"hard": hard_labels(logits, self.items.targets(rows))}
                 weights = {"hard": 1.0}
             else:
                 logits, parts = self._student(rows, texts, images, place)
@@ -56,7 +57,7 @@ class Trainer:
                 weights = {"hard": losses.hard, "soft": losses.soft, "attention": losses.attention.weight}
         total = sum(weights[name] * part for name, part in parts.items())
         numbers = {name: float(part.detach()) for name, part in parts.items()} if len(parts) > 1 else {}
-        return Outcome(total, len(rows), numbers | {"score": self._score(logits, rows)})
+        return Outcome(total, len(rows), numbers | {"score": self.items.score(logits, rows)})
 
     def _student(
         self, rows: np.ndarray, texts: TokenBatch, images: list[ImageBatch], place: Tensor | None
@@ -65,7 +66,7 @@ class Trainer:
         learned = Attended(watched(losses.attention, self.settings.trunk.layers))
         logits = self.model(texts, images, place, learned if learned.layers else None)
         if losses.hard:
-            parts["hard"] = objectives.hard_labels(logits, self.items.targets(rows))
+            parts["hard"] = hard_labels(logits, self.items.targets(rows))
         if self.teacher is not None:
             answers, maps = self.teacher(rows, texts, images, place)
             if losses.soft:
@@ -74,13 +75,11 @@ class Trainer:
                 parts["attention"] = distil(learned, maps, texts, losses.attention.queries)
         return logits, parts
 
-    def _score(self, logits: Tensor, rows: np.ndarray) -> float:
-        return float(self.items.scores[rows].toarray()[np.arange(len(rows)), logits.argmax(1).cpu().numpy()].mean())
-
 
 def draw(items: TrainingItems, settings: object, seed: int, number: int) -> np.ndarray:
     """Items of a micro-batch, by its number alone: images are prepared before its losses are asked for."""
-    return items.draw(settings.optimiser.micro_batch, np.random.default_rng([seed, number]))
+    rng = np.random.default_rng([seed, number])
+    return items.draw(settings.optimiser.micro_batch, rng, settings.questions_an_image)
 
 
 def split_pairs(batch: ImageBatch, items: TrainingItems, rows: np.ndarray) -> tuple[list[ImageBatch], Tensor | None]:
@@ -107,12 +106,12 @@ def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: Fus
     settings, layout = job.settings, job.layout
     dataset = CanonicalSet.open(layout.dataset(settings.dataset))
     tokenizer = WordPiece.beside(layout.weights(settings.trunk.weights))
-    items = TrainingItems(dataset, "train", tokenizer, settings)
+    items = TrainingItems(dataset, "train", tokenizer, answers=settings.answers, **settings.form)
     images = open_images(settings.images, layout, settings.images_of or settings.dataset)
     model = build(job, form, tokenizer, images, sorted(set(items.images.ravel())), len(items.answers))
     hooks = {}
     if settings.validations:
-        held_out = TrainingItems(dataset, "val", tokenizer, settings, known_only=False)
+        held_out = TrainingItems(dataset, "val", tokenizer, answers=settings.answers, known_only=False, **settings.form)
         marks = [round(settings.optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
         hooks = dict.fromkeys(marks, lambda state: {BEST: mean_score(model, held_out, images)})
 

@@ -11,6 +11,7 @@ from compactvl.data.canonical import CanonicalSet
 from compactvl.data.pairs import Pairs
 from compactvl.nn.compute import autocast, compute_device
 from compactvl.studies.base import Job
+from compactvl.studies.captions import Captions, other_pairs
 from compactvl.studies.dide import objectives
 from compactvl.studies.dide.build import build, copy_tokenizer, open_run
 from compactvl.studies.dide.distillation import distil, maps_of, watched
@@ -18,7 +19,6 @@ from compactvl.studies.dide.fit import fit
 from compactvl.studies.dide.images import ByStep, open_images
 from compactvl.studies.dide.model import Attended, DualEncoder, FusionEncoder
 from compactvl.studies.dide.settings import FusionPairs
-from compactvl.studies.dide.tasks import Captions
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Outcome, State
@@ -54,11 +54,11 @@ class PairTrainer:
         """One micro-batch's losses."""
         settings, number = self.settings, state.step * self.settings.optimiser.accumulate + state.part
         rows = draw(self.pairs, settings, self.seed, number)
-        texts, maskable = self.captions.batch(rows)
+        texts, words = self.captions.batch(rows)
         match = torch.from_numpy(self.pairs.matching(rows)).to(texts.ids.device)
         generator = torch.Generator().manual_seed(int(rng.integers(2**62)))
         masked = objectives.mask_words(
-            texts.ids, maskable, settings.objectives.mask_rate, self.tokenizer.mask, generator
+            texts.ids, words >= 0, settings.objectives.mask_rate, self.tokenizer.mask, generator
         )
         with autocast(self.model.device, settings.precision):
             form = self._fusion if isinstance(self.model, FusionEncoder) else self._dual
@@ -130,14 +130,6 @@ class PairTrainer:
 def draw(pairs: Pairs, settings: object, seed: int, number: int) -> np.ndarray:
     """Captions of a micro-batch, by its number alone: images are prepared before its losses are asked for."""
     return pairs.batch(settings.optimiser.micro_batch, np.random.default_rng([seed, number]))[1]
-
-
-def other_pairs(match: Tensor) -> Tensor:
-    """For each row the next one, in a circle, that does not match it; the next of all where none is."""
-    size = len(match)
-    order = (torch.arange(size, device=match.device)[:, None] + torch.arange(1, size + 1, device=match.device)) % size
-    free = ~match.gather(1, order)
-    return order.gather(1, free.float().argmax(1, keepdim=True))[:, 0]
 
 
 def train_fusion_pairs(job: Job) -> None:

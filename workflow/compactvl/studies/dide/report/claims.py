@@ -2,10 +2,11 @@
 
 from functools import partial
 
+from compactvl.reporting.answers import LATENCY
 from compactvl.reporting.claims import FAILS, HOLDS, OPEN, Claim, Outcome
 from compactvl.reporting.paired import Measure, about, above_chance, better, versus
 from compactvl.studies.dide.report.published import LOSS, SPEED
-from compactvl.studies.dide.report.results import ENTAIL, LATENCY, QA, SCENES, DideResults
+from compactvl.studies.dide.report.results import ENTAIL, QA, SCENES, DideResults
 
 BOTH = ("t2i_r1", "i2t_r1")
 OFTEN = 16

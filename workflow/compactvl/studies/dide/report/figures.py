@@ -6,10 +6,11 @@ from textwrap import fill
 from matplotlib.figure import Figure
 
 from compactvl.data.canonical import CanonicalSet
+from compactvl.reporting.answers import LATENCY
 from compactvl.reporting.pictures import lit, picture
 from compactvl.reporting.study import NotRun
 from compactvl.reporting.style import GREY, PALETTE, WIDTH, grid, legend_below, log_ticks, percent_axis
-from compactvl.studies.dide.report.results import LATENCY, DideResults
+from compactvl.studies.dide.report.results import DideResults
 
 WRAP = 24
 """Characters a line of a small panel's title."""
@@ -51,33 +52,6 @@ def accuracy_latency(
     log_ticks(axes, [one.value for one in (fusion, cached, alone) if one is not None], "{:.2g}".format)
     axes.set_xlabel(f"milliseconds a question, {batch} at once (dotted: with the image, for one question)")
     percent_axis(axes, f"{study.metric_label(metric)} (%)")
-    legend_below(figure, ncols=2)
-    return figure
-
-
-def training_curves(study: DideResults, variants: Sequence[str]) -> Figure | NotRun:
-    """Draw the training loss' parts and the validation score of variants against the items seen; a line a variant and seed."""
-    logs = {variant: list(tables.values()) for variant in variants if (tables := study.log(variant))}
-    titles = {"score": "Training score", "val_score": "Validation score", "attention": "Attention distillation loss"}
-    panels = [name for name in titles if any(name in table for tables in logs.values() for table in tables)]
-    if not panels:
-        return NotRun("none of these variants has a training log")
-    figure, axes = grid(len(panels), 3, 2.6, foot=0.6)
-    for panel, name in zip(axes, panels, strict=True):
-        scale = 1 if name == "attention" else 100
-        for (variant, tables), colour in zip(logs.items(), PALETTE * 3, strict=False):
-            for number, table in enumerate(tables):
-                part = table.reindex(columns=["seen", name]).dropna()
-                look = {"marker": "o", "markersize": 3} if name == "val_score" else {}
-                label = None if number else study.label(variant)
-                if len(part):
-                    panel.plot(part["seen"], scale * part[name], color=colour, label=label, linewidth=1.2, **look)
-        panel.set_title(titles[name])
-        panel.set_xlabel("items seen")
-        if name == "attention":
-            panel.set_ylabel("nats")
-        else:
-            percent_axis(panel, "%")
     legend_below(figure, ncols=2)
     return figure
 

@@ -1,22 +1,21 @@
-"""DiDE's results: what each answer scored, milliseconds a question; and what variants and tasks are called."""
+"""DiDE's results: what answers and retrieval scored, and what variants and tasks are called."""
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pandas as pd
 
-from compactvl.evaluation.results import read_result
 from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
-from compactvl.reporting.study import StudyResults
+from compactvl.reporting.answers import AnswersResults
 
-QA, ENTAIL, PAIRS, EASY, SCENES, LATENCY = "scene_qa", "scene_entail", "scene_pairs", "easy_vqa", "scenes", "latency"
-SCORES = {QA: "macro", ENTAIL: "accuracy", PAIRS: "accuracy", EASY: "macro"}
-"""Task → the metric it is judged by; others by ``accuracy``."""
+QA, ENTAIL, PAIRS, EASY, SCENES = "scene_qa", "scene_entail", "scene_pairs", "easy_vqa", "scenes"
+TASKS = (QA, ENTAIL, PAIRS, EASY)
 
 
-class DideResults(StudyResults):
+class DideResults(AnswersResults):
     """Metrics, predictions and timings of DiDE's variants."""
 
+    SCORES: ClassVar = {QA: "macro", ENTAIL: "accuracy", PAIRS: "accuracy", EASY: "macro"}
     LABELS: ClassVar = {
         "teacher": "Teacher: fusion encoder",
         "blind": "Fusion encoder without the image (control)",
@@ -41,30 +40,12 @@ class DideResults(StudyResults):
         "vqa_score": "score, mean over questions",
     }
 
-    def score(self, task: str) -> str:
-        """Return the metric a task is judged by: the mean over types where it has several."""
-        found = set(self.metrics.loc[self.metrics["benchmark"] == task, "metric"])
-        return next((one for one in (SCORES.get(task), "vqa_score") if one in found), "accuracy")
-
     def items(self, variant: str, benchmark: str, metric: str) -> pd.DataFrame | None:
-        """See :class:`StudyResults`: what each answer scored; or ``<direction>_r<k>``, each query's hit.
-
-        With metric ``macro`` strata are the types of question; ``consistency`` has an item a statement.
-        """
+        """See :class:`AnswersResults`; also ``<direction>_r<k>``, each query's hit."""
         tables = list(self.predictions(variant, benchmark).values())
-        if not tables:
-            return None
-        if "direction" in tables[0]:
+        if tables and "direction" in tables[0]:
             return self._hits(tables, metric)
-        value = pd.concat([table.set_index("item_id")["score"] for table in tables], axis=1).mean(axis=1)
-        rows = tables[0].set_index("item_id")
-        found = pd.DataFrame({"value": value, "cluster": rows["cluster"]}, index=rows.index)
-        if metric == "consistency":
-            whole = pd.concat([table.groupby("sentence_id")["score"].prod() for table in tables], axis=1).mean(axis=1)
-            return pd.DataFrame({"value": whole, "cluster": whole.index.to_numpy()}, index=whole.index)
-        if "/" in metric:
-            return found[rows["group"] == metric.partition("/")[2]]
-        return found.assign(stratum=rows["group"]) if metric == "macro" else found
+        return super().items(variant, benchmark, metric)
 
     @staticmethod
     def _hits(tables: Sequence[pd.DataFrame], metric: str) -> pd.DataFrame:
@@ -80,7 +61,7 @@ class DideResults(StudyResults):
         """Return the tasks that were evaluated: those known first, then others by name."""
         scored = self.metrics["metric"].isin(["accuracy", "vqa_score"])
         found = set(self.metrics.loc[scored, "benchmark"])
-        return [*(task for task in SCORES if task in found), *sorted(found - set(SCORES))]
+        return [*(task for task in self.SCORES if task in found), *sorted(found - set(self.SCORES))]
 
     def of_task(self, task: str) -> list[str]:
         """Return the variants that were evaluated on a task, in the order of :attr:`LABELS`, then by name."""
@@ -95,11 +76,5 @@ class DideResults(StudyResults):
 
     def label(self, variant: str) -> str:
         """Return a variant's name for readers; its task is named by the table it stands in."""
-        stems = (self.stem(variant, task) for task in SCORES)
+        stems = (self.stem(variant, task) for task in self.SCORES)
         return next((self.LABELS[stem] for stem in stems if stem in self.LABELS), super().label(variant))
-
-    @property
-    def timed_on(self) -> dict[str, Any]:
-        """What the timings depend on: device, threads, precision, processor; empty where nothing was timed."""
-        paths = sorted((self.results / self.study).glob(f"*/seed*/{LATENCY}.json"))
-        return read_result(paths[0]).get("environment", {}) if paths else {}

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.statistics import Interval
+from compactvl.reporting.answers import LATENCY
 from compactvl.reporting.paired import Measure, difference
 from compactvl.reporting.study import NotRun
 from compactvl.reporting.tables import MISSING, per_cent
-from compactvl.studies.dide.report.results import LATENCY, SCENES, DideResults
+from compactvl.studies.dide.report.results import SCENES, DideResults
 
 
 def accuracy_table(study: DideResults, task: str, *, dual: str, teacher: str) -> pd.DataFrame | NotRun:
@@ -38,53 +38,6 @@ def accuracy_table(study: DideResults, task: str, *, dual: str, teacher: str) ->
     return pd.DataFrame([*rows, {"model": "Chance", study.metric_label(metric): f"{100 * found.chance:.1f}"}]).fillna(
         MISSING
     )
-
-
-def types_table(study: DideResults, task: str, variants: Sequence[str]) -> pd.DataFrame | NotRun:
-    """Return the score by type of item (rows) of some variants (columns), and how many items it has."""
-    variants = study.measured(task, variants)
-    if not variants:
-        return NotRun(f"none of these variants was evaluated on {task}")
-    names = study.metrics.loc[study.metrics["benchmark"] == task, "metric"].unique()
-    rows = []
-    for name in sorted(name for name in names if "/" in name):
-        found = {variant: study.estimate(variant, task, name) for variant in variants}
-        first = next(one for one in found.values() if one)
-        row = {
-            "type": name.partition("/")[2].replace("_", " "),
-            "items": str(first.n),
-            "chance": f"{100 * first.chance:.1f}",
-        }
-        rows.append(row | {study.label(variant): per_cent(one) for variant, one in found.items()})
-    return pd.DataFrame(rows) if rows else NotRun(f"{task} has one type of item")
-
-
-def floor_table(sets: dict[str, CanonicalSet | None]) -> pd.DataFrame | NotRun:
-    """Return what each task's test items give without a look at any image: the commonest answer, and the best guess from the
-    text alone, as their data sets' manifests say.
-    """
-    rows = []
-    for task, dataset in sets.items():
-        if dataset is None:
-            continue
-        facts = dataset.manifest
-        rows.append(
-            {
-                "task": DideResults.METRICS.get(task, task),
-                "answers": str(len(facts.get("answers", ()))),
-                "commonest answer": _share(facts.get("majority")),
-                "text alone": _share(facts.get("blind")),
-            }
-        )
-    return pd.DataFrame(rows) if rows else NotRun("the tasks' data sets are not on disk")
-
-
-def _share(fact: object) -> str:
-    """A manifest's number of the test split: a share, or the mean of shares by type."""
-    found = fact.get("test") if isinstance(fact, dict) else fact
-    if isinstance(found, dict):
-        found = found.get("all", sum(found.values()) / len(found))
-    return MISSING if found is None else f"{100 * found:.1f}"
 
 
 def retrieval_table(study: DideResults, variants: Sequence[str]) -> pd.DataFrame | NotRun:
