@@ -37,11 +37,11 @@ reproduce: venv
 
 test: venv
 	$(BIN)/python -m pytest -q -n 2 -m "not e2e"
-	$(BIN)/python -m pytest -q -m "e2e and not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "e2e and not slow"
 
 test-all: venv
 	$(BIN)/python -m pytest -q -n 2 -m "not e2e"
-	$(BIN)/python -m pytest -q -m e2e
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m e2e
 
 lint: venv
 	$(BIN)/ruff check .
