@@ -126,3 +126,13 @@ def test_scores_are_by_split_and_type():
         "val": {"all": 1.0, "a": 1.0},
         "test": {"all": 0.5, "a": 0.0, "b": 1.0},
     }
+
+
+def test_yes_no_questions_can_be_left_out(tmp_path, source_archive):
+    body = {"kind": "easy_vqa", "max_images": 40}
+    archive = {"easy_vqa": source_archive("easy_vqa")}
+    whole = make(tmp_path / "whole", "easy", body, archive, "whl")
+    part = make(tmp_path / "part", "easy", body | {"yes_no": False}, archive, "whl")
+    assert part.items["item_id"].tolist() == whole.items.query("type != 'yes_no'")["item_id"].tolist()
+    assert part.manifest["answers"] == [one for one in whole.manifest["answers"] if one not in ("yes", "no")]
+    assert set(part.items["answer"]) <= set(part.manifest["answers"])

@@ -1,6 +1,6 @@
 """Settings of pretrained weights and of the encoders that turn images into cached vision tokens."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -107,6 +107,12 @@ class Tower(TimmWeights):
     weights: Annotated[str | None, Ref("weights")] = Field(
         None, description="Name of converted weights to start from, in place of a file or the Hub's."
     )
+    stage: int | None = Field(
+        None,
+        ge=0,
+        description="Which feature map it ends with, as timm counts them from 0; null: the last, with what follows.",
+    )
+    options: dict[str, Any] = Field({}, description="Further arguments of the timm model, e.g. depth and embed_dim.")
 
     @model_validator(mode="after")
     def _one_start(self) -> "Tower":

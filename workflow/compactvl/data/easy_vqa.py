@@ -7,7 +7,8 @@
 Items: item_id, image_id, split, question, answer, type (``yes_no``, ``shape`` or ``colour``, by the answer). Training and
 test are the published ones; validation is a share of the training images, with all their questions, by a seeded hash of the
 image's number. Questions stay as published, with what their words give away: most things that are asked for are not there,
-so that of the yes-no questions about four in five are told from the words alone (``blind`` in the manifest).
+so that of the yes-no questions about four in five are told from the words alone (``blind`` in the manifest); ``yes_no: false``
+leaves them out.
 """
 
 import json
@@ -69,6 +70,9 @@ def curate(settings: Settings, job: Curation) -> None:
                     }
                 )  # fmt: skip
     items = pd.DataFrame(rows)
+    if not settings.yes_no:
+        items = items[items["type"] != "yes_no"].reset_index(drop=True)
+        answers = [answer for answer in answers if answer not in YES_NO]
     job.write(
         settings,
         items,

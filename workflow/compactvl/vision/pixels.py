@@ -7,10 +7,12 @@ whatever the number of threads, and a resumed run goes on bit for bit.
 from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from typing import Self
+from math import ceil, floor
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from compactvl.config.pixels import PixelSettings, SquareFit
@@ -19,6 +21,24 @@ from compactvl.errors import UserError
 from compactvl.vision.ahead import made_ahead
 from compactvl.vision.augmentation import augment
 from compactvl.vision.preprocessing import AspectPreprocessing, Preprocessing, decode
+
+
+class Part(NamedTuple):
+    """A part of an image: ``box`` is x, y, width, height in pixels; what of it lies outside of the image is left out."""
+
+    image_id: str
+    box: tuple[float, float, float, float]
+
+    def cut(self, image: Image.Image) -> Image.Image:
+        """Return that part of the image, one pixel at least."""
+        x, y, width, height = self.box
+        left, top = (min(max(0, floor(v)), side - 1) for v, side in zip((x, y), image.size, strict=True))
+        right = max(left + 1, min(image.width, ceil(x + width)))
+        return image.crop((left, top, right, max(top + 1, min(image.height, ceil(y + height)))))
+
+
+Shown = str | Part
+"""What is read of a data set: an image by its id, or a part of it."""
 
 
 @dataclass(frozen=True)
@@ -52,14 +72,14 @@ class PixelBatch:
 
 
 def pixel_batches(
-    dataset: CanonicalSet, settings: PixelSettings, steps: Iterable[tuple[int, Sequence[str]]], seed: int | None
+    dataset: CanonicalSet, settings: PixelSettings, steps: Iterable[tuple[int, Sequence[Shown]]], seed: int | None
 ) -> Generator[PixelBatch, None, None]:
     """Yield the images of each step; two further steps at most are held in memory.
 
     Args:
         dataset: whose images.
         settings: size, augmentation, threads.
-        steps: (number of the step, its images' ids).
+        steps: (number of the step, its images' ids, or parts of them).
         seed: of the augmentation; ``None`` for none (evaluation).
 
     Raises:
@@ -68,12 +88,14 @@ def pixel_batches(
     fit = _fit(settings, cropped=seed is not None and settings.augment.crop is not None)
     mean, std = (np.array(values, np.float32).reshape(3, 1, 1) for values in (fit.mean, fit.std))
 
-    def prepare(place: tuple[int, int, str]) -> np.ndarray:
-        step, position, image_id = place
+    def prepare(place: tuple[int, int, Shown]) -> np.ndarray:
+        step, position, shown = place
+        image_id = shown.image_id if isinstance(shown, Part) else shown
         try:
             image = decode(dataset.image_bytes(image_id))
         except UserError as error:
             raise UserError(f"data set {dataset.name!r}, image {image_id!r}: {error}") from error
+        image = shown.cut(image) if isinstance(shown, Part) else image
         if seed is not None:
             own = np.random.SeedSequence([seed, step], spawn_key=(position,))
             image = augment(image, settings.augment, np.random.default_rng(own))
@@ -83,7 +105,7 @@ def pixel_batches(
         pixels /= std
         return pixels
 
-    places = ([(step, position, image_id) for position, image_id in enumerate(ids)] for step, ids in steps)
+    places = ([(step, position, one) for position, one in enumerate(ids)] for step, ids in steps)
     with closing(made_ahead(places, prepare, settings.decode_threads)) as made:
         for images in made:
             yield PixelBatch.of(images)
@@ -93,7 +115,7 @@ class PixelLoader:
     """Batches by step, of a training that may begin anywhere: ``with PixelLoader(...) as batch: ... batch(step)``.
 
     Args:
-        ids_of: the images' ids of a step, by its number; a function of the number alone.
+        ids_of: the images' ids of a step, or parts of them, by its number; a function of the number alone.
         steps: how many there are.
         dataset, settings, seed: see :func:`pixel_batches`.
     """
@@ -102,7 +124,7 @@ class PixelLoader:
         self,
         dataset: CanonicalSet,
         settings: PixelSettings,
-        ids_of: Callable[[int], Sequence[str]],
+        ids_of: Callable[[int], Sequence[Shown]],
         steps: int,
         seed: int | None,
     ) -> None:

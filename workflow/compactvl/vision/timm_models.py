@@ -35,19 +35,27 @@ class TimmTokens(nn.Module):
 
     Args:
         headless: of an EfficientNet, leave out the convolution after the last block; its tokens' mean is then pooled.
+        stage: end with this feature map, whose mean is then pooled, and leave out what comes after it; ``None``: the whole.
     """
 
-    def __init__(self, model: nn.Module, headless: bool = False) -> None:
+    def __init__(self, model: nn.Module, headless: bool = False, stage: int | None = None) -> None:
         super().__init__()
-        self.headless = headless
+        self.headless, self.stage = headless, stage
+        if stage is not None:
+            model.prune_intermediate_layers([stage], prune_norm=True, prune_head=True)
         self.layout = torch.contiguous_format if hasattr(model, "patch_embed") else torch.channels_last
         self.model = model.to(memory_format=self.layout)
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Pixels (B, 3, S, S) → tokens (B, T, D), pooled (B, P)."""
         pixels = pixels.contiguous(memory_format=self.layout)
-        if self.headless:
-            features = self.model.blocks(self.model.bn1(self.model.conv_stem(pixels)))
+        if self.headless or self.stage is not None:
+            if self.headless:
+                features = self.model.blocks(self.model.bn1(self.model.conv_stem(pixels)))
+            else:
+                (features,) = self.model.forward_intermediates(
+                    pixels, indices=[self.stage], stop_early=True, intermediates_only=True
+                )
             return features.flatten(2).transpose(1, 2), features.mean((2, 3))
         features = self.model.forward_features(pixels)
         pooled = self.model.forward_head(features, pre_logits=True)
@@ -103,18 +111,24 @@ def build_tower(settings: Tower, weights_path: str | Path | None = None) -> Timm
     Raises:
         UserError: unknown model, a size it cannot take, or trained weights that cannot be had or do not fit.
     """
+    size, options = settings.image_size, settings.options
     if not settings.pretrained:
-        model = create(settings.model, settings.image_size)
+        model = create(settings.model, size, **options)
     elif settings.weights is None:
         state, _, where = read_pretrained(settings)
-        model = load_timm(settings.model, state, settings.image_size, where)
+        model = load_timm(settings.model, state, size, where, **options)
     else:
         state, record = read_weights(weights_path)
         if record["model"] != settings.model:
             raise UserError(f"{weights_path} holds {record['model']}, not {settings.model}; correct one of them")
-        model = load_timm(settings.model, state, settings.image_size, str(weights_path))
-    tower = TimmTokens(model).eval()
-    side = settings.image_size or resolve_model_data_config(model)["input_size"][-1]
+        model = load_timm(settings.model, state, size, str(weights_path), **options)
+    try:
+        tower = TimmTokens(model, stage=settings.stage).eval()
+    except (AssertionError, AttributeError, IndexError) as error:
+        raise UserError(
+            f"{settings.model} has no feature map {settings.stage} to end with; choose another `stage`"
+        ) from error
+    side = size or resolve_model_data_config(model)["input_size"][-1]
     try:
         with torch.no_grad():
             tokens, pooled = tower(torch.zeros(1, 3, side, side))
@@ -125,7 +139,9 @@ def build_tower(settings: Tower, weights_path: str | Path | None = None) -> Timm
     return tower.train()
 
 
-def load_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | None, where: str) -> nn.Module:
+def load_timm(
+    name: str, state: Mapping[str, torch.Tensor], image_size: int | None, where: str, **options: Any
+) -> nn.Module:
     """Build ``name`` for ``image_size`` pixels and load ``state`` strictly.
 
     Position tables of another grid are resampled as timm does (bicubic, antialiased).
@@ -135,11 +151,12 @@ def load_timm(name: str, state: Mapping[str, torch.Tensor], image_size: int | No
         state: state dictionary under timm's names.
         image_size: side of the input; ``None`` for the model's own.
         where: the weights' file, for messages.
+        options: further arguments of the timm model.
 
     Raises:
         UserError: unknown model, wrong size for it, or weights that do not fit tensor by tensor.
     """
-    model = create(name, image_size)
+    model = create(name, image_size, **options)
     expected = model.state_dict()
     state = dict(state)
     if strange := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:
@@ -218,24 +235,29 @@ def use_fused_attention(model: nn.Module, fused: bool) -> None:
             module.fused_attn = fused
 
 
-def create(name: str, image_size: int | None) -> nn.Module:
+def create(name: str, image_size: int | None, **options: Any) -> nn.Module:
     """Build a timm model without classifier for images of a size, with fresh weights of torch's generator.
 
+    Args:
+        options: further arguments of the timm model.
+
     Raises:
-        UserError: unknown model, or a size it cannot take.
+        UserError: unknown model, a size it cannot take, or an argument it does not have.
     """
     if not timm.is_model(name.split(".")[0]):
         raise unknown_model(name)
-    options: dict[str, Any] = {"pretrained": False, "num_classes": 0}
-    if image_size is None:
-        return timm.create_model(name, **options)
+    given = {"pretrained": False, "num_classes": 0, **options}
+    size = {} if image_size is None else {"img_size": image_size}
     try:
-        model = timm.create_model(name, img_size=image_size, **options)
-    except TypeError:  # convolutional models take any size
-        return timm.create_model(name, **options)
+        model = timm.create_model(name, **size, **given)
+    except TypeError as first:  # convolutional models take any size
+        try:
+            return timm.create_model(name, **given)
+        except TypeError:
+            raise UserError(f"timm's {name} does not take {', '.join(options)} ({first}); correct `options`") from first
     except (AssertionError, ValueError) as error:
         raise UserError(f"{name} cannot take images of {image_size} pixels ({error}); choose another size") from error
     patch = getattr(getattr(model, "patch_embed", None), "patch_size", (1,))[0]
-    if image_size % patch:
+    if image_size is not None and image_size % patch:
         raise UserError(f"{name} cannot take images of {image_size} pixels; choose a multiple of its patches' {patch}")
     return model

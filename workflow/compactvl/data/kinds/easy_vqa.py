@@ -19,6 +19,7 @@ class Settings(DataKind):
     val: float = Field(
         0.1, gt=0.0, lt=1.0, description="Share of the published training images that are for validation."
     )
+    yes_no: bool = Field(True, description="Whether questions that are answered by yes or no are in it.")
     max_images: int | None = Field(
         None, ge=20, description="Most images of the published training and of the published test part; null: all."
     )

@@ -1,0 +1,1 @@
+"""ESsEN's report: results, tables, figures, claims."""

@@ -1,0 +1,63 @@
+"""ESsEN's results: what answers scored, parameters, speed and share of the data, and what variants are called."""
+
+from typing import ClassVar
+
+from compactvl.reporting.answers import AnswersResults
+
+EASY, QA, ENTAIL, PAIRS, REFER = "easy_open", "scene_qa", "scene_entail", "scene_pairs", "scene_refer"
+TASKS = (EASY, QA, ENTAIL, PAIRS, REFER)
+
+
+class EssenResults(AnswersResults):
+    """Metrics, predictions, sizes and speeds of ESsEN's variants."""
+
+    SCORES: ClassVar = {EASY: "macro", QA: "macro", REFER: "macro"}
+    LABELS: ClassVar = {
+        "one_tower": "One tower",
+        "two_tower_vit": "Two towers, ViT",
+        "two_tower_cnn": "Two towers, CNN",
+        "blind": "Two towers, CNN, grey images (control)",
+        "shuffled_images": "Two towers, CNN, images exchanged (control)",
+        "random": "Random answers (control)",
+        "start_random": "Both towers random",
+        "start_pretrained": "Both towers pretrained",
+        "start_text": "Only text pretrained",
+        "start_vision": "Only vision pretrained",
+        "start_frozen": "Both pretrained, vision frozen",
+    }
+    METRICS: ClassVar = {
+        EASY: "easy-VQA, open questions",
+        QA: "scene QA",
+        ENTAIL: "entailment",
+        PAIRS: "two scenes",
+        REFER: "referring",
+        "macro": "score, mean over types",
+        "accuracy": "accuracy",
+    }
+
+    def size(self, variant: str, part: str | None = None) -> int | None:
+        """Return a variant's number of parameters, of one part or of all; ``None`` where they were not counted."""
+        own = self.parameters[self.parameters["variant"] == variant]
+        own = own if part is None else own[own["part"] == part]
+        return int(own["parameters"].sum()) if len(own) else None
+
+    def speed(self, variant: str) -> float | None:
+        """Return items a second of training, validations included, mean over seeds; ``None`` without a log."""
+        lines = [log.iloc[-1] for log in self.log(variant).values() if len(log)]
+        rates = [line["seen"] / line["seconds"] for line in lines if line["seconds"]]
+        return sum(rates) / len(rates) if rates else None
+
+    def share(self, variant: str) -> float:
+        """Return the share of the training images that a variant was trained on."""
+        return (self.settings(variant) or {}).get("share", 1.0)
+
+    def shares(self, variant: str) -> list[str]:
+        """Return a variant and those that differ from it in the share of the data alone, the smallest share first."""
+        return sorted(self.arms(variant, "share", "seeds", "benchmarks"), key=self.share)
+
+    def shapes(self, variant: str) -> list[str]:
+        """Return a variant and those that differ from it in the shape of its cross-modal layers alone, the smallest first."""
+        free = [f"model.fusion.{name}" for name in ("layers", "width", "heads", "hidden")]
+        return sorted(
+            self.arms(variant, *free, "seeds", "benchmarks"), key=lambda one: self.size(one, "cross-modal layers") or 0
+        )
