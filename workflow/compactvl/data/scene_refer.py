@@ -7,9 +7,10 @@ in random order), target (the place of the right one), type.
     kind     "the animal"            the only animal, of whatever sort
     place    "the dog on the left"   one of several dogs, plainly the leftmost
 
-Boxes come in random order, so that an expression alone tells nothing: blind, a choice is right one time in as many as there
-are boxes (``chance`` in the manifest). A model that is shown each box by itself, as RefCOCO's are here, cannot know its place:
-of the type ``place`` it can find the dogs, not which of them.
+Each is a third, or a half where the scenes give nothing for one of them. Boxes come in random order, so that an expression
+alone tells nothing: blind, a choice is right one time in as many as there are boxes (``chance`` in the manifest). A model
+that is shown each box by itself, as RefCOCO's are here, cannot know its place: of the type ``place`` it can find the dogs,
+not which of them.
 """
 
 import json
@@ -59,8 +60,10 @@ def curate(settings: Settings, job: Curation) -> None:
         rng = np.random.default_rng([settings.seed, 29, stream])
         number, own = getattr(settings.expressions, split), pictures[split]
         said = [(place, one) for place, picture in enumerate(own) for one in expressions_of(picture)]
-        for part, kind in enumerate(TYPES):
-            wanted = number // len(TYPES) + (part < number % len(TYPES))
+        types = [kind for kind in TYPES if any(one.type == kind for _, one in said)]
+        enough(types, 1, f"{split} expressions", f"{job.place}.expressions.{split}")
+        for part, kind in enumerate(types):
+            wanted = number // len(types) + (part < number % len(types))
             drawn = draw_evenly(
                 [pair for pair in said if pair[1].type == kind],
                 wanted,
