@@ -46,6 +46,7 @@ best = "dual_distilled_pretrained"
 from compactvl.reporting.answers import floor_table, training_curves, types_table
 from compactvl.reporting.claims import claims_table, verdicts_table
 from compactvl.reporting.output import Report
+from compactvl.reporting.overview import OVERVIEW, overview
 from compactvl.reporting.pictures import open_set
 from compactvl.reporting.tables import parameter_table, runs_table
 from compactvl.studies.dide.report import figures, published, tables
@@ -177,3 +178,11 @@ report.table(
     runs_table(measured, [*measured.of_task(QA), *measured.of_task(ENTAIL)]),
     "What the runs begin with, and how many items they saw.",
 )
+
+# %% [markdown]
+# ## 7. In the benchmark's overview
+#
+# What the front page shows of this study's main models, beside those of the others (scores in per cent).
+
+# %%
+report.table(OVERVIEW, overview(measured, measured.models(teacher=teacher, dual=dual, best=best)))

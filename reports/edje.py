@@ -45,6 +45,7 @@ recipe = "trunk"
 # %%
 from compactvl.reporting.claims import claims_table, verdicts_table
 from compactvl.reporting.output import Report
+from compactvl.reporting.overview import OVERVIEW, overview
 from compactvl.reporting.pictures import open_set
 from compactvl.reporting.tables import parameter_table, runs_table, settings_table
 from compactvl.studies.edje.report import published, tables
@@ -353,3 +354,11 @@ report.table("timing_environment", tables.environment_table(measured), "What the
 #
 # `results/metrics.csv` has every metric of every variant and seed with its interval and chance level; beside each
 # result is a table with one row a query, from which all of them can be computed again.
+
+# %% [markdown]
+# ## 11. In the benchmark's overview
+#
+# What the front page shows of this study's main models, beside those of the others (scores in per cent).
+
+# %%
+report.table(OVERVIEW, overview(measured, measured.models(main=main, first_stage=first_stage)))

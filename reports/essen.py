@@ -44,11 +44,12 @@ cnn = "two_tower_cnn"
 from compactvl.reporting.answers import floor_table, training_curves, types_table
 from compactvl.reporting.claims import claims_table, verdicts_table
 from compactvl.reporting.output import Report
+from compactvl.reporting.overview import OVERVIEW, overview
 from compactvl.reporting.pictures import open_set
 from compactvl.reporting.tables import parameter_table, runs_table
 from compactvl.studies.essen.report import figures, published, tables
 from compactvl.studies.essen.report.claims import essen_claims
-from compactvl.studies.essen.report.results import EASY, TASKS, EssenResults
+from compactvl.studies.essen.report.results import EASY, REFER, TASKS, EssenResults
 
 measured = EssenResults(study, results=results, runs=runs)
 report = Report(f"{out}/{study}", style=style)
@@ -154,7 +155,7 @@ for task in TASKS[1:]:
     if found:
         report.table(
             task,
-            tables.arms_table(measured, task, found, base=found[0]),
+            tables.arms_table(measured, task, found, base="refer_towers" if task == REFER else found[0]),
             f"{measured.metric_label(task)}: test items in per cent.",
         )
         report.table(f"{task}_types", types_table(measured, task, found), "By type of item.")
@@ -164,3 +165,11 @@ for task in TASKS[1:]:
 
 # %%
 report.table("runs", runs_table(measured, measured.variants), "What the runs begin with, and how many items they saw.")
+
+# %% [markdown]
+# ## 9. In the benchmark's overview
+#
+# What the front page shows of this study's main models, beside those of the others (scores in per cent).
+
+# %%
+report.table(OVERVIEW, overview(measured, measured.models(one=one, vit=vit, cnn=cnn)))

@@ -1,43 +1,22 @@
-"""``results/reports/index.html``: links to every report, the metrics, the figures and tables."""
+"""``results/reports/index.html``: the benchmark's front page, made of what the studies' reports wrote."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 from jinja2 import Environment
 
 from compactvl.evaluation.results import TABLE, read_metrics
 from compactvl.files import atomic_path
 from compactvl.records.record import MANIFEST, Made, provenance_path, read_record, write
+from compactvl.reporting.claims import FAILS, HOLDS, OPEN, verdicts_table
+from compactvl.reporting.front_page import PAGE, SCRIPT, STYLE
+from compactvl.reporting.overview import COSTS, OFTEN, OVERVIEW, TASKS
 from compactvl.reporting.tables import table_html
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>compactvl: results</title>
-<style>
-body{font-family:system-ui,sans-serif;max-width:64rem;margin:2rem auto;padding:0 1rem;line-height:1.45;color:#222}
-h2{margin-top:2.2rem} a{color:#0072B2} .figures{display:flex;flex-wrap:wrap;gap:1rem}
-figure{margin:0;width:19rem} figure img{width:100%;border:1px solid #ddd;background:#fff} figcaption{font-size:.85em}
-</style></head><body>
-<h1>compactvl: results</h1>
-<h2>Reports</h2>
-<ul>{% for page in reports %}<li><a href="{{ link(page) }}">{{ page.stem }}</a></li>{% else %}<li>None yet.</li>{% endfor %}</ul>
-<h2>Metrics</h2>
-<p><a href="{{ link(metrics) }}">metrics.csv</a>: one row a study, variant, seed, benchmark and metric.</p>
-{{ counts | safe }}
-<h2>Figures and tables</h2>
-{% for folder in folders %}<h3>{{ folder.name }}</h3>
-<div class="figures">
-{% for picture in folder.glob("*.png") | sort %}<figure><a href="{{ link(picture) }}"><img src="{{ link(picture) }}"
- alt="{{ title(picture) }}" loading="lazy"></a><figcaption>{{ title(picture) }}
-{% for other in (picture.with_suffix(".pdf"), picture.with_suffix(".svg")) if other.is_file() -%}
-<a href="{{ link(other) }}">{{ other.suffix[1:] }}</a>
-{% endfor %}</figcaption></figure>
-{% endfor %}</div>
-<p>Tables: {% for table in folder.glob("*.csv") | sort %}<a href="{{ link(table) }}">{{ title(table) }}</a> {% endfor %}</p>
-{% endfor %}<p><small>Python {{ python }}; {{ versions }}. What each file was made from and how long it took:
-<code>compactvl explain FILE</code>.</small></p>
-</body></html>
-"""
+LOOKS = {HOLDS: "holds", FAILS: "fails", OPEN: "open"}
 
 
 def write_index(results: str | Path, out: str | Path, made: Made) -> Path:
@@ -60,9 +39,22 @@ def write_index(results: str | Path, out: str | Path, made: Made) -> Path:
         .agg(**{f"{c}s": (c, "nunique") for c in columns}, metrics=("metric", "size"))
     )
     tools = read_record(provenance_path(results / MANIFEST))
-    template = Environment(autoescape=True).from_string(PAGE)
-    text = template.render(
-        reports=[Path(path) for path in made.inputs if path.endswith(".html")],
+    reports = [Path(path) for path in made.inputs if path.endswith(".html")]
+    names = [path.stem for path in reports]
+    models, claims = read_models(results, names), read_tables(results, names, "claims")
+    text = Environment(autoescape=True).from_string(PAGE).render(
+        style=STYLE,
+        script=SCRIPT,
+        reports=reports,
+        models=models,
+        apart=[name for name in names if name not in {model["study"] for model in models}],
+        tasks={key: task.title for key, task in TASKS.items()},
+        costs=COSTS,
+        often=OFTEN,
+        claims=claims.assign(look=claims["verdict"].map(LOOKS)).to_dict("records") if len(claims) else [],
+        verdicts=table_html(_verdicts(claims)) if len(claims) else "",
+        kinds=list(LOOKS),
+        judged=list(dict.fromkeys(claims["study"])) if len(claims) else [],
         metrics=results / TABLE,
         counts=table_html(counts.reset_index()),
         folders=sorted(path for path in (results / "figures").glob("*/")),
@@ -70,8 +62,42 @@ def write_index(results: str | Path, out: str | Path, made: Made) -> Path:
         versions=", ".join(f"{name} {version}" for name, version in sorted(tools["packages"].items())),
         link=lambda path: os.path.relpath(path, page.parent),
         title=lambda path: path.stem.replace("_", " "),
-    )
+    )  # fmt: skip
     with atomic_path(page) as temporary:
         temporary.write_text(text, encoding="utf-8")
     write(page.with_suffix(".json"), made, [page])
     return page
+
+
+def read_tables(results: Path, studies: Sequence[str], name: str) -> pd.DataFrame:
+    """Return a table that studies' reports wrote, of all that have it, with a column ``study``."""
+    found = []
+    for study in studies:
+        path = results / "figures" / study / f"{name}.csv"
+        if path.is_file():
+            found.append(pd.read_csv(path, keep_default_na=False, na_values=[""]).assign(study=study))
+    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()
+
+
+def read_models(results: Path, studies: Sequence[str]) -> list[dict[str, Any]]:
+    """Return the main models that have a score on a shared task, each with its report and the command that makes it."""
+    table = read_tables(results, studies, OVERVIEW)
+    if table.empty:
+        return []
+    table = table.dropna(subset=list(TASKS), how="all").astype(object)
+    rows = table.where(table.notna(), None).to_dict("records")
+    return [
+        row
+        | {
+            "report": f"{row['study']}.html",
+            "command": f"snakemake --cores all runs/{row['study']}/{row['variant']}/seed0/manifest.json",
+        }
+        for row in rows
+    ]
+
+
+def _verdicts(claims: pd.DataFrame) -> pd.DataFrame:
+    """Count verdicts by study and whose claims they are."""
+    parts = [verdicts_table(own).assign(study=study) for study, own in claims.groupby("study", sort=False)]
+    table = pd.concat(parts, ignore_index=True)
+    return table[["study", *(column for column in table if column != "study")]]

@@ -222,6 +222,7 @@ class JointEncoder(Variant):
     opens: ClassVar[dict[str, str]] = {
         PAIRS: "compactvl.studies.edje.open:open_joint_pairs",
         "online": "compactvl.studies.edje.efficiency:open_online",
+        "latency": "compactvl.studies.edje.latency:open_pairs_timed",
     }
     counts: ClassVar[str | None] = COUNTS
 
@@ -267,7 +268,9 @@ class JointEncoder(Variant):
         return needs
 
     def evaluation_needs(self, benchmark: BenchmarkKind, peers: Peers) -> Needs:
-        """Tokens, and the first stage; to time it, the vision encoder instead."""
+        """Tokens, and the first stage; to time it, the vision encoder instead, or nothing where sizes decide."""
+        if benchmark.ability == "latency":
+            return Needs()
         needs = Needs.of(tokens={(self.encoder, benchmark.dataset)})
         if benchmark.ability == "online":
             return needs | Needs.of(encoders={self.encoder} if self.online else ())

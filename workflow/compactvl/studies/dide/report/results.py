@@ -7,6 +7,7 @@ import pandas as pd
 
 from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
 from compactvl.reporting.answers import AnswersResults
+from compactvl.reporting.overview import Model
 
 QA, ENTAIL, PAIRS, EASY, SCENES = "scene_qa", "scene_entail", "scene_pairs", "easy_vqa", "scenes"
 TASKS = (QA, ENTAIL, PAIRS, EASY)
@@ -78,3 +79,17 @@ class DideResults(AnswersResults):
         """Return a variant's name for readers; its task is named by the table it stands in."""
         stems = (self.stem(variant, task) for task in self.SCORES)
         return next((self.LABELS[stem] for stem in stems if stem in self.LABELS), super().label(variant))
+
+    def models(self, *, teacher: str, dual: str, best: str) -> list[Model]:
+        """Return the study's main models; see :func:`dide_claims` for the arguments."""
+        settings = self.settings(teacher) or {}
+        images, vector = settings.get("images", {}), 4 * settings.get("trunk", {}).get("width", 0) / 1000
+        tokens = 2 * images["side"] ** 2 * images["width"] / 1000 if images.get("input") == "tokens" else None
+        apart = {"offline": ("image tower",), "storage": vector or None}
+        return [
+            Model("Fusion encoder", teacher, {"easy_vqa": f"{teacher}_easy"}, storage=tokens),
+            Model("Dual encoder", dual, {"easy_vqa": f"{dual}_easy", "t2i": "retrieval", "i2t": "retrieval"}, **apart),
+            Model("Dual encoder, distilled (DiDE)", best,
+                  {"easy_vqa": "dual_distilled_easy", "t2i": "retrieval_attention", "i2t": "retrieval_attention"},
+                  timed=dual, **apart),
+        ]  # fmt: skip

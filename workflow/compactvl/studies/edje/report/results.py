@@ -10,6 +10,7 @@ from compactvl.evaluation.efficiency import TIMING_COLUMNS
 from compactvl.evaluation.results import read_result
 from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
 from compactvl.files import read_json
+from compactvl.reporting.overview import Model
 from compactvl.reporting.study import Estimate, StudyResults
 
 SCENES, NAMES, SWAPS = "scenes", "names", "swaps"
@@ -129,3 +130,13 @@ class EdjeResults(StudyResults):
         """What the timings depend on: device, threads, precision, processor; empty where nothing was timed."""
         paths = sorted((self.results / self.study).glob("*/seed*/efficiency.json"))
         return read_json(paths[0]).get("environment", {}) if paths else {}
+
+    def models(self, *, main: str, first_stage: str) -> list[Model]:
+        """Return the study's main models; see :func:`edje_claims` for the arguments."""
+        dim = (self.settings(first_stage) or {}).get("dim")
+        vector = None if dim is None else 4 * dim / 1000
+        return [
+            Model("Dual encoder, contrastive", first_stage, storage=vector),
+            Model("EDJE", main, offline=("adapter",), storage=self.kilobytes(main)),
+            Model("EDJE, not compressed", "local", offline=("adapter",), storage=self.kilobytes("local")),
+        ]

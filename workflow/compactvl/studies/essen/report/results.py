@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from compactvl.reporting.answers import AnswersResults
+from compactvl.reporting.overview import Model
 
 EASY, QA, ENTAIL, PAIRS, REFER = "easy_open", "scene_qa", "scene_entail", "scene_pairs", "scene_refer"
 TASKS = (EASY, QA, ENTAIL, PAIRS, REFER)
@@ -24,6 +25,12 @@ class EssenResults(AnswersResults):
         "start_text": "Only text pretrained",
         "start_vision": "Only vision pretrained",
         "start_frozen": "Both pretrained, vision frozen",
+        "cnn_64x4": "64 wide × 4",
+        "cnn_128x1": "128 wide × 1",
+        "cnn_192x2": "192 wide × 2",
+        "refer_towers": "Pretrained towers",
+        "refer": "Pretrained towers, then captions",
+        "refer_random": "Random boxes (control)",
     }
     METRICS: ClassVar = {
         EASY: "easy-VQA, open questions",
@@ -55,9 +62,25 @@ class EssenResults(AnswersResults):
         """Return a variant and those that differ from it in the share of the data alone, the smallest share first."""
         return sorted(self.arms(variant, "share", "seeds", "benchmarks"), key=self.share)
 
+    def rise(self, variant: str) -> tuple[float, float] | None:
+        """Return the validation scores before the last and last, means over seeds; ``None`` without two of them."""
+        logs = [log["val_score"].dropna().tolist() for log in self.log(variant).values() if "val_score" in log]
+        scores = [scores[-2:] for scores in logs if len(scores) > 1]
+        return tuple(sum(column) / len(scores) for column in zip(*scores, strict=True)) if scores else None
+
     def shapes(self, variant: str) -> list[str]:
         """Return a variant and those that differ from it in the shape of its cross-modal layers alone, the smallest first."""
         free = [f"model.fusion.{name}" for name in ("layers", "width", "heads", "hidden")]
         return sorted(
             self.arms(variant, *free, "seeds", "benchmarks"), key=lambda one: self.size(one, "cross-modal layers") or 0
         )
+
+    def models(self, *, one: str, vit: str, cnn: str) -> list[Model]:
+        """Return the study's main models; see :func:`essen_claims` for the arguments. A smaller share's run was timed."""
+        apart = {"offline": ("vision tower",)}
+        return [
+            Model("One tower", one, timed=f"{one}_eighth"),
+            Model("Two towers, ViT", vit, **apart),
+            Model("Two towers, CNN", cnn, timed=f"{cnn}_eighth", **apart),
+            Model("Two towers, pretrained", "start_pretrained", **apart),
+        ]

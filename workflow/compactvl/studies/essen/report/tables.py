@@ -57,11 +57,10 @@ def converged_table(study: EssenResults, task: str, variants: Sequence[str]) -> 
     """Return how often each training image was seen, and the last validation scores: whether a run had still been rising."""
     rows = []
     for variant in study.measured(task, variants):
-        logs = [log["val_score"].dropna().tolist() for log in study.log(variant).values() if "val_score" in log]
-        scores = [scores for scores in logs if len(scores) > 1]
-        if not scores:
+        found = study.rise(variant)
+        if found is None:
             continue
-        last, before = (sum(own[place] for own in scores) / len(scores) for place in (-1, -2))
+        before, last = found
         rows.append(
             {
                 "model": study.label(variant),
