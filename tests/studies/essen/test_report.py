@@ -112,7 +112,7 @@ def test_claims_follow_the_planted_scores(study):
     assert verdict(study, "scarce")[0] == HOLDS
     holds, evidence = verdict(study, "shrinks")
     assert holds == HOLDS, "35 points on an eighth, 20 on all"
-    assert "+15" in evidence
+    assert re.match(r"\+1[3-7]", evidence)
 
 
 def test_an_advantage_of_runs_that_still_learn_is_not_judged(study, monkeypatch):

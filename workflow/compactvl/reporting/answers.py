@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.results import read_result
@@ -118,6 +119,7 @@ def training_curves(study: StudyResults, variants: Sequence[str]) -> Figure | No
                     panel.plot(part["seen"], scale * part[name], color=colour, label=label, linewidth=1.2, **look)
         panel.set_title(titles[name])
         panel.set_xlabel("items seen")
+        panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         if name == "attention":
             panel.set_ylabel("nats")
         else:

@@ -62,9 +62,9 @@ def by_size(
     for (name, own), colour in zip(drawn.items(), PALETTE, strict=False):
         places = [study.size(one, part) / 1e6 for one in own]
         interval_points(axes, places, [study.estimate(one, task, metric) for one in own], color=colour, label=name)
-        for place, one in zip(places, own, strict=True):
-            value = 100 * study.estimate(one, task, metric).value
-            axes.annotate(study.label(one), (place, value), xytext=(5, 3), textcoords="offset points", fontsize=7)
+        for number, (place, one) in enumerate(zip(places, own, strict=True)):
+            value, up = 100 * study.estimate(one, task, metric).value, 3 if number % 2 else -9
+            axes.annotate(study.label(one), (place, value), xytext=(5, up), textcoords="offset points", fontsize=7)
     axes.set_xlabel(f"parameters of {part or 'the whole model'} (M)")
     axes.margins(x=0.18)
     percent_axis(axes, f"{study.metric_label(metric)} (%)")
