@@ -46,7 +46,7 @@ best = "dual_distilled_pretrained"
 from compactvl.reporting.answers import floor_table, training_curves, types_table
 from compactvl.reporting.claims import claims_table, verdicts_table
 from compactvl.reporting.output import Report
-from compactvl.reporting.overview import OVERVIEW, overview
+from compactvl.reporting.overview import overview
 from compactvl.reporting.pictures import open_set
 from compactvl.reporting.tables import parameter_table, runs_table
 from compactvl.studies.dide.report import figures, published, tables
@@ -185,4 +185,4 @@ report.table(
 # What the front page shows of this study's main models, beside those of the others (scores in per cent).
 
 # %%
-report.table(OVERVIEW, overview(measured, measured.models(teacher=teacher, dual=dual, best=best)))
+report.table("overview", overview(measured, measured.models(teacher=teacher, dual=dual, best=best)))

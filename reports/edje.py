@@ -45,7 +45,7 @@ recipe = "trunk"
 # %%
 from compactvl.reporting.claims import claims_table, verdicts_table
 from compactvl.reporting.output import Report
-from compactvl.reporting.overview import OVERVIEW, overview
+from compactvl.reporting.overview import overview
 from compactvl.reporting.pictures import open_set
 from compactvl.reporting.tables import parameter_table, runs_table, settings_table
 from compactvl.studies.edje.report import published, tables
@@ -361,4 +361,4 @@ report.table("timing_environment", tables.environment_table(measured), "What the
 # What the front page shows of this study's main models, beside those of the others (scores in per cent).
 
 # %%
-report.table(OVERVIEW, overview(measured, measured.models(main=main, first_stage=first_stage)))
+report.table("overview", overview(measured, measured.models(main=main, first_stage=first_stage)))

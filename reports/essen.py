@@ -44,7 +44,7 @@ cnn = "two_tower_cnn"
 from compactvl.reporting.answers import floor_table, training_curves, types_table
 from compactvl.reporting.claims import claims_table, verdicts_table
 from compactvl.reporting.output import Report
-from compactvl.reporting.overview import OVERVIEW, overview
+from compactvl.reporting.overview import overview
 from compactvl.reporting.pictures import open_set
 from compactvl.reporting.tables import parameter_table, runs_table
 from compactvl.studies.essen.report import figures, published, tables
@@ -55,6 +55,7 @@ measured = EssenResults(study, results=results, runs=runs)
 report = Report(f"{out}/{study}", style=style)
 arms = [one, vit, cnn]
 starts = ["start_random", "start_pretrained", "start_frozen", "start_text", "start_vision"]
+starts += ["start_one_random", "start_one_pretrained"]
 shares = [*measured.shares(one), *measured.shares(cnn)]
 
 # %% [markdown]
@@ -133,7 +134,7 @@ report.figure(
 # ## 6. Where towers begin
 #
 # An EfficientNet-Lite0 (ImageNet) and the first layers of a MiniLM: both with their trained weights, both without, one of each,
-# and with the vision tower frozen. The authors' exploratory runs found a *mixed* start, one tower trained and one not, worse than
+# and with the vision tower frozen; and one tower of MiniLM's first layers, whose patches are random. The authors' exploratory runs found a *mixed* start, one tower trained and one not, worse than
 # both random.
 
 # %%
@@ -172,4 +173,4 @@ report.table("runs", runs_table(measured, measured.variants), "What the runs beg
 # What the front page shows of this study's main models, beside those of the others (scores in per cent).
 
 # %%
-report.table(OVERVIEW, overview(measured, measured.models(one=one, vit=vit, cnn=cnn)))
+report.table("overview", overview(measured, measured.models(one=one, vit=vit, cnn=cnn)))

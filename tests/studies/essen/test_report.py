@@ -32,7 +32,7 @@ RIGHT = {
     "one_tower": 0.6, "two_tower_vit": 0.5, "two_tower_cnn": 0.8, "one_tower_half": 0.5, "one_tower_quarter": 0.4,
     "one_tower_eighth": 0.3, "two_tower_cnn_half": 0.75, "two_tower_cnn_quarter": 0.7, "two_tower_cnn_eighth": 0.65,
     "cnn_64x4": 0.8, "cnn_128x1": 0.79, "cnn_192x2": 0.8, "start_random": 0.5, "start_text": 0.4, "start_vision": 0.9,
-    "start_pretrained": 0.95, "start_frozen": 0.95, "refer": 0.6, "refer_towers": 0.4, "blind": 0.2, "shuffled_images": 0.2,
+    "start_one_random": 0.3, "start_one_pretrained": 0.5, "start_pretrained": 0.95, "start_frozen": 0.95, "refer": 0.6, "refer_towers": 0.4, "blind": 0.2, "shuffled_images": 0.2,
     "random": 0.1, "refer_random": 0.2,
 }  # fmt: skip
 """Share of right answers of each variant; the same items are easy for all."""

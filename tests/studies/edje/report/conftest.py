@@ -109,7 +109,7 @@ def tree(tmp_path_factory, plan, collect_all) -> Path:
                     retrieval[benchmark.dataset].write(folder, key, name, skill, benchmark.pools, own)
                 elif benchmark.kind == "winoground":
                     write_swaps(folder, skill, rng)
-                else:
+                elif benchmark.kind == "efficiency":
                     write_times(folder, name, settings, benchmark.batch_sizes, rng)
             write_run(root / "runs" / "edje" / name / f"seed{seed}", name, settings, skill, rng, items["scenes"])
     write_parameters(root / "results" / "edje" / "parameters.csv", plan)

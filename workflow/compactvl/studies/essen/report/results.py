@@ -25,6 +25,8 @@ class EssenResults(AnswersResults):
         "start_text": "Only text pretrained",
         "start_vision": "Only vision pretrained",
         "start_frozen": "Both pretrained, vision frozen",
+        "start_one_random": "One tower, random",
+        "start_one_pretrained": "One tower, text pretrained",
         "cnn_64x4": "64 wide × 4",
         "cnn_128x1": "128 wide × 1",
         "cnn_192x2": "192 wide × 2",
