@@ -59,3 +59,14 @@ def small(own_copy):
         snakemake(folder, "all", *SMALL)
 
     yield from own_copy("small", make)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let one process begin with what makes the benchmark, and another with the files that do not need it."""
+    waits: dict[Path, bool] = {}
+    for item in items:
+        if item.get_closest_marker("e2e"):
+            needs = {"finished", "small"} & set(getattr(item, "fixturenames", ()))
+            waits[item.path] = waits.get(item.path, False) or bool(needs)
+    first = next((path for path, waiting in waits.items() if waiting), None)
+    items.sort(key=lambda item: (item.path in waits, item.path != first, waits.get(item.path, False)))

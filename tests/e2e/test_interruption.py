@@ -243,7 +243,7 @@ def test_an_interrupted_dry_run_leaves_nothing_behind(disturbed):
     process = start(disturbed, "-n", "all", *SMOKE)
     wait_for(process, settings.exists)
     kill(process, "machine", None)
-    for path in settings.rglob("*.json"):
+    for path in settings.rglob("[!.]*.json"):
         read_json(path)
     shutil.rmtree(settings)
     shutil.move(kept, settings)

@@ -60,6 +60,8 @@ def stand_ins(dataset: dict) -> list[str]:
     match dataset["kind"]:
         case "karpathy":
             return [dataset["annotations"]]
+        case "refcoco":
+            return [dataset["refs"], dataset["instances"]]
         case "vqav2":
             return [*dataset["questions"].values(), *dataset["annotations"].values()]
         case "nlvr2" | "snli_ve":

@@ -41,6 +41,7 @@ def small_data(name: str, **changed: object) -> dict:
     return settings | changed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("teacher", "student"), [("teacher_vqa", "dual_distilled_vqa"), ("teacher_nlvr2", "dual_distilled_nlvr2")]
 )

@@ -263,14 +263,14 @@ def world(tmp_path_factory, source_archive):
 @pytest.mark.parametrize(
     ("name", "losses"),
     [
-        ("local", {"itm", "mlm", "recovery"}),
         ("compressed_64", {"itm", "mlm", "recovery"}),
-        ("compressed_64_siglip2_b16", {"itm", "mlm", "recovery"}),
-        ("itm_only", {"itm"}),
-        ("own_negatives", {"itm"}),
         ("mean_pooling", {"itm", "mlm", "recovery"}),
-        ("compressed_distilled", {"itm", "mlm", "recovery", "distillation"}),
-        ("compressed_finetuned", {"itm", "distillation"}),
+        pytest.param("local", {"itm", "mlm", "recovery"}, marks=pytest.mark.slow),
+        pytest.param("compressed_64_siglip2_b16", {"itm", "mlm", "recovery"}, marks=pytest.mark.slow),
+        pytest.param("itm_only", {"itm"}, marks=pytest.mark.slow),
+        pytest.param("own_negatives", {"itm"}, marks=pytest.mark.slow),
+        pytest.param("compressed_distilled", {"itm", "mlm", "recovery", "distillation"}, marks=pytest.mark.slow),
+        pytest.param("compressed_finetuned", {"itm", "distillation"}, marks=pytest.mark.slow),
     ],
 )
 def test_one_step_and_its_evaluation(world, name, losses):

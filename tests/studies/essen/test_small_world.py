@@ -16,9 +16,10 @@ from compactvl.errors import UserError
 from compactvl.evaluation.benchmarks.classification import Settings as Classification
 from compactvl.evaluation.benchmarks.grounding import Settings as Boxes
 from compactvl.evaluation.benchmarks.latency import Settings as Latency
-from compactvl.studies.essen.build import build, open_run, open_tokenizer
+from compactvl.studies.essen.build import build
 from compactvl.studies.essen.open import open_model
 from compactvl.studies.essen.parameters import count_parameters
+from compactvl.studies.essen.runs import open_run, open_tokenizer
 from compactvl.studies.items import TrainingItems
 from compactvl.studies.jobs import train
 from compactvl.text.wordpiece import WordPiece
@@ -51,7 +52,7 @@ def test_captions_give_words_and_matches(world, name):
 def test_a_start_hands_on_everything_but_the_heads(world, variants_of):
     for name, start in (("pairs", "captions"), ("pairs_one", "captions_one")):
         world.trained(start)
-        from compactvl.studies.essen.build import begin
+        from compactvl.studies.essen.runs import begin
 
         model, given = begin(world.job(name)), read_state(world.job(name).peer_run(start))
         for key, value in model.state_dict().items():
@@ -70,7 +71,7 @@ def test_a_start_hands_on_everything_but_the_heads(world, variants_of):
     ("name", "start", "key"), [("one", "captions_one", "image.position"), ("vit", None, "vision.model.pos_embed")]
 )
 def test_positions_are_resampled_to_another_image_size(variants_of, name, start, key):
-    from compactvl.studies.essen.build import adopt
+    from compactvl.studies.essen.runs import adopt
 
     small = build(variants_of()[name])
     larger = {"pixels": {"fit": {"shape": "square", "image_size": 32}}}

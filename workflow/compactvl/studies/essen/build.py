@@ -1,29 +1,16 @@
-"""Build ESsEN's models, with the weights they begin with, and open finished runs."""
-
-import math
-import shutil
-from collections.abc import Mapping
-from pathlib import Path
+"""Build ESsEN's models, with random weights or with their towers' pretrained ones."""
 
 import torch
-from timm.layers import resample_abs_pos_embed
-from torch import Tensor, nn
 
 from compactvl.errors import UserError
-from compactvl.files import atomic_path
 from compactvl.nn.compute import compute_device
-from compactvl.records.intact import check_files
 from compactvl.studies.base import Job
 from compactvl.studies.essen.model import IMAGE, Model, OneTower, TwoTower
-from compactvl.studies.essen.settings import Answering, AnyText, Encoder, Grounding, Pretraining, Text
+from compactvl.studies.essen.settings import AnyText, Encoder, Text
 from compactvl.studies.essen.towers import AnyTextTower, TextTower
-from compactvl.studies.run import read_settings
-from compactvl.text.wordpiece import WordPiece
-from compactvl.training.checkpoint import load_model, read_state
 from compactvl.vision.timm_models import build_tower, use_fused_attention
 from compactvl.vision.weights import read_weights
 
-TOKENIZER = "tokenizer.json"
 UNTRAINED = {"pretrained": False, "weights": None, "checkpoint": None, "revision": None, "sha256": None}
 
 
@@ -74,76 +61,3 @@ def _load_text(tower: TextTower, form: Text, job: Job | None) -> None:
             f"{form.model} --local-dir data/external/text`, copy the folder here and name it there"
         ) from error
     tower.load(model.state_dict())
-
-
-def begin(job: Job) -> Model:
-    """Return the model a training begins with, on the compute device: random weights of the job's seed, the towers'
-    pretrained ones, or those of the run it starts from.
-    """
-    settings = job.settings
-    torch.manual_seed(job.seed)
-    model = build(settings, job if settings.start is None else None)
-    if settings.start is not None:
-        adopt(model, read_state(job.peer_run(settings.start)))
-    return model.to(compute_device())
-
-
-def adopt(model: Model, state: Mapping[str, Tensor]) -> None:
-    """Take a run's encoder and poolers, not its heads.
-
-    The row of a second image begins as the first one's; positions of patches are resampled to another image size as timm does.
-    """
-    own = model.state_dict()
-    wanted = [key for key in own if key.startswith(("encoder.", "text_pooler.", "image_pooler."))]
-    taken = {key: state[key] for key in wanted}
-    table = taken["encoder.modality.weight"]
-    if len(table) < len(own["encoder.modality.weight"]):
-        taken["encoder.modality.weight"] = torch.cat([table, table[-1:]])
-    for positions in ("encoder.image.position", "encoder.vision.model.pos_embed"):
-        if positions in taken and taken[positions].shape != own[positions].shape:
-            side, prefix = (
-                math.isqrt(own[positions].shape[1]),
-                own[positions].shape[1] - math.isqrt(own[positions].shape[1]) ** 2,
-            )
-            taken[positions] = resample_abs_pos_embed(taken[positions], [side, side], num_prefix_tokens=prefix)
-    model.load_state_dict({**own, **taken})
-
-
-def open_run(run: str | Path) -> Model:
-    """Load the model of a finished run, in evaluation mode, on the compute device.
-
-    Raises:
-        UserError: the run is missing, unfinished, corrupt, or of another kind of variant.
-    """
-    settings, state = read_settings(run, Pretraining, Answering, Grounding), read_state(run)
-    model = build(settings)
-    load_model(model, run, state)
-    return model.eval().requires_grad_(False).to(compute_device())
-
-
-def open_tokenizer(run: str | Path) -> WordPiece:
-    """Open the tokenizer of a finished run.
-
-    Raises:
-        UserError: it is missing, or not what the run's manifest says.
-    """
-    check_files(run, TOKENIZER)
-    return WordPiece(Path(run) / TOKENIZER)
-
-
-def copy_tokenizer(job: Job) -> str:
-    """Copy the tokenizer into a run, so that it can be used anywhere; return the file's name."""
-    with atomic_path(job.output / TOKENIZER) as temporary:
-        shutil.copyfile(job.layout.weights(job.settings.tokenizer).with_suffix(".tokenizer.json"), temporary)
-    return TOKENIZER
-
-
-def groups(model: Model) -> dict[str, list[nn.Parameter]]:
-    """Parameters by name of the optimiser's groups: heads; cross-modal layers with what leads into and out of them."""
-    encoder = model.encoder
-    heads = [model.head, model.matching, model.masked_words]
-    fusion = [model.text_pooler, model.image_pooler]
-    if isinstance(encoder, TwoTower):
-        fusion += [encoder.text_in, encoder.image_in, encoder.layers]
-    parts = {"head": heads, "fusion": fusion}
-    return {name: [p for part in own if part is not None for p in part.parameters()] for name, own in parts.items()}

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from compactvl.nn.compute import compute_device
 from compactvl.studies.base import Job
-from compactvl.studies.essen.build import copy_tokenizer, groups
 from compactvl.studies.essen.model import Model
+from compactvl.studies.essen.runs import copy_tokenizer, groups
 from compactvl.studies.run import train
 from compactvl.training.loop import Hooks, Loss
 from compactvl.vision.pixels import PixelLoader, Shown

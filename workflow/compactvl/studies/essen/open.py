@@ -13,8 +13,8 @@ from compactvl.nn.compute import autocast
 from compactvl.progress import track
 from compactvl.studies.base import Job
 from compactvl.studies.essen.boxes import BoxItems
-from compactvl.studies.essen.build import open_run, open_tokenizer
 from compactvl.studies.essen.model import Model
+from compactvl.studies.essen.runs import open_run, open_tokenizer
 from compactvl.studies.essen.settings import Grounding
 from compactvl.studies.items import Items, TrainingItems
 from compactvl.vision.pixels import Shown, pixel_batches

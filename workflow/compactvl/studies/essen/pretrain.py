@@ -9,10 +9,10 @@ from compactvl.data.pairs import Pairs
 from compactvl.nn.compute import autocast
 from compactvl.studies.base import Job
 from compactvl.studies.captions import Captions, other_pairs
-from compactvl.studies.essen.build import begin
 from compactvl.studies.essen.fit import fit
 from compactvl.studies.essen.masking import mask_whole_words
 from compactvl.studies.essen.model import Model
+from compactvl.studies.essen.runs import begin
 from compactvl.studies.essen.train import ByStep, number_of
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece

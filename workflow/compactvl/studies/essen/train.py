@@ -10,10 +10,10 @@ from compactvl.nn.compute import autocast
 from compactvl.nn.heads import hard_labels
 from compactvl.studies.base import Job
 from compactvl.studies.essen.boxes import BoxItems
-from compactvl.studies.essen.build import begin
 from compactvl.studies.essen.fit import BEST, fit
 from compactvl.studies.essen.model import Model
 from compactvl.studies.essen.open import mean_score
+from compactvl.studies.essen.runs import begin
 from compactvl.studies.items import TrainingItems
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Hooks, Loss, Outcome, State
