@@ -1,6 +1,6 @@
 # make reproduce   set up, then make everything: data, tokens, runs, results, reports
 # make test        set up, then unit tests and the smoke-size DAG
-# make test-all    these, and the slow ones: DVC round trips, power cuts, full disks
+# make test-all    these, and the slow ones: steps at full width, DVC round trips, power cuts, full disks
 # make lint        style of Python and Snakemake code
 # make venv        only set up: .venv, from the locks in envs/
 # PYTHON=/path/to/python3.11 chooses the interpreter, CORES=4 the number of cores, CONFIG=config/smoke.yaml an overlay.
