@@ -16,7 +16,7 @@ td.holds{color:#00664a} td.fails{color:#a63d00} td.open{color:#555}
 svg{width:100%;height:auto;max-width:52rem} svg text{font-size:12px;fill:#222} svg a:focus circle{stroke:#000;stroke-width:3}
 .figures{display:flex;flex-wrap:wrap;gap:1rem} figure{margin:0;width:19rem} figure img{width:100%;border:1px solid #ddd;background:#fff}
 figcaption{font-size:.85em} select,input{font:inherit;max-width:100%}
-@media(max-width:40rem){body{margin:1rem auto} figure{width:100%}}
+@media(max-width:40rem){body{margin:1rem auto} figure{width:100%} svg text{font-size:20px}}
 """
 
 SCRIPT = """
@@ -84,6 +84,8 @@ function claims() {
 if ($("table")) {
   [...$("table").tHead.rows[0].cells].forEach((head, column) => head.firstElementChild.addEventListener("click", () => sort(head, column)));
   $("filter").addEventListener("input", filter);
+  const known = key => models.filter(m => m[key] != null).length;
+  $("task").value = [...$("task").options].map(o => o.value).reduce((a, b) => known(b) > known(a) ? b : a);
   for (const id of ["cost", "task"]) $(id).addEventListener("change", draw);
   draw();
 }
@@ -118,7 +120,7 @@ those that are answered by yes or no.
 <script type="application/json" id="models">{{ models | tojson }}</script>{% endif %}
 {% if claims %}<h2>Claims</h2>
 <p>Every claim of the papers, the questions they leave open, and our controls, as they came out here.</p>
-{{ verdicts | safe }}
+<div class="wide">{{ verdicts | safe }}</div>
 <div class="tools"><label>Verdict <select id="verdict"><option value="">all</option>{% for one in kinds %}<option>{{ one }}</option>{% endfor %}</select></label>
 <label>Study <select id="of"><option value="">all</option>{% for one in judged %}<option>{{ one }}</option>{% endfor %}</select></label></div>
 <div class="wide"><table class="claims" id="list"><thead><tr><th>Study</th><th>Claim</th><th>Of</th><th>Verdict</th><th>Evidence</th></tr></thead><tbody>

@@ -1,5 +1,6 @@
 """What a study tells the benchmark's front page of its main models: one row a model, in columns that all studies share."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -10,7 +11,8 @@ from compactvl.reporting.study import Estimate, StudyResults
 OVERVIEW = "overview"
 """Name of the table, ``results/figures/<study>/overview.csv``."""
 OFTEN = 16
-"""Questions that are answered at once, and questions over which an image's share of the time is spread."""
+"""Questions over which an image's share of the time is spread; as many are answered at once, or the most that were timed."""
+TIMED = re.compile(r"ms/own/batch(\d+)")
 
 
 class Task(NamedTuple):
@@ -92,7 +94,10 @@ def _score(study: StudyResults, variant: str, task: Task) -> Estimate | None:
 def _costs(study: StudyResults, model: Model) -> dict[str, float | None]:
     own = study.parameters[study.parameters["variant"] == model.variant]
     online = own[~own["part"].isin(model.offline)]
-    name, timed = f"ms/own/batch{OFTEN}", model.timed or model.variant
+    timed, table = model.timed or model.variant, study.metrics
+    names = table.loc[(table["variant"] == timed) & (table["benchmark"] == "latency"), "metric"]
+    batches = [int(found[1]) for found in map(TIMED.fullmatch, names) if found]
+    name = f"ms/own/batch{OFTEN if OFTEN in batches else max(batches, default=OFTEN)}"
     ms = study.estimate(timed, "latency", f"{name}/questions{OFTEN}") or study.estimate(timed, "latency", name)
     return {
         "parameters": round(own["parameters"].sum() / 1e6, 3) if len(own) else None,
