@@ -41,3 +41,15 @@ def test_deterministic_algorithms_are_asked_for_and_recorded():
     }, "a workspace that the user has set is kept"
     assert gradient == 100_000
     assert not filled
+
+
+def test_a_seed_gives_torchs_own_numbers():
+    import torch
+
+    from compactvl.training.determinism import seed_torch
+
+    for seed in (0, 7, 2**62):
+        seed_torch(seed)
+        ours = torch.rand(5)
+        torch.manual_seed(seed)
+        assert torch.equal(ours, torch.rand(5))

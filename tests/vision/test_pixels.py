@@ -149,3 +149,18 @@ def test_an_interruption_ends_the_threads(dataset: CanonicalSet) -> None:
 def test_bad_settings(given: dict, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         PixelSettings.model_validate(given)
+
+
+def test_a_part_is_cut_out_and_what_lies_outside_is_left_out():
+    from compactvl.vision.pixels import Part
+
+    image = Image.fromarray(np.arange(12 * 10 * 3, dtype=np.uint8).reshape(10, 12, 3))
+    whole = np.asarray(image)
+    for box, rows, columns in (
+        ((2, 3, 4, 5), slice(3, 8), slice(2, 6)),
+        ((2.4, 3.6, 1.2, 0.9), slice(3, 5), slice(2, 4)),
+        ((-5, -5, 8, 9), slice(0, 4), slice(0, 3)),
+        ((30, 40, 5, 5), slice(9, 10), slice(11, 12)),
+        ((4, 4, 0, 0), slice(4, 5), slice(4, 5)),
+    ):
+        assert np.array_equal(np.asarray(Part("a", box).cut(image)), whole[rows, columns]), box

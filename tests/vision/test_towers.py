@@ -88,3 +88,34 @@ def test_what_cannot_be_built_is_one_clear_line(settings: dict, said: str, monke
 def test_settings_that_contradict_each_other(settings: dict, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         Tower(model="test_vit", **settings)
+
+
+def test_a_tower_ends_at_a_feature_map_and_leaves_out_what_follows(converted) -> None:
+    lite = converted("efficientnet_lite0")
+    settings = Tower(
+        model="tf_efficientnet_lite0", image_size=64, pretrained=True, weights="efficientnet_lite0", stage=3
+    )
+    tower = build_tower(settings, lite)
+    assert tower.tokens_shape == (16, 112)
+    assert tower.pooled_dim == 112
+    saved, own = load_file(lite), tower.model.state_dict()
+    assert all(torch.equal(value, saved[name]) for name, value in own.items())
+    assert len(own) < len(saved)
+    whole = timm.create_model("tf_efficientnet_lite0", features_only=True, out_indices=[3]).eval()
+    whole.load_state_dict(saved, strict=False)
+    pixels = torch.randn(2, 3, 64, 64)
+    tokens, pooled = tower.eval()(pixels)
+    expected = whole(pixels)[0]
+    torch.testing.assert_close(tokens, expected.flatten(2).transpose(1, 2), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(pooled, expected.mean((2, 3)), atol=1e-4, rtol=1e-4)
+    (tokens.square().sum()).backward()
+    assert all(p.grad is not None for p in tower.parameters() if p.requires_grad)
+
+
+def test_arguments_of_the_timm_model_and_what_it_does_not_take() -> None:
+    sizes = {"embed_dim": 32, "depth": 1, "num_heads": 2}
+    assert build_tower(Tower(model="vit_tiny_patch16_224", image_size=64, options=sizes)).tokens_shape == (16, 32)
+    with pytest.raises(UserError, match=r"timm's resnet18 does not take embed_dim .*; correct `options`"):
+        build_tower(Tower(model="resnet18", image_size=64, options={"embed_dim": 32}))
+    with pytest.raises(UserError, match="resnet18 has no feature map 9 to end with; choose another `stage`"):
+        build_tower(Tower(model="resnet18", image_size=64, stage=9))
