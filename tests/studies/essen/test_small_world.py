@@ -171,7 +171,7 @@ def test_half_of_the_captions_get_a_wrong_image(world):
     assert not match[torch.arange(size)[wrong], told.asked[wrong]].any()
 
 
-def test_training_goes_on_where_it_was_cut(world, tmp_path):
+def test_training_again_gives_the_same_bits(world, tmp_path):
     whole = world.trained("captions")
     again = world.job("captions", output=tmp_path / "run", scratch=tmp_path / "scratch")
     train(identified(again))
