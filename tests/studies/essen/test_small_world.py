@@ -19,9 +19,10 @@ from compactvl.evaluation.benchmarks.latency import Settings as Latency
 from compactvl.studies.essen.build import build
 from compactvl.studies.essen.open import open_model
 from compactvl.studies.essen.parameters import count_parameters
-from compactvl.studies.essen.runs import open_run, open_tokenizer
+from compactvl.studies.essen.runs import open_run
 from compactvl.studies.items import TrainingItems
 from compactvl.studies.jobs import train
+from compactvl.studies.pieces import open_tokenizer
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import read_state
 from compactvl.vision.pixels import pixel_batches

@@ -19,11 +19,12 @@ from compactvl.files import atomic_path, read_json
 from compactvl.nn.compute import autocast
 from compactvl.records.intact import check_files
 from compactvl.records.record import manifest_digest
-from compactvl.studies.dide.build import open_run, open_tokenizer
+from compactvl.studies.dide.build import open_run
 from compactvl.studies.dide.images import StoredImages
 from compactvl.studies.dide.model import DualEncoder, FusionEncoder
 from compactvl.studies.dide.settings import Dual, Fusion, TokenImages
 from compactvl.studies.dide.train import ANSWERS
+from compactvl.studies.pieces import open_tokenizer
 from compactvl.text.batches import TokenBatch
 from compactvl.text.questions import encode_texts
 from compactvl.text.wordpiece import WordPiece

@@ -1,7 +1,6 @@
 """Build DiDE's models, with the weights they begin with, and open finished runs."""
 
 import math
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -10,10 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from compactvl.errors import UserError
-from compactvl.files import atomic_path
 from compactvl.nn.compute import compute_device
 from compactvl.nn.vilt import from_transformers
-from compactvl.records.intact import check_files
 from compactvl.studies.base import Job
 from compactvl.studies.dide.images import Images, token_statistics
 from compactvl.studies.dide.model import DualEncoder, FusionEncoder
@@ -24,7 +21,6 @@ from compactvl.text.sentences import load_bert
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import load_model, read_state
 
-TOKENIZER = "tokenizer.json"
 TEXT_ROW, IMAGE_ROW = 39, 38
 """Rows of MiniLM's position table that take the place of a [CLS]'s (``cls_from_mask``)."""
 Any = TypeVar("Any", FusionEncoder, DualEncoder)
@@ -145,23 +141,6 @@ def open_run(run: str | Path, *kinds: type[Encoder]) -> FusionEncoder | DualEnco
     model = form(settings, getattr(settings, "answers", None))
     load_model(model, run, state)
     return model.eval().requires_grad_(False).to(compute_device())
-
-
-def open_tokenizer(run: str | Path) -> WordPiece:
-    """Open the tokenizer of a finished run.
-
-    Raises:
-        UserError: it is missing, or not what the run's manifest says.
-    """
-    check_files(run, TOKENIZER)
-    return WordPiece(Path(run) / TOKENIZER)
-
-
-def copy_tokenizer(job: Job) -> str:
-    """Copy the tokenizer into a run, so that it can be used anywhere; return the file's name."""
-    with atomic_path(job.output / TOKENIZER) as temporary:
-        shutil.copyfile(job.layout.weights(job.settings.trunk.weights).with_suffix(".tokenizer.json"), temporary)
-    return TOKENIZER
 
 
 def groups(model: nn.Module) -> dict[str, list[nn.Parameter]]:

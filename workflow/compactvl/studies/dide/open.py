@@ -12,10 +12,11 @@ from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.nn.compute import autocast
 from compactvl.progress import track
 from compactvl.studies.base import Job
-from compactvl.studies.dide.build import open_run, open_tokenizer
+from compactvl.studies.dide.build import open_run
 from compactvl.studies.dide.images import Images, StoredImages, open_images
 from compactvl.studies.dide.model import DualEncoder, FusionEncoder
 from compactvl.studies.items import Items, TrainingItems
+from compactvl.studies.pieces import open_tokenizer
 from compactvl.text.batches import TokenBatch, batches_by_length
 from compactvl.text.questions import encode_texts
 from compactvl.text.wordpiece import WordPiece

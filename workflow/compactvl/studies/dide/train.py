@@ -10,7 +10,7 @@ from compactvl.nn.compute import autocast
 from compactvl.nn.heads import hard_labels
 from compactvl.studies.base import Job
 from compactvl.studies.dide import objectives
-from compactvl.studies.dide.build import build, copy_tokenizer, open_run
+from compactvl.studies.dide.build import build, open_run
 from compactvl.studies.dide.distillation import RememberedTeacher, Teacher, distil, watched
 from compactvl.studies.dide.fit import fit
 from compactvl.studies.dide.images import ByStep, ImageBatch, Images, StoredImages, open_images, pick
@@ -19,6 +19,7 @@ from compactvl.studies.dide.model import Attended, DualEncoder, FusionEncoder
 from compactvl.studies.dide.open import mean_score
 from compactvl.studies.dide.settings import Fusion
 from compactvl.studies.items import TrainingItems
+from compactvl.studies.pieces import copy_tokenizer
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Outcome, State
@@ -129,7 +130,7 @@ def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: Fus
         hooks=hooks,
         best=BEST if hooks else None,
         files=lambda model: [
-            copy_tokenizer(job),
+            copy_tokenizer(job, settings.trunk.weights),
             _write_answers(job, items),
             write_maps(job, model, dataset, images, tokenizer),
         ],

@@ -13,12 +13,13 @@ from compactvl.nn.compute import autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.captions import Captions, other_pairs
 from compactvl.studies.dide import objectives
-from compactvl.studies.dide.build import build, copy_tokenizer, open_run
+from compactvl.studies.dide.build import build, open_run
 from compactvl.studies.dide.distillation import distil, maps_of, watched
 from compactvl.studies.dide.fit import fit
 from compactvl.studies.dide.images import ByStep, open_images
 from compactvl.studies.dide.model import Attended, DualEncoder, FusionEncoder
 from compactvl.studies.dide.settings import FusionPairs
+from compactvl.studies.pieces import copy_tokenizer
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Outcome, State
@@ -164,5 +165,5 @@ def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: Fus
         ids_of,
         lambda by_step: PairTrainer(job, model, teacher, pairs, captions, by_step, tokenizer).loss,
         epoch=pairs.steps(settings.optimiser.batch),
-        files=[copy_tokenizer(job)],
+        files=[copy_tokenizer(job, settings.trunk.weights)],
     )

@@ -25,8 +25,9 @@ from compactvl.nn.compute import autocast, compute_device
 from compactvl.records.layout import Layout
 from compactvl.studies.base import Job
 from compactvl.studies.edje.compress import compress_store
-from compactvl.studies.edje.joint import open_joint, open_tokenizer
+from compactvl.studies.edje.joint import open_joint
 from compactvl.studies.edje.model import score_pairs
+from compactvl.studies.pieces import open_tokenizer
 from compactvl.text.batches import TokenBatch
 from compactvl.vision.registry import Encoder, load_encoder
 from compactvl.vision.store import TokenStore

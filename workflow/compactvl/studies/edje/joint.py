@@ -1,24 +1,18 @@
 """Build, save and load EDJE's joint model."""
 
-import shutil
 from pathlib import Path
 
 import torch
 
 from compactvl.errors import UserError
-from compactvl.files import atomic_path
 from compactvl.nn.bert import BertShape
 from compactvl.nn.compute import compute_device
-from compactvl.records.intact import check_files
 from compactvl.records.layout import Layout
 from compactvl.studies.edje.model import JointModel
 from compactvl.studies.edje.settings import JointEncoder
 from compactvl.studies.run import read_settings
 from compactvl.text.sentences import load_bert
-from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import load_model, read_state
-
-TOKENIZER = "tokenizer.json"
 
 
 def build_joint(settings: JointEncoder, layout: Layout, recovery_dim: int | None) -> JointModel:
@@ -47,23 +41,6 @@ def open_joint(run: str | Path) -> JointModel:
     model = JointModel(settings, BertShape.of(bert), None if recovery is None else len(recovery))
     load_model(model, run, state)
     return model.eval().requires_grad_(False).to(compute_device())
-
-
-def copy_tokenizer(settings: JointEncoder, layout: Layout, folder: Path) -> str:
-    """Copy a joint encoder's tokenizer into its run, so that the run can be used anywhere; return the file's name."""
-    with atomic_path(folder / TOKENIZER) as temporary:
-        shutil.copyfile(layout.weights(settings.joint.weights).with_suffix(".tokenizer.json"), temporary)
-    return TOKENIZER
-
-
-def open_tokenizer(run: str | Path) -> WordPiece:
-    """Load the tokenizer of a joint encoder's run.
-
-    Raises:
-        UserError: it is missing, or not what the run's manifest says.
-    """
-    check_files(run, TOKENIZER)
-    return WordPiece(Path(run) / TOKENIZER)
 
 
 def start_from(model: JointModel, *, adapter: Path | None, joint: Path | None) -> None:

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.studies.base import Job
-from compactvl.studies.edje.joint import open_joint, open_tokenizer
+from compactvl.studies.edje.joint import open_joint
 from compactvl.studies.edje.model import JointModel, compress_all, score_pairs
 from compactvl.studies.edje.similarity import Similarity, open_similarity, open_store
+from compactvl.studies.pieces import open_tokenizer
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.codec import decode, encode, token_bytes

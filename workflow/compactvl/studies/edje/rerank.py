@@ -14,9 +14,10 @@ import torch
 from torch import Tensor
 
 from compactvl.errors import UserError
-from compactvl.studies.edje.joint import open_joint, open_tokenizer
+from compactvl.studies.edje.joint import open_joint
 from compactvl.studies.edje.model import JointModel, compress_all, score_pairs
 from compactvl.studies.edje.stores import check_store, is_compressed
+from compactvl.studies.pieces import open_tokenizer
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece, canonical_caption
 from compactvl.vision.store import TokenStore

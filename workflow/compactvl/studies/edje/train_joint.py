@@ -11,12 +11,13 @@ from compactvl.nn.compute import autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.edje import objectives
 from compactvl.studies.edje.analysis import write_attention_maps
-from compactvl.studies.edje.joint import build_joint, copy_tokenizer, open_joint, start_from
+from compactvl.studies.edje.joint import build_joint, open_joint, start_from
 from compactvl.studies.edje.model import JointModel, match_pairs, score_pairs
 from compactvl.studies.edje.negatives import Chosen, choose
 from compactvl.studies.edje.open import first_stage_of
 from compactvl.studies.edje.similarity import Similarity, open_store
 from compactvl.studies.edje.validation import Validation
+from compactvl.studies.pieces import copy_tokenizer
 from compactvl.studies.run import train
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
@@ -159,7 +160,7 @@ def train_joint(job: Job) -> None:
         start=settings.start.joint,
         files=lambda model: [
             *write_attention_maps(model, store, shown, job.output),
-            copy_tokenizer(settings, layout, job.output),
+            copy_tokenizer(job, settings.joint.weights),
         ],
         encoder=encoder_of(store),
     )

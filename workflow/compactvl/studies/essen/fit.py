@@ -7,7 +7,8 @@ from torch import Tensor
 from compactvl.nn.compute import compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.essen.model import Model
-from compactvl.studies.essen.runs import copy_tokenizer, groups
+from compactvl.studies.essen.runs import groups
+from compactvl.studies.pieces import copy_tokenizer
 from compactvl.studies.run import train
 from compactvl.training.loop import Hooks, Loss
 from compactvl.vision.pixels import PixelLoader, Shown
@@ -41,5 +42,5 @@ def fit(
             groups=groups(model),
             hooks=hooks,
             best=BEST if hooks else None,
-            files=[copy_tokenizer(job)],
+            files=[copy_tokenizer(job, settings.tokenizer)],
         )

@@ -14,9 +14,10 @@ from compactvl.progress import track
 from compactvl.studies.base import Job
 from compactvl.studies.essen.boxes import BoxItems
 from compactvl.studies.essen.model import Model
-from compactvl.studies.essen.runs import open_run, open_tokenizer
+from compactvl.studies.essen.runs import open_run
 from compactvl.studies.essen.settings import Grounding
 from compactvl.studies.items import Items, TrainingItems
+from compactvl.studies.pieces import open_tokenizer
 from compactvl.vision.pixels import Shown, pixel_batches
 
 IMAGES = 64

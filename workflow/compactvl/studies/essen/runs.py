@@ -1,7 +1,6 @@
 """Where ESsEN's trainings begin, and finished runs opened again."""
 
 import math
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -9,18 +8,13 @@ import torch
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
-from compactvl.files import atomic_path
 from compactvl.nn.compute import compute_device
-from compactvl.records.intact import check_files
 from compactvl.studies.base import Job
 from compactvl.studies.essen.build import build
 from compactvl.studies.essen.model import Model, TwoTower
 from compactvl.studies.essen.settings import Answering, Grounding, Pretraining
 from compactvl.studies.run import read_settings
-from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import load_model, read_state
-
-TOKENIZER = "tokenizer.json"
 
 
 def begin(job: Job) -> Model:
@@ -66,23 +60,6 @@ def open_run(run: str | Path) -> Model:
     model = build(settings)
     load_model(model, run, state)
     return model.eval().requires_grad_(False).to(compute_device())
-
-
-def open_tokenizer(run: str | Path) -> WordPiece:
-    """Open the tokenizer of a finished run.
-
-    Raises:
-        UserError: it is missing, or not what the run's manifest says.
-    """
-    check_files(run, TOKENIZER)
-    return WordPiece(Path(run) / TOKENIZER)
-
-
-def copy_tokenizer(job: Job) -> str:
-    """Copy the tokenizer into a run, so that it can be used anywhere; return the file's name."""
-    with atomic_path(job.output / TOKENIZER) as temporary:
-        shutil.copyfile(job.layout.weights(job.settings.tokenizer).with_suffix(".tokenizer.json"), temporary)
-    return TOKENIZER
 
 
 def groups(model: Model) -> dict[str, list[nn.Parameter]]:
