@@ -16,11 +16,11 @@ from compactvl.files import sha256_bytes, write_json
 from compactvl.nn.bert import BertShape
 from compactvl.records.record import MANIFEST, Made, manifest_digest, read_manifest, write
 from compactvl.studies.edje.compress import compress_store
-from compactvl.studies.edje.joint import TOKENIZER
 from compactvl.studies.edje.model import JointModel, score_pairs
 from compactvl.studies.edje.open import through_storage
 from compactvl.studies.edje.rerank import Reranker
 from compactvl.studies.edje.settings import JointEncoder
+from compactvl.studies.pieces import TOKENIZER
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.checkpoint import save_model
