@@ -183,8 +183,13 @@ def test_missing_files_of_an_own_data_set_are_told(toy, tmp_path):
         plan.external("photos")
     with pytest.raises(UserError, match=r"datasets\.flickr\.annotations: a\.json is missing: ask its owners"):
         plan.external("flickr")
+    together = plan.missing(["photos", "flickr"])
+    assert [line.split(": ")[0] for line in together] == [
+        "datasets.flickr.images", "datasets.flickr.annotations", "datasets.photos.captions",
+    ]  # fmt: skip
     (tmp_path / "captions.csv").touch()
     assert plan.external("photos") == [str(tmp_path / "captions.csv")]
+    assert plan.missing(["photos"]) == []
 
 
 def test_settings_files_change_only_with_their_content(toy, tmp_path):

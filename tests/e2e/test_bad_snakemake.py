@@ -43,6 +43,26 @@ def test_a_missing_folder_stops_the_plan(copy):
     assert "Job stats" not in shown
 
 
+def test_all_missing_files_of_the_papers_size_are_told_at_once(copy):
+    everything = refused(copy, "-n", "--configfile", "config/paper.yaml")
+    one_study = refused(copy, "-n", "edje", "--configfile", "config/paper.yaml")
+    for shown in (everything, one_study):
+        assert "Traceback" not in shown
+        lines = [line.strip() for line in shown.splitlines() if "is missing: " in line]
+        assert f"{len(lines)} files or folders of your own are missing" in shown
+        assert "datasets.coco.annotations: data/external/coco/dataset_coco.json is missing: " in shown
+        assert "datasets.flickr30k.images: the folder data/external/flickr30k/images is missing: " in shown
+        assert all(len(line.partition("is missing: ")[2]) > 40 for line in lines)
+    assert "datasets.blimp.path" in everything
+    assert "datasets.blimp.path" not in one_study
+    checked = python(copy, "compactvl.cli", "config", "check", "--files", "--configfile", "config/paper.yaml")
+    assert (checked.returncode, checked.stdout) == (1, "")
+    assert {line for line in checked.stderr.splitlines() if "is missing" in line} == {
+        line.strip() for line in everything.splitlines() if "is missing" in line
+    }
+    assert python(copy, "compactvl.cli", "config", "check", "--files").returncode == 0
+
+
 def test_a_leak_stops_the_job_and_is_shown(copy):
     (copy / "photos" / "039.png").write_bytes((copy / "photos" / "000.png").read_bytes())
     target = "data/sets/photos/manifest.json"

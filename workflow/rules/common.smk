@@ -2,6 +2,7 @@
 
 import os
 import re
+import sys
 from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
@@ -97,6 +98,20 @@ def job_blobs(wildcards):
     """Big files beside these manifests."""
     needs = plan.needs(wildcards.study, wildcards.variant, wildcards.get("benchmark"))
     return plan.blobs(needs, wildcards.study, int(wildcards.get("seed", 0)))
+
+
+def own_files(wildcards):
+    """The user's own files a data set is made from. Where some are missing, all that the targets lack are told."""
+    try:
+        return plan.external(wildcards.dataset)
+    except UserError as error:
+        targets = set(workflow.dag_settings.targets) or {"all"}
+        studies = [None] if targets & {"all", "report", "tokens"} else targets & plan.studies.keys()
+        sets = {wildcards.dataset, *(name for study in studies for name in plan.datasets(study))}
+        missing = plan.missing(plan.root.datasets if "data" in targets else sets)
+        # An exception in an input function is shown with a traceback; this one ends Snakemake without a word.
+        logger.error("\n".join([*missing, f"{len(missing)} files or folders of your own are missing"]))
+        sys.exit(1)
 
 
 def as_list(paths):

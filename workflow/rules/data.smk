@@ -53,7 +53,7 @@ rule curate:
         archives=lambda wildcards: ancient(dataset_sources(wildcards)),
         pins=dataset_pins,
         sets=lambda wildcards: expand("data/sets/{name}/manifest.json", name=plan.root.datasets[wildcards.dataset].sets),
-        external=lambda wildcards: plan.external(wildcards.dataset),
+        external=own_files,
     output:
         table="data/sets/{dataset}/items.parquet",
         images="data/sets/{dataset}/images-00000.parquet",

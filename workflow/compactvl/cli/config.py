@@ -11,6 +11,9 @@ from compactvl.command import argument, command
     "config check",
     "check every setting and every reference",
     "compactvl config check --configfile config/smoke.yaml",
+    argument(
+        "--files", action="store_true", help="also whether your own files are there: those that cannot be fetched"
+    ),
     CONFIGFILES,
 )
 def _check(args: Namespace) -> None:
@@ -18,6 +21,9 @@ def _check(args: Namespace) -> None:
     from compactvl.dag.plan import Plan
 
     plan = Plan(load_config(args.configfile))
+    if args.files and (missing := plan.missing(plan.datasets())):
+        print(*missing, f"{len(missing)} files or folders of your own are missing", sep="\n", file=sys.stderr)
+        sys.exit(1)
     variants = sum(len(study.variants) for study in plan.studies.values())
     print(
         f"size {plan.root.size}: {len(plan.root.datasets)} data sets, {len(plan.tokens)} token stores, "

@@ -247,10 +247,26 @@ class Plan:
         Raises:
             UserError: some are missing; the message says where to get each and where to put it.
         """
-        settings = self.root.datasets[dataset]
-        if problems := settings.missing(f"datasets.{dataset}"):
+        if problems := self.missing([dataset]):
             raise UserError("\n".join(problems))
-        return [path for _, path in settings.own_files()]
+        return [path for _, path in self.root.datasets[dataset].own_files()]
+
+    def missing(self, datasets: Iterable[str]) -> list[str]:
+        """Return one line for each of the user's own files that is not there, of data sets and those they are made from."""
+        found: dict[str, list[str]] = {}
+        waiting = list(datasets)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found[name] = self.root.datasets[name].missing(f"datasets.{name}")
+                waiting += self.root.datasets[name].sets
+        return [line for name in sorted(found) for line in found[name]]
+
+    def datasets(self, study: str | None = None) -> list[str]:
+        """Return the data sets that a study's jobs read, or all studies' and those whose tokens the config adds."""
+        read = [needs for name, needs in self._all_needs() if study in (None, name)]
+        found = set().union(*(needs.datasets | {one for _, one in needs.tokens | needs.texts} for needs in read))
+        return sorted(found.union(*(() if study else self.root.tokens.values())))
 
     # What is to be made.
 
@@ -258,22 +274,23 @@ class Plan:
     def tokens(self) -> list[tuple[str, str]]:
         """(encoder, data set) pairs to encode: what the studies need and what the config adds."""
         pairs = {(encoder, dataset) for encoder, datasets in self.root.tokens.items() for dataset in datasets}
-        return sorted(pairs.union(*(needs.tokens for needs in self._all_needs())))
+        return sorted(pairs.union(*(needs.tokens for _, needs in self._all_needs())))
 
     @cached_property
     def texts(self) -> list[tuple[str, str]]:
         """(text encoder, data set) pairs to embed: what the studies need."""
-        return sorted(set().union(*(needs.texts for needs in self._all_needs())))
+        return sorted(set().union(*(needs.texts for _, needs in self._all_needs())))
 
     @cached_property
     def built_on(self) -> list[str]:
         """Names of the variants, of any study, whose run another one's training reads."""
         return sorted({name for job in self.trainings for name in self.needs(job.study, job.variant).variants})
 
-    def _all_needs(self) -> list[Needs]:
+    def _all_needs(self) -> list[tuple[str, Needs]]:
+        """(study, what a job reads) of each training and evaluation."""
         jobs = dict.fromkeys((job.study, job.variant, None) for job in self.trainings)
         jobs |= dict.fromkeys((job.study, job.variant, job.benchmark) for job in self.evaluations)
-        return [self.needs(*job) for job in jobs]
+        return [(job[0], self.needs(*job)) for job in jobs]
 
     def results(self, study: str | None = None) -> list[str]:
         """Return the results (JSON) of a study, or of all."""

@@ -52,7 +52,7 @@ class DataKind(Strict):
 
     def missing(self, place: str) -> list[str]:
         """Return one line for each of the user's own files and folders that is not there, with where to get it."""
-        remedy = getattr(self, "how_to_get", "put it there, or change the setting")
+        remedy = " ".join(getattr(self, "how_to_get", "put it there, or change the setting").split())
         lacking = [(field, path) for field, path in self.own_files() if not os.path.isfile(path)]
         if (folder := self.own_folder()) is not None and not os.path.isdir(folder):
             lacking.insert(0, (self.image_folder, f"the folder {folder}"))
