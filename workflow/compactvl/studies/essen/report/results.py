@@ -27,7 +27,7 @@ class EssenResults(AnswersResults):
         "start_frozen": "Both pretrained, vision frozen",
         "start_one_random": "One tower, random",
         "start_one_pretrained": "One tower, text pretrained",
-        "cnn_64x4": "64 wide × 4",
+        "cnn_64x2": "64 wide × 2",
         "cnn_128x1": "128 wide × 1",
         "cnn_192x2": "192 wide × 2",
         "refer_towers": "Pretrained towers",
