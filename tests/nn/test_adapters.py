@@ -56,7 +56,8 @@ def by_hand(adapter, x):
         maps.append(weights)
         outputs.append(weights @ value[..., part])
     h = adapter.attention.out_proj(torch.cat(outputs, dim=-1))
-    h = h + adapter.down(F.gelu(adapter.up(adapter.norm(h))))
+    normed = (h - h.mean(-1, keepdim=True)) / (h.var(-1, keepdim=True, correction=0) + 1e-6).sqrt()
+    h = h + adapter.down(F.gelu(adapter.up(normed * adapter.norm.weight + adapter.norm.bias)))
     return adapter.out(h), torch.stack(maps).mean(0)
 
 

@@ -79,8 +79,10 @@ def test_siglip_reads_lower_case_unless_its_tokenizer_says_otherwise(says, lower
     if says is not None:
         tokenizer.init_kwargs["do_lower_case"] = says
         tokenizer.save_pretrained(folder)
-    capital, small = TextTower(str(folder), precision="fp32").encode(["A cake", "a cake"])
+    capital, small = TextTower(str(folder), precision="fp32", canonical=False).encode(["A cake", "a cake"])
     assert np.array_equal(capital, small) == (lowers and (kind == "siglip" or says is not None))
+    capital, small = TextTower(str(folder), precision="fp32").encode(["A _cake_!", "a cake"])
+    assert np.array_equal(capital, small)
 
 
 def test_settings_load_it_and_say_what_it_is(saved, tmp_path):

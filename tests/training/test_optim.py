@@ -100,9 +100,10 @@ def test_schedules_are_those_of_torch_and_transformers(name):
 
 def test_the_warm_up_is_torchs_linear_one():
     rate = build_rate(settings(warmup=WARMUP, schedule="constant"), TOTAL)
-    first = (1e-6 + (PEAK - 1e-6) / (WARMUP + 1)) / PEAK
+    first = 1e-6 / PEAK
     expected = theirs(lambda o: lr_scheduler.LinearLR(o, start_factor=first, total_iters=WARMUP), steps=WARMUP + 5)
     assert [rate(step, PEAK) for step in range(WARMUP + 5)] == pytest.approx(expected, rel=1e-6)
+    assert (rate(0, PEAK), rate(WARMUP, PEAK)) == (1e-6, PEAK)
 
 
 def test_a_warm_up_can_be_a_share_of_all_steps():

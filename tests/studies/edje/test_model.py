@@ -1,9 +1,11 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from transformers import BertConfig, BertForMaskedLM, BertModel
 
 from compactvl.nn.bert import BertShape
-from compactvl.studies.edje.model import JointModel, match_pairs, to_word_scale, word_statistics
+from compactvl.studies.edje.model import JointModel, MaskedWordHead, match_pairs, to_word_scale, word_statistics
 from compactvl.text.batches import TokenBatch
 
 
@@ -94,7 +96,7 @@ def test_masked_words_and_recovery_see_what_they_should(tiny):
         masked = torch.zeros_like(tiny.captions.ids, dtype=torch.bool)
         masked[1, 2] = masked[4, 1] = True
         logits = model.predict_words(vision, tiny.captions, masked, tiny.sep)
-        assert logits.shape == (2, 80)
+        assert logits.shape == (2, 81)  # the words and `<image>`
         other = model.predict_words(vision.roll(1, 0), tiny.captions, masked, tiny.sep)
         assert not torch.allclose(logits, other)
         recovered = model.recover(tiny.captions)
@@ -109,8 +111,39 @@ def test_positions_are_extended_for_long_inputs(tiny):
         local = JointModel(tiny.variant(kind="local", **wide), BertShape())
         small = JointModel(tiny.variant(tokens=256, **wide), BertShape())
     assert local.bert.embeddings.position.num_embeddings == 64 + 576
+    assert local.masked_words is None
     assert small.bert.embeddings.position.num_embeddings == 512
     assert sum(p.numel() for p in small.bert.parameters()) == 33_212_160
+
+
+@pytest.mark.parametrize(("tokens", "longest"), [(576, 64), (5, 64), (5, 4)])
+def test_the_longest_pair_takes_the_last_position_and_no_more(tiny, tokens, longest):
+    model = tiny.build(kind="local", patches=tokens, longest_caption=longest)
+    reader = SimpleNamespace(encode=lambda captions, longest, canonical: [[0, *[7] * (longest - 2), tiny.sep]])
+    (row,) = model.encode(reader, ["whatever"])
+    assert len(row) == longest - 1  # [CLS], 61 pieces of 64 places, [SEP]; the pair's last [SEP] takes the other
+    captions, words = TokenBatch.of([row]), model.word_vectors(TokenBatch.of([row]), tiny.sep)
+    with torch.inference_mode():
+        positions = model._assemble(torch.zeros(1, tokens, tiny.bert.width), captions, *words)[1]
+        assert positions.max() == longest + tokens - 1
+        assert torch.isfinite(model.match(model.compress(torch.randn(1, tokens, 24)), captions, *words)).all()
+        if longest == 64 and tokens == 576:
+            assert len(model.bert.embeddings.position.weight) == longest + tokens
+
+
+def test_the_masked_word_head_begins_as_transformers_begins_one():
+    torch.manual_seed(0)
+    head = MaskedWordHead(BertShape(vocabulary=900, width=384))
+    theirs = BertForMaskedLM(BertConfig(vocab_size=901, hidden_size=384, num_hidden_layers=1, num_attention_heads=12))
+    theirs = theirs.cls.predictions
+    for own, their in ((head.dense.weight, theirs.transform.dense.weight), (head.image, theirs.decoder.weight)):
+        assert own.std().item() == pytest.approx(their.std().item(), rel=0.15)
+    for own, their in ((head.dense.bias, theirs.transform.dense.bias), (head.bias, theirs.bias)):
+        assert torch.equal(own, their)
+    x, words = torch.randn(4, 384), torch.randn(900, 384)
+    theirs.transform.dense.load_state_dict(head.dense.state_dict())
+    theirs.decoder.weight.data = torch.cat([words, head.image])
+    torch.testing.assert_close(head(x, words), theirs(x), atol=1e-4, rtol=1e-4)
 
 
 def test_rescaled_tokens_have_the_words_statistics():

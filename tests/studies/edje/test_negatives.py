@@ -36,16 +36,19 @@ def test_no_negative_is_of_the_same_image_or_words(settings):
                 assert all(IMAGES[row] != IMAGES[o] and TEXTS[row] != TEXTS[o] for o in others)
 
 
-def test_released_mode_lets_captions_of_one_image_be_each_others_negatives():
-    grid = np.eye(5)[[1, 0, 2, 3, 4]]  # row 0 is most like row 1: both are captions of image 0
-    images = {
-        mode: choose(Negatives(mode=mode), IMAGES, TEXTS, lambda: grid, None, 1.0, np.random.default_rng(0)).images[
-            0, 0
-        ]
-        for mode in ("paper", "released")
-    }
-    assert images["released"] == 1
-    assert images["paper"] != 1
+def test_released_mode_bars_images_by_row_and_texts_by_words_alone():
+    for seed in range(20):
+        grid = np.random.default_rng(seed).normal(size=(5, 5))
+        chosen = choose(
+            Negatives(mode="released"), IMAGES, TEXTS, lambda grid=grid: grid, None, 1.0, np.random.default_rng(0)
+        )
+        for row in range(5):
+            # A caption's negative image: any other row's, of the same image (0, 1) and for the same words (2, 3) too.
+            assert chosen.images[row, 0] == max((o for o in range(5) if o != row), key=lambda o: grid[o, row])
+            # An image's negative text: other words, another caption of the same image too.
+            assert chosen.texts[row, 0] == max(
+                (o for o in range(5) if TEXTS[o] != TEXTS[row]), key=lambda o: grid[row, o]
+            )
 
 
 def test_released_defect_shows_in_drawn_batches():

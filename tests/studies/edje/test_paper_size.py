@@ -114,7 +114,7 @@ def test_no_departure_from_the_papers_recipe(name):
     )
     assert variant == wanted
     tuned = name.endswith("_finetuned")
-    assert (variant.optimiser.lr, variant.optimiser.steps) == ((2e-5, 4420) if tuned else (3e-4, 19890))
+    assert (variant.optimiser.lr, variant.optimiser.steps) == ((2e-5, 4426) if tuned else (3e-4, 99585))
     assert (variant.start.joint is not None) == tuned
     assert (variant.start.adapter is not None) == tuned
 

@@ -232,7 +232,8 @@ def test_everything_is_computed_on_the_device(world, tmp_path, name):
         )
     assert read_json(tmp_path / "there" / "drawn.provenance.json")["device"] == str(device)
     for key, tensor in read_state(run).items():
-        torch.testing.assert_close(tensor, expected[key], rtol=1e-4, atol=1e-5)
+        # The loss does not change with the matching head's bias: its gradient is rounding, which AdamW makes steps of.
+        torch.testing.assert_close(tensor, expected[key], rtol=1e-4, atol=1e-3 if key == "itm.bias" else 1e-5)
     evaluate(identified(world.job(name, output=tmp_path / "here"), "drawn", benchmark_of()), "drawn", benchmark_of())
     here, there = (read_predictions(tmp_path / place, "drawn")["scores"].explode() for place in ("here", "there"))
     np.testing.assert_allclose(there.astype(float), here.astype(float), rtol=1e-4, atol=1e-5)

@@ -72,7 +72,19 @@ def test_hard_gate_in_training_is_torchs_gumbel_softmax():
     assert torch.allclose(g, F.gumbel_softmax(logits, tau=0.5)[..., 0], atol=1e-6)
 
 
-def test_released_hard_gates_stay_random_in_evaluation():
+def test_released_hard_gates_draw_one_of_the_two_in_evaluation():
+    torch.manual_seed(0)
+    gate = Gate(D, hard=True, per_feature=True, dropout=0.0, stays_random=True).eval()
+    h, c = inputs()
+    with torch.inference_mode():
+        drawn = torch.stack([gate(h, c, torch.tensor(0.7))[1] for _ in range(3000)])
+        pairs = gate.choose(torch.cat([h, c], -1)).unflatten(-1, (-1, 2))
+    assert set(drawn.unique().tolist()) == {0.0, 1.0}
+    # By the Gumbel-max rule each side comes as often as softmax says, whatever the temperature.
+    assert (drawn.mean(0) - pairs.softmax(-1)[..., 0]).abs().max() < 0.05
+
+
+def test_hard_gates_are_random_in_evaluation_only_as_released():
     torch.manual_seed(0)
     h, c = inputs()
     paper, released = (Gate(D, hard=True, per_feature=True, dropout=0.0, stays_random=r).eval() for r in (False, True))

@@ -178,7 +178,7 @@ def test_released_ignore_index_leaves_out_token_0(build, tokens):
     with torch.inference_mode():
         assert next_token_loss(paper, paper(tokens), tokens)[1] == 13
         loss, count = next_token_loss(released, released(tokens), tokens)
-        logits = released.output(released(tokens).states[:, :-1])
+        logits = released.logits(released(tokens).states[:, :-1])
     assert count == 11
     targets = tokens.ids[:, 1:].masked_fill(~tokens.mask[:, 1:], 0)
     assert torch.allclose(loss, F.cross_entropy(logits.flatten(0, 1), targets.flatten(), ignore_index=0), atol=1e-5)
@@ -191,3 +191,49 @@ def test_temperature_is_in_the_checkpoint_unless_released(build):
         again = build(gate="hard_feature", modes={"temperature": mode})
         again.load_state_dict(model.state_dict())
         assert float(again.temperature) == kept
+
+
+def test_released_lcg_ties_the_output_and_shows_the_first_layer_no_image(build, tokens, vectors):
+    model = build(auxiliary={"lcg": 0.3}, modes={"lcg": "released"})
+    seen, blind = model(tokens, vectors), model(tokens)
+    assert torch.equal(seen.gates[0], torch.ones_like(seen.gates[0]))
+    assert not torch.allclose(seen.states, blind.states)
+    first = model.layers[0]
+    bias = torch.full((7, 7), float("-inf")).triu(1)
+    x = model.embed(tokens)
+    x = x + first.self_attention(first.norm_1(x), bias=bias)
+    x = x + first.down(F.gelu(first.up(first.norm_3(x))))
+    expected, _ = model.layers[1](x, bias, seen.seen, model.temperature)
+    assert torch.allclose(seen.states[tokens.mask], expected[tokens.mask], atol=1e-5)
+    for b, t in ((0, 3), (2, 1)):
+        by_word = torch.stack([model.words.weight[w] @ seen.states[b, t] for w in range(model.vocabulary)])
+        assert torch.allclose(model.logits(seen.states)[b, t], by_word + model.output_bias, atol=1e-4)
+    # Without the loss the mode changes nothing.
+    assert build(modes={"lcg": "released"}).output is not None
+
+
+def test_released_feed_forward_drops_out_twice(build):
+    drop, count = 0.4, 200_000
+    kept = {}
+    for mode in ("paper", "released"):
+        layer = build(modes={"feedforward": mode}, shape={"dropout": drop, "layers": 1}).layers[0].train()
+        torch.nn.init.zeros_(layer.down.weight)
+        torch.nn.init.ones_(layer.down.bias)
+        torch.nn.init.zeros_(layer.self_attention.outer.weight)
+        x = torch.zeros(1, count // 32, 32)
+        out, _ = layer(x, torch.zeros(1, 1), None, torch.tensor(1.0))
+        kept[mode] = (out != 0).float().mean().item()
+        assert out.mean().item() == pytest.approx(1.0, abs=0.02)
+    assert kept["paper"] == pytest.approx(1 - drop, abs=0.01)
+    assert kept["released"] == pytest.approx((1 - drop) ** 2, abs=0.01)
+
+
+@pytest.mark.parametrize(("mode", "alike"), [("paper", False), ("released", True)])
+def test_released_image_layers_begin_alike_and_are_trained_apart(build, tokens, vectors, mode, alike):
+    model = build(modes={"image_layers": mode}, image={"layers": 3})
+    first, *others = model.image_encoder.layers
+    for layer in others:
+        own = zip(layer.parameters(), first.parameters(), strict=True)
+        assert all(torch.equal(a, b) and a is not b for a, b in own) is alike
+    next_token_loss(model, model(tokens, vectors), tokens)[0].backward()
+    assert not torch.equal(first.up.weight.grad, others[0].up.weight.grad)

@@ -27,6 +27,7 @@ def paper(**changes) -> Decoder:
         ({"gate": "hard_token"}, 189_030_500),
         ({"gate": "none"}, 188_993_620),
         ({"image": {"layers": 0}}, 163_009_876),
+        ({"auxiliary": {"lcg": 0.3}, "modes": {"lcg": "released"}}, 161_029_205),
     ],
 )
 def test_totals_are_the_papers(changes, total):
@@ -60,6 +61,7 @@ def test_parts_by_closed_form():
         {"gate": "none", "image": {"layers": 0}},
         {"modulation": {"kind": "film", "place": "text"}, "auxiliary": {"clip": 1, "lcg": 0.3}},
         {"modulation": {"kind": "dyintra", "place": "image"}},
+        {"auxiliary": {"lcg": 0.3}, "modes": {"lcg": "released"}},
     ],
 )
 def test_the_images_side_is_what_texts_do_not_reach(build, tokens, changes):

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from compactvl.errors import UserError
-from compactvl.studies.gating.images import FileVectors, SeveralVectors, StoredVectors
+from compactvl.studies.gating.images import FileVectors, OrZeros, SeveralVectors, StoredVectors
 from compactvl.studies.gating.runs import start_from
 from compactvl.studies.gating.settings import Image
-from compactvl.studies.gating.streams import Stream, open_stream
+from compactvl.studies.gating.streams import Stream, joined, open_stream
 
 
 class Letters:
@@ -51,6 +51,22 @@ def test_a_pass_shows_every_text_once_and_the_next_in_another_order():
         rows = sorted(tuple(row) for rows, _ in batches for row in rows)
         assert rows == sorted(map(tuple, Letters().encode(one.texts, 50)))
     assert [b[0] for b in passes[0]] != [b[0] for b in passes[1]]
+
+
+def test_texts_and_captions_of_one_stream_are_shuffled_together_and_texts_see_zeros():
+    captions = stream()
+    texts = open_stream([dataset("b", "text", 60)], Letters(), share=1.0, longest=50, batch=8, seed=0)
+    both = joined(texts, captions)
+    rows, image_ids = zip(*(both.take(number) for number in range(both.batches)), strict=True)
+    assert sorted(tuple(row) for batch in rows for row in batch) == sorted(
+        map(tuple, Letters().encode(texts.texts + captions.texts, 50))
+    )
+    mixed = [0 < sum(not image for image in ids) < len(ids) for ids in image_ids]
+    assert sum(mixed) > len(mixed) / 3
+    known = SimpleNamespace(read=lambda ids: torch.tensor([[[float(ord(i[0])), 1.0]] for i in ids]))
+    read = OrZeros(known, captions.image_ids[0]).read(image_ids[0])
+    for vector, image in zip(read, image_ids[0], strict=True):
+        assert vector.tolist() == ([[97.0, 1.0]] if image else [[0.0, 0.0]])
 
 
 def test_images_stay_with_their_captions():

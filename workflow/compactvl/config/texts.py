@@ -12,6 +12,10 @@ class TextEncoderCommon(Strict):
     """What every text encoder has, whatever loads it."""
 
     precision: Literal["fp32", "bf16"] = Field("bf16", description="Arithmetic of the model (bf16 is autocast).")
+    canonical: bool = Field(
+        True,
+        description="Whether texts lose case and ASCII punctuation first, as EDJE's release has it for all models.",
+    )
     threads: int = Field(2, ge=1, le=256, description="Threads of the model's operators on a CPU.")
 
 

@@ -50,8 +50,8 @@ class Pairs:
         return Pairs(list(image_ids), items[column].tolist(), owner)
 
     def steps(self, batch: int) -> int:
-        """Batches of an epoch, which shows each image once."""
-        return max(1, len(self.image_ids) // batch)
+        """Batches of an epoch, which shows each caption once, as EDJE's and DiDE's lists of annotations do."""
+        return max(1, len(self.captions) // batch)
 
     def batch(
         self, size: int, rng: np.random.Generator, group: int = 1, vectors: np.ndarray | None = None

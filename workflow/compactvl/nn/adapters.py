@@ -33,7 +33,7 @@ class CompressionAdapter(nn.Module):
         self.key = nn.Linear(d_v, d_v)
         self.value = nn.Linear(d_v, d_v)
         self.attention = nn.MultiheadAttention(d_v, heads, batch_first=True)
-        self.norm = nn.LayerNorm(d_v)
+        self.norm = nn.LayerNorm(d_v, eps=1e-6)
         self.up = nn.Linear(d_v, hidden)
         self.down = nn.Linear(hidden, d_v)
         self.out = nn.Linear(d_v, width)

@@ -17,7 +17,6 @@ from compactvl.evaluation.answers import answer_scores, answers_of
 from compactvl.files import digest_of
 from compactvl.nn.compute import compute_device
 from compactvl.text.batches import TokenBatch
-from compactvl.text.questions import encode_texts
 from compactvl.text.wordpiece import WordPiece
 
 TEXT_COLUMNS = ("question", "statement", "hypothesis", "expression")
@@ -45,7 +44,7 @@ class Items:
             )
         self.name, self.image_pair = name, image_pair
         self.images = table[wanted].to_numpy(dtype=object)
-        self.ids = encode_texts(tokenizer, table[column].tolist(), longest)
+        self.ids = tokenizer.encode(table[column].tolist(), longest)
 
     def texts(self, rows: Sequence[int] | np.ndarray) -> TokenBatch:
         """Texts of some items, on the compute device."""

@@ -10,7 +10,7 @@ from compactvl.files import sha256_file
 
 def load_text_encoder(
     name: str, settings: TextEncoderSettings, weights: str | Path | None
-) -> tuple[Any, dict[str, str]]:
+) -> tuple[Any, dict[str, Any]]:
     """Load a text encoder; a packaged one from its converted ``weights``.
 
     Returns:
@@ -19,16 +19,19 @@ def load_text_encoder(
     Raises:
         UserError: weights are needed and not given, or cannot be loaded.
     """
-    facts = {"name": name, "loader": settings.loader, "precision": settings.precision}
+    facts = {"name": name, "loader": settings.loader, "precision": settings.precision, "canonical": settings.canonical}
     if isinstance(settings, SentenceBert):
         from compactvl.text.sentences import SentenceEncoder
 
         if weights is None:
             path = f"cache/weights/{settings.weights}.safetensors"
             raise UserError(f"text_encoders.{name}: give its converted weights: --weights {path}")
-        return SentenceEncoder(weights, settings.precision), {**facts, "weights": sha256_file(weights)}
+        return SentenceEncoder(weights, settings.precision, settings.canonical), {
+            **facts,
+            "weights": sha256_file(weights),
+        }
     from compactvl.text.towers import TextTower
     from compactvl.vision.weights import state_digest
 
-    tower = TextTower(settings.model, settings.revision, settings.precision)
+    tower = TextTower(settings.model, settings.revision, settings.precision, settings.canonical)
     return tower, {**facts, "model": Path(settings.model).name, "weights": state_digest(tower.model.state_dict())}

@@ -44,19 +44,23 @@ def load_bert(path: str | Path, layers: int | None = None) -> BertEncoder:
 
 
 class SentenceEncoder:
-    """A frozen sentence encoder of converted weights, beside which its tokenizer lies as ``<name>.tokenizer.json``."""
+    """A frozen sentence encoder of converted weights, beside which its tokenizer lies as ``<name>.tokenizer.json``.
 
-    def __init__(self, weights: str | Path, precision: str = "bf16") -> None:
+    Args:
+        canonical: whether texts go through :func:`compactvl.text.wordpiece.canonical_caption` first.
+    """
+
+    def __init__(self, weights: str | Path, precision: str = "bf16", canonical: bool = True) -> None:
         weights = Path(weights)
         self.tokenizer = WordPiece.beside(weights)
         self.device = compute_device()
         self.bert = load_bert(weights).eval().requires_grad_(False).to(self.device)
-        self.precision = precision
+        self.precision, self.canonical = precision, canonical
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str], batch: int = 128, label: str = "embed texts") -> np.ndarray:
         """Return unit vectors, float32 (len(texts), width). Texts of equal length share a batch, so nothing is padded."""
-        ids = self.tokenizer.encode(texts, LONGEST)
+        ids = self.tokenizer.encode(texts, LONGEST, canonical=self.canonical)
         lengths = [len(row) for row in ids]
         result = np.empty((len(ids), self.bert.shape.width), np.float32)
         with Progress(len(ids), "text", label) as progress:

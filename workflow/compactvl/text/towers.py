@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from compactvl.errors import UserError
 from compactvl.nn.compute import autocast, compute_device
 from compactvl.progress import Progress
+from compactvl.text.wordpiece import canonical_caption
 from compactvl.vision.transformers_models import first_line
 
 # Model type → class of the text side alone, its output that stands for the whole text, and its padding.
@@ -21,11 +22,14 @@ TOWERS = {
 class TextTower:
     """A frozen text tower, by its Hub name or a folder written by ``save_pretrained`` with model and tokenizer.
 
+    Args:
+        canonical: whether texts go through :func:`compactvl.text.wordpiece.canonical_caption` first.
+
     Raises:
         UserError: the model cannot be found, is of another family, or its weights do not fit tensor by tensor.
     """
 
-    def __init__(self, name: str, revision: str | None = None, precision: str = "bf16") -> None:
+    def __init__(self, name: str, revision: str | None = None, precision: str = "bf16", canonical: bool = True) -> None:
         import transformers
 
         source = {"revision": revision, "trust_remote_code": False}
@@ -55,7 +59,7 @@ class TextTower:
         self.device = compute_device()
         self.model.eval().requires_grad_(False).to(self.device)
         self.longest = text.max_position_embeddings
-        self.precision = precision
+        self.precision, self.canonical = precision, canonical
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str], batch: int = 256, label: str = "embed texts") -> np.ndarray:
@@ -63,7 +67,12 @@ class TextTower:
         parts = []
         with Progress(len(texts), "text", label) as progress:
             for start in range(0, len(texts), batch):
-                block = [text.lower() if self.lower else text for text in texts[start : start + batch]]
+                block = list(
+                    map(canonical_caption, texts[start : start + batch])
+                    if self.canonical
+                    else texts[start : start + batch]
+                )
+                block = [text.lower() for text in block] if self.lower else block
                 words = self.tokenizer(
                     block, padding=self.padding, truncation=True, max_length=self.longest, return_tensors="pt"
                 ).to(self.device)

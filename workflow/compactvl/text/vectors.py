@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -50,12 +51,12 @@ class TextVectors:
             raise UserError(f"{self._folder} has no vector for the text {error}; run the embed stage again") from None
 
 
-def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, str], made: Made) -> None:
+def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, Any], made: Made) -> None:
     """Embed every distinct text of ``dataset`` and store the vectors.
 
     Args:
         encoder: has ``encode(texts) -> float32 (N, D)`` and ``device``: :class:`compactvl.text.sentences.SentenceEncoder`.
-        facts: what identifies the encoder (name, weights' SHA-256, precision), for the manifest.
+        facts: what identifies the encoder (name, weights' SHA-256, precision, canonical), for the manifest.
     """
     folder = Path(folder)
     texts = texts_of(dataset.items)

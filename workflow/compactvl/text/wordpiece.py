@@ -1,31 +1,33 @@
 """MiniLM's uncased WordPiece tokenizer, from the pinned package's own file."""
 
-import re
-import unicodedata
+import html
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
+import ftfy
 from tokenizers import Tokenizer
 
 from compactvl.errors import UserError
 from compactvl.records.intact import check_recorded
 
 CLS, SEP, MASK, PAD, UNKNOWN = "[CLS]", "[SEP]", "[MASK]", "[PAD]", "[UNK]"
+NO_PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def canonical_caption(text: str) -> str:
-    """Lower case, punctuation removed, single spaces (EDJE, released pre-processing of captions).
+    """Broken encodings and HTML entities mended, ASCII punctuation deleted, lower case, single spaces.
 
-    Marks stay: the vowel signs of Hindi, Thai or Tamil are no punctuation, though no part of Python's ``\\w`` either.
+    As EDJE's release reads every caption, by open_clip's cleaning ``canonicalize``: "black-and-white" is "blackandwhite",
+    and an underscore is a space. Other scripts' marks and punctuation stay.
     """
-    text = re.sub(r"[\s\-/]+", " ", text.lower())
-    text = re.sub(r"[^\w ]", lambda found: found[0] if unicodedata.category(found[0])[0] == "M" else "", text)
-    return re.sub(r" +", " ", text).strip()
+    text = html.unescape(html.unescape(ftfy.fix_text(text)))
+    return " ".join(text.replace("_", " ").translate(NO_PUNCTUATION).lower().split())
 
 
 class WordPiece:
-    """Captions to token ids, with [CLS] in front and [SEP] behind, by a ``tokenizer.json``.
+    """Texts to token ids, with [CLS] in front and [SEP] behind, by a ``tokenizer.json``.
 
     Attributes:
         backend: the tokenizer itself. cls, sep, mask, pad: ids of the special tokens.
@@ -59,9 +61,13 @@ class WordPiece:
         check_recorded(path, weights.with_suffix(".json"))
         return cls(path)
 
-    def encode(self, captions: Sequence[str], longest: int) -> list[list[int]]:
-        """Return [CLS] caption [SEP] for each caption, at most ``longest`` ids each, the caption cut to fit."""
-        encodings = self.backend.encode_batch(
-            [canonical_caption(caption) for caption in captions], add_special_tokens=False
-        )
+    def encode(self, texts: Sequence[str], longest: int, *, canonical: bool = False) -> list[list[int]]:
+        """Return [CLS] text [SEP] for each text, at most ``longest`` ids each, the text cut to fit.
+
+        Args:
+            canonical: whether texts go through :func:`canonical_caption` first.
+        """
+        if canonical:
+            texts = [canonical_caption(text) for text in texts]
+        encodings = self.backend.encode_batch(list(texts), add_special_tokens=False)
         return [[self.cls, *encoding.ids[: longest - 2], self.sep] for encoding in encodings]

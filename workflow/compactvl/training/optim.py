@@ -150,6 +150,6 @@ def build_rate(settings: AdamW, total: int, epoch: int | None = None) -> Callabl
             peak = peak * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * done)))
         elif settings.schedule == "linear":
             peak = peak * (final + (1 - final) * (1 - done))
-        return peak if step >= warmup else LOWEST + (peak - LOWEST) * (step + 1) / (warmup + 1)
+        return peak if step >= warmup else LOWEST + (peak - LOWEST) * step / warmup
 
     return rate

@@ -26,7 +26,6 @@ from compactvl.studies.dide.settings import Dual, Fusion, TokenImages
 from compactvl.studies.dide.train import ANSWERS
 from compactvl.studies.pieces import open_tokenizer
 from compactvl.text.batches import TokenBatch
-from compactvl.text.questions import encode_texts
 from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.identity import check_encoder
 from compactvl.vision.store import TokenStore
@@ -90,7 +89,7 @@ class Answerer:
         for question in questions:
             if not question.strip():
                 raise UserError("a question has no words; ask in words")
-        rows = encode_texts(self.tokenizer, questions, self.model.settings.trunk.longest)
+        rows = self.tokenizer.encode(questions, self.model.settings.trunk.longest)
         texts = TokenBatch.of(rows, device=self.model.device)
         with autocast(self.model.device, self.model.settings.precision):
             if isinstance(self.model, DualEncoder):

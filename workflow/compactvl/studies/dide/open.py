@@ -18,7 +18,6 @@ from compactvl.studies.dide.model import DualEncoder, FusionEncoder
 from compactvl.studies.items import Items, TrainingItems
 from compactvl.studies.pieces import open_tokenizer
 from compactvl.text.batches import TokenBatch, batches_by_length
-from compactvl.text.questions import encode_texts
 from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.identity import check_encoder
 
@@ -91,7 +90,7 @@ class PairModel:
     @torch.inference_mode()
     def similarity(self, image_ids: Sequence[str], texts: Sequence[str]) -> np.ndarray:
         """See :class:`compactvl.evaluation.abilities.PairScorer`."""
-        model, rows = self._model, encode_texts(self._tokenizer, texts, self._model.settings.trunk.longest)
+        model, rows = self._model, self._tokenizer.encode(texts, self._model.settings.trunk.longest)
         captions = torch.empty(len(rows), model.settings.trunk.width, device=model.device)
         with autocast(model.device, model.settings.precision):
             blocks = [image_ids[start : start + BLOCK] for start in range(0, len(image_ids), BLOCK)]

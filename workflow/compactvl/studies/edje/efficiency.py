@@ -86,7 +86,7 @@ class Online:
 
     def tokenise(self, captions: Sequence[str]) -> TokenBatch:
         """Token ids of captions."""
-        return TokenBatch.of(self.tokenizer.encode(captions, self.model.longest_caption))
+        return TokenBatch.of(self.model.encode(self.tokenizer, captions))
 
     def read(self, ids: Sequence[str]) -> Tensor:
         """Stored tokens, float32 (N, m, width), in RAM."""

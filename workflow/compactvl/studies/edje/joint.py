@@ -23,7 +23,7 @@ def build_joint(settings: JointEncoder, layout: Layout, recovery_dim: int | None
     """
     pretrained = load_bert(layout.weights(settings.joint.weights), settings.joint.layers)
     model = JointModel(settings, pretrained.shape, recovery_dim)
-    pretrained.extend_positions(model.longest_caption + model.tokens)
+    pretrained.extend_positions(model.places)
     model.bert.load_state_dict(pretrained.state_dict(), strict=True)
     model.set_word_statistics()
     return model

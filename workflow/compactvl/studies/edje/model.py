@@ -13,10 +13,13 @@ from compactvl.nn.bert import BertEncoder, BertShape
 from compactvl.nn.compute import autocast
 from compactvl.studies.edje.settings import JointEncoder, LateInteraction
 from compactvl.text.batches import TokenBatch, batches_by_length
+from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.store import TokenStore
 
 CHUNK = 96
 """Pairs that are scored at once."""
+INITIAL_SD = 0.02
+"""BERT's standard deviation of fresh weights."""
 
 
 def build_adapter(settings: LateInteraction | JointEncoder, width: int) -> nn.Module:
@@ -42,17 +45,24 @@ def to_word_scale(y: Tensor, mean: Tensor, spread: Tensor) -> Tensor:
 
 
 class MaskedWordHead(nn.Module):
-    """BERT's masked-language-model head; its output matrix is the word embedding table."""
+    """BERT's masked-language-model head; its output matrix is the word embedding table and a row for ``<image>``.
+
+    It begins as transformers begins one that a checkpoint lacks, as MiniLM's does.
+    """
 
     def __init__(self, shape: BertShape) -> None:
         super().__init__()
         self.dense = nn.Linear(shape.width, shape.width)
         self.norm = nn.LayerNorm(shape.width, eps=shape.norm_eps)
-        self.bias = nn.Parameter(torch.zeros(shape.vocabulary))
+        self.image = nn.Parameter(torch.empty(1, shape.width))
+        self.bias = nn.Parameter(torch.zeros(shape.vocabulary + 1))
+        for weight in (self.dense.weight, self.image):
+            nn.init.normal_(weight, std=INITIAL_SD)
+        nn.init.zeros_(self.dense.bias)
 
     def forward(self, x: Tensor, words: Tensor) -> Tensor:
-        """(N, width), (vocabulary, width) → logits (N, vocabulary)."""
-        return F.linear(self.norm(F.gelu(self.dense(x))), words, self.bias)
+        """(N, width), (vocabulary, width) → logits (N, vocabulary + 1)."""
+        return F.linear(self.norm(F.gelu(self.dense(x))), torch.cat([words, self.image]), self.bias)
 
 
 class JointModel(nn.Module):
@@ -68,18 +78,18 @@ class JointModel(nn.Module):
         recovery_dim: width of the embedding model's text vector, or ``None`` for no recovery head.
 
     Attributes:
-        tokens: m, tokens an image. longest_caption: in word pieces.
+        tokens: m, tokens an image. longest_caption: of a pair, in word pieces, [CLS] and its own [SEP] included.
         checkpoint_chunks: recompute each chunk of pairs in the backward instead of keeping its activations.
     """
 
     def __init__(self, settings: JointEncoder, bert: BertShape, recovery_dim: int | None = None) -> None:
         super().__init__()
-        self.settings, self.longest_caption = settings, settings.joint.longest_caption
+        self.settings, self.longest_caption = settings, settings.joint.longest_caption - 1
         self.checkpoint_chunks = settings.joint.checkpoint_chunks
         self.tokens = settings.adapter.tokens or settings.vision.tokens
         self.adapter = build_adapter(settings, bert.width)
         self.bert = BertEncoder(bert)
-        self.bert.extend_positions(self.longest_caption + self.tokens)
+        self.bert.extend_positions(self.places)
         self.pooler = nn.Linear(bert.width, bert.width)
         self.itm = nn.Linear(bert.width, 1)
         self.masked_words = MaskedWordHead(bert) if settings.objectives.mlm > 0 else None
@@ -91,6 +101,15 @@ class JointModel(nn.Module):
     def device(self) -> torch.device:
         """Where the weights are."""
         return self.itm.weight.device
+
+    @property
+    def places(self) -> int:
+        """Positions of the longest pair."""
+        return self.settings.joint.longest_caption + self.tokens
+
+    def encode(self, tokenizer: WordPiece, captions: Sequence[str]) -> list[list[int]]:
+        """Token ids of captions as they stand in a pair, which keeps one piece less than a caption alone."""
+        return tokenizer.encode(captions, self.longest_caption, canonical=self.settings.joint.canonical)
 
     @torch.no_grad()
     def set_word_statistics(self) -> None:
@@ -149,7 +168,7 @@ class JointModel(nn.Module):
     def predict_words(
         self, vision: Tensor, captions: TokenBatch, masked: Tensor, sep: int, dropout: float = 0.0
     ) -> Tensor:
-        """Logits of the masked caption words: (number of true in ``masked`` (B, L), vocabulary)."""
+        """Logits of the masked caption words: (number of true in ``masked`` (B, L), vocabulary + 1)."""
         assert self.masked_words is not None
         assembled = self._assemble(vision, captions, *self.word_vectors(captions, sep))
         hidden = self.bert(*assembled, dropout=dropout)[:, vision.shape[1] + 1 :]

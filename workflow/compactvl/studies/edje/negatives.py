@@ -44,22 +44,22 @@ def choose(
         accuracy: running matching accuracy.
         rng: this step's generator.
     """
+    for_image = for_text = allowed(images, texts)
     if settings.mode == "released":
-        # The release compares no image ids: only the row itself and equal captions are excluded.
-        images = np.arange(len(images))
-    permitted = allowed(images, texts)
-    easy_image, easy_text = at_random(permitted, rng), at_random(permitted, rng)
+        # The release bars images by the row alone, as it passes no ids, and texts by equal captions alone.
+        for_image, for_text = ~np.eye(len(images), dtype=bool), texts[:, None] != texts[None]
+    easy_image, easy_text = at_random(for_image, rng), at_random(for_text, rng)
     waiting = settings.start_accuracy is not None and accuracy < settings.start_accuracy
     if settings.miner == "random" or waiting:
         hard_image, hard_text = easy_image, easy_text
     else:
         grid = similarity()
-        hard_image = _mine(settings, grid.T, permitted, score, rows_are_texts=True)
-        hard_text = _mine(settings, grid, permitted, score, rows_are_texts=False)
+        hard_image = _mine(settings, grid.T, for_image, score, rows_are_texts=True)
+        hard_text = _mine(settings, grid, for_text, score, rows_are_texts=False)
         mined = rng.random((2, len(images))) < settings.hard_share
         hard_image = np.where(mined[0], hard_image, easy_image)
         hard_text = np.where(mined[1], hard_text, easy_text)
-    more = [at_random(permitted, rng) for _ in range(settings.random_images)]
+    more = [at_random(for_image, rng) for _ in range(settings.random_images)]
     return Chosen(np.stack([hard_image, *more], axis=1), hard_text[:, None])
 
 

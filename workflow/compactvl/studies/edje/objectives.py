@@ -28,25 +28,21 @@ def itm_binary(positive: Tensor, negatives: Tensor) -> Tensor:
 
 
 def mask_captions(
-    ids: Tensor, lengths: Tensor, rate: float, mask_id: int, generator: torch.Generator
+    ids: Tensor, lengths: Tensor, rate: float, mask_id: int, unknown: int, generator: torch.Generator
 ) -> tuple[Tensor, Tensor]:
-    """Replace caption tokens by [MASK], never [CLS], [SEP] or padding; at least one a caption.
+    """Replace caption tokens by [MASK], each by chance, never [CLS], [SEP], [UNK] or padding (released).
 
     Args:
         ids: (B, L) int64, [CLS] first and [SEP] last of each row's ``lengths`` ids.
         lengths: (B,) int64.
-        rate: share of caption tokens.
+        rate: chance of a token. mask_id, unknown: ids of [MASK] and [UNK].
 
     Returns:
         Masked ids, and a (B, L) bool that is true where a token was masked.
     """
     place = torch.arange(ids.shape[1], device=ids.device)
-    words = (place > 0) & (place < lengths[:, None] - 1)
-    draw = torch.rand(ids.shape, generator=generator, device=ids.device).masked_fill(~words, 2.0)
-    masked = draw < rate
-    # A caption with none drawn gives its lowest draw, so every caption counts.
-    lowest = F.one_hot(draw.argmin(1), ids.shape[1]).bool() & words
-    masked = masked | (lowest & ~masked.any(1, keepdim=True))
+    words = (place > 0) & (place < lengths[:, None] - 1) & (ids != unknown)
+    masked = words & (torch.rand(ids.shape, generator=generator, device=ids.device) < rate)
     return ids.masked_fill(masked, mask_id), masked
 
 

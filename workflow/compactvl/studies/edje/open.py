@@ -80,7 +80,7 @@ class JointPairs:
         """See :class:`compactvl.evaluation.abilities.PairScorer`."""
         model, store, tokenizer = self._parts
         vision = through_storage(compress_all(model, store, image_ids), self._storage)
-        ids = TokenBatch.of(tokenizer.encode(texts, model.longest_caption))
+        ids = TokenBatch.of(model.encode(tokenizer, texts))
         return score_pairs(model, vision, ids, images, captions, tokenizer.sep)
 
 

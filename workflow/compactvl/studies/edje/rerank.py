@@ -75,7 +75,7 @@ class Reranker:
         """Return a query's token ids; what is lost of it is told."""
         if not canonical_caption(query):
             raise UserError(f"the query {query!r} has no words; describe an image in words")
-        (ids,) = self.tokenizer.encode([query], sys.maxsize)
+        (ids,) = self.tokenizer.encode([query], sys.maxsize, canonical=self.model.settings.joint.canonical)
         pieces, longest = ids[1:-1], self.model.longest_caption
         unknown = pieces.count(self.tokenizer.unknown)
         if unknown == len(pieces):
@@ -84,7 +84,7 @@ class Reranker:
             log.warning("the model does not know %d of the query's words", unknown)
         if len(ids) > longest:
             log.warning("the query is longer than the %d word pieces the model reads; its end is cut off", longest)
-        return self.tokenizer.encode([query], longest)[0]
+        return self.model.encode(self.tokenizer, [query])[0]
 
     def rank(
         self, query: str, image_ids: Sequence[str] | None = None, top: int | None = None

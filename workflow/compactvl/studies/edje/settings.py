@@ -76,7 +76,12 @@ class Joint(Strict):
     weights: Annotated[str, Ref("weights")] = Field(default="minilm", description="Pretrained BERT weights by name.")
     layers: Count = Field(default=12, description="Keep the first so many layers (paper: all 12 of MiniLM-L12).")
     dropout: float = Field(default=0.1, ge=0, lt=1)
-    longest_caption: Count = Field(default=64, description="Caption length in word pieces, [CLS] and [SEP] included.")
+    longest_caption: int = Field(
+        default=64,
+        ge=4,
+        description="Places that are not the image's: of a caption alone, [CLS] and [SEP]; in a pair, [CLS] and both [SEP].",
+    )
+    canonical: bool = Field(default=True, description="Whether captions lose case and ASCII punctuation (released).")
     checkpoint_chunks: bool = Field(
         default=False,
         description="Recompute the activations of each chunk of pairs in the backward: long sequences on one GPU.",
@@ -105,7 +110,8 @@ class Negatives(Strict):
     candidates: Count = Field(default=3, description="Nearest candidates that miner `self` scores.")
     mode: Literal["paper", "released"] = Field(
         default="paper",
-        description="`released` repeats the release's defect: captions of one image can be each other's negative.",
+        description="`paper`: a negative has another image and other words. `released`: a caption's negative is any other "
+        "row's image, its own again too; an image's is any other words, another caption of it too.",
     )
 
 
@@ -117,7 +123,7 @@ class Objectives(Strict):
         default="softmax", description="`softmax` as released, `binary` as written."
     )
     mlm: float = Field(default=1.0, ge=0)
-    mlm_rate: Share = Field(default=0.5, description="Share of caption tokens that are masked.")
+    mlm_rate: Share = Field(default=0.5, description="Chance of a caption token to be masked.")
     recovery: float = Field(default=1.0, ge=0)
     distillation: float = Field(default=0.0, ge=0)
 

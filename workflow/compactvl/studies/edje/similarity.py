@@ -147,4 +147,6 @@ def open_similarity(
     blocks = [image_ids[i : i + BLOCK] for i in range(0, len(image_ids), BLOCK)]
     tokens = torch.cat([model.compress(torch.from_numpy(store.read(block)).to(device).float()) for block in blocks])
     tokenizer = WordPiece.beside(layout.weights(settings.joint.weights))
-    return TokenSimilarity(model, tokens, tokenizer.encode(captions, settings.joint.longest_caption))
+    joint = settings.joint
+    ids = tokenizer.encode(captions, joint.longest_caption, canonical=joint.canonical)
+    return TokenSimilarity(model, tokens, ids)

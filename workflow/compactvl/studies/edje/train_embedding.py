@@ -52,7 +52,7 @@ def train_late_interaction(job: Job) -> None:
     pairs = Pairs.of(CanonicalSet.open(layout.dataset(settings.dataset)), "train")
     store = open_store(settings, layout, settings.dataset)
     tokenizer = WordPiece.beside(layout.weights(settings.joint.weights))
-    ids = tokenizer.encode(pairs.captions, settings.joint.longest_caption)
+    ids = tokenizer.encode(pairs.captions, settings.joint.longest_caption, canonical=settings.joint.canonical)
     torch.manual_seed(job.seed)
     model = build_late_interaction(settings, layout).to(device)
 

@@ -35,6 +35,7 @@ class Trainer:
     teacher: JointModel | None
     pairs: Pairs
     ids: list[list[int]]
+    alone: list[list[int]]
     store: TokenStore
     tokenizer: WordPiece
     first_stage: Similarity
@@ -72,7 +73,8 @@ class Trainer:
                 total = total + weights.mlm * numbers["mlm"]
             if weights.recovery > 0:
                 target = torch.from_numpy(self.first_stage.texts[texts]).to(self.model.device)
-                numbers["recovery"] = objectives.recovery(self.model.recover(captions, settings.joint.dropout), target)
+                alone = TokenBatch.of([self.alone[t] for t in texts], device=self.model.device)
+                numbers["recovery"] = objectives.recovery(self.model.recover(alone, settings.joint.dropout), target)
                 total = total + weights.recovery * numbers["recovery"]
         numbers = {key: float(value.detach()) for key, value in numbers.items()}
         state.memory["accuracy"] = SMOOTHING * state.memory.get("accuracy", 0.0) + (1 - SMOOTHING) * numbers["accuracy"]
@@ -111,8 +113,15 @@ class Trainer:
         settings = self.job.settings
         generator = torch.Generator(captions.ids.device).manual_seed(int(rng.integers(2**62)))
         ids, masked = objectives.mask_captions(
-            captions.ids, captions.lengths, settings.objectives.mlm_rate, self.tokenizer.mask, generator
+            captions.ids,
+            captions.lengths,
+            settings.objectives.mlm_rate,
+            self.tokenizer.mask,
+            self.tokenizer.unknown,
+            generator,
         )
+        if not masked.any():
+            return vision.new_zeros((), requires_grad=True)
         logits = self.model.predict_words(
             vision, TokenBatch(ids, captions.lengths), masked, self.tokenizer.sep, settings.joint.dropout
         )
@@ -139,8 +148,9 @@ def train_joint(job: Job) -> None:
     start_from(model, **{part: job.peer_run(name) if name else None for part, name in settings.start})
     model.to(compute_device())
     teacher = open_joint(job.peer_run(settings.teacher)) if settings.teacher else None
-    ids = tokenizer.encode(pairs.captions, settings.joint.longest_caption)
-    trainer = Trainer(job, model, teacher, pairs, ids, store, tokenizer, first_stage, miner)
+    ids = model.encode(tokenizer, pairs.captions)
+    alone = tokenizer.encode(pairs.captions, settings.joint.longest_caption, canonical=settings.joint.canonical)
+    trainer = Trainer(job, model, teacher, pairs, ids, alone, store, tokenizer, first_stage, miner)
     hooks = {}
     if settings.validations:
         first = first_stage_of(job, settings.first_stage, settings.dataset)

@@ -16,7 +16,6 @@ from compactvl.nn.grids import resample
 from compactvl.studies.base import Job
 from compactvl.studies.encoder_roles.settings import LanguageModel, Subset
 from compactvl.text.batches import TokenBatch
-from compactvl.text.questions import encode_texts
 from compactvl.text.vectors import TextVectors
 from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.store import TokenStore
@@ -40,7 +39,7 @@ class Texts:
         """Return vectors (n, d_t), or rows of word pieces with [CLS] and [SEP]."""
         if self._vectors is not None:
             return torch.from_numpy(self._vectors.get(texts))
-        return encode_texts(self._tokenizer, texts, self._longest)
+        return self._tokenizer.encode(texts, self._longest)
 
 
 def batch_of(questions: Tensor | Sequence[Sequence[int]]) -> Tensor | TokenBatch:

@@ -8,7 +8,7 @@ class Gate(nn.Module):
     """out = LN(Drop(g·h + (1 − g)·c)); g → 1 keeps the text, g → 0 takes the image.
 
     Soft: g = σ(W[h; c] + b). Hard: g is the first of a pair drawn by Gumbel-softmax, soft samples in training and the
-    argmax in evaluation (``stays_random``: soft samples there too, as released).
+    argmax in evaluation (``stays_random``: one-hot samples there, as released).
 
     Args:
         width: d. hard, per_feature: which of the four. dropout: of the mixture. stays_random: see above.
@@ -41,7 +41,7 @@ class Gate(nn.Module):
         pairs = logits.unflatten(-1, (-1, 2))
         if self.training or self.stays_random:
             # Gumbel noise in float32: bf16 rounds its tails away.
-            return F.gumbel_softmax(pairs.float(), tau=float(temperature), dim=-1)[..., 0].to(logits.dtype)
+            return F.gumbel_softmax(pairs.float(), float(temperature), hard=not self.training)[..., 0].to(logits.dtype)
         return (pairs[..., 0] >= pairs[..., 1]).to(logits.dtype)
 
 

@@ -33,16 +33,22 @@ class EncoderLayer(nn.Module):
 class ImageEncoder(nn.Module):
     """Perhaps standardise → Linear → ``layers`` post-norm layers → perhaps channel attention.
 
+    Args:
+        copied: whether all layers begin with the same weights, as ``nn.TransformerEncoder``'s do (released).
+
     Attributes:
         mean, scale: (image width,) float32, of the training images where the vectors are standardised, else 0 and 1.
     """
 
-    def __init__(self, image: Image, shape: Shape) -> None:
+    def __init__(self, image: Image, shape: Shape, copied: bool = False) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(image.width))
         self.register_buffer("scale", torch.ones(image.width))
         self.project = nn.Linear(image.width, shape.width)
         self.layers = nn.ModuleList(EncoderLayer(shape) for _ in range(image.layers))
+        if copied:
+            for layer in self.layers:
+                layer.load_state_dict(self.layers[0].state_dict())
         self.channels = (
             ChannelAttention(shape.width, shape.width // REDUCTION) if image.channel_attention else nn.Identity()
         )

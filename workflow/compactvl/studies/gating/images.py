@@ -87,6 +87,19 @@ class SeveralVectors:
         return result
 
 
+class OrZeros:
+    """Vectors of images, and zeros for a text that has none: its image id is empty."""
+
+    def __init__(self, vectors: ImageVectors, any_image: str) -> None:
+        self._vectors, self._any_image = vectors, any_image
+
+    def read(self, image_ids: Sequence[str]) -> Tensor:
+        """See :class:`ImageVectors`."""
+        read = self._vectors.read([image_id or self._any_image for image_id in image_ids])
+        read[[not image_id for image_id in image_ids]] = 0
+        return read
+
+
 def open_images(image: Image, layout: Layout, dataset: CanonicalSet) -> ImageVectors:
     """Open the vectors of a data set's images for a variant.
 

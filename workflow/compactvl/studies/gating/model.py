@@ -11,7 +11,7 @@ from compactvl.studies.gating.gates import build_gate
 from compactvl.studies.gating.image_encoder import ImageEncoder
 from compactvl.studies.gating.modulation import MODULATIONS
 from compactvl.studies.gating.objectives import ClipHead, LcgHead
-from compactvl.studies.gating.settings import Decoder, Modulation, Shape
+from compactvl.studies.gating.settings import Decoder, Modes, Modulation, Shape
 from compactvl.text.batches import TokenBatch
 
 
@@ -36,9 +36,9 @@ class Seen:
 class DecoderLayer(nn.Module):
     """x += SA(LN₁ x); with an image x += Gate(h, c), h = LN₂ x, c = CA(h, image); x += FF(LN₃ x). All with dropout."""
 
-    def __init__(self, shape: Shape, gate: str, modulation: Modulation | None, stays_random: bool) -> None:
+    def __init__(self, shape: Shape, gate: str, modulation: Modulation | None, modes: Modes) -> None:
         super().__init__()
-        width = shape.width
+        width, stays_random = shape.width, modes.hard_gates == "released"
         self.norm_1, self.norm_2, self.norm_3 = (nn.LayerNorm(width) for _ in range(3))
         self.self_attention = MultiHeadAttention(width, shape.heads, shape.dropout)
         self.cross_attention = MultiHeadAttention(width, shape.heads, shape.dropout)
@@ -47,6 +47,7 @@ class DecoderLayer(nn.Module):
         self.place = modulation.place if modulation is not None and modulation.place != "image" else None
         self.modulation = MODULATIONS[modulation.kind](width) if self.place else None
         self.dropout = nn.Dropout(shape.dropout)
+        self.dropout_twice = modes.feedforward == "released"
 
     def forward(self, x: Tensor, bias: Tensor, seen: Seen | None, temperature: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return the next layer's input (B, L, d), and g (B, L, d or 1) where there are an image and a gate."""
@@ -65,7 +66,8 @@ class DecoderLayer(nn.Module):
                 mixed, g = self.gate(h, c, temperature)
                 x = x + mixed
         inner = self.dropout(F.gelu(self.up(self.norm_3(x))))
-        return x + self.dropout(self.down(inner)), g
+        out = self.dropout(self.down(inner))
+        return x + (self.dropout(out) if self.dropout_twice else out), g
 
 
 class GatedDecoder(nn.Module):
@@ -88,14 +90,16 @@ class GatedDecoder(nn.Module):
         if shape.embedding_std is not None:
             nn.init.normal_(self.words.weight, std=shape.embedding_std)
             nn.init.normal_(self.positions.weight, std=shape.embedding_std)
-        self.image_encoder = ImageEncoder(settings.image, shape)
+        self.image_encoder = ImageEncoder(settings.image, shape, modes.image_layers == "released")
         on_image = settings.modulation is not None and settings.modulation.place == "image"
         self.image_modulation = MODULATIONS[settings.modulation.kind](shape.width) if on_image else None
         self.layers = nn.ModuleList(
-            DecoderLayer(shape, settings.gate, settings.modulation, modes.hard_gates == "released")
-            for _ in range(shape.layers)
+            DecoderLayer(shape, settings.gate, settings.modulation, modes) for _ in range(shape.layers)
         )
-        self.output = nn.Linear(shape.width, vocabulary)
+        self.as_lcg = bool(settings.auxiliary.lcg) and modes.lcg == "released"
+        output = nn.Linear(shape.width, vocabulary)
+        self.output_bias = output.bias if self.as_lcg else None
+        self.output = None if self.as_lcg else output
         self.clip = ClipHead(shape.width) if settings.auxiliary.clip else None
         self.lcg = LcgHead(shape.width, modes.lcg) if settings.auxiliary.lcg else None
         persistent = modes.temperature == "paper"
@@ -104,7 +108,7 @@ class GatedDecoder(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where its weights are."""
-        return self.output.weight.device
+        return self.words.weight.device
 
     def image_side(self) -> list[nn.Parameter]:
         """Parameters that texts without images do not use."""
@@ -152,10 +156,18 @@ class GatedDecoder(nn.Module):
         seen = None if vectors is None else self.see(vectors, tokens, embedded)
         bias = causal_bias(tokens.ids.shape[1], x.device)
         gates = []
-        for layer in self.layers:
-            x, g = layer(x, bias, seen, self.temperature)
+        for number, layer in enumerate(self.layers):
+            if self.as_lcg and number == 0:
+                x, _ = layer(x, bias, None, self.temperature)
+                g = None if seen is None or layer.gate is None else x.new_ones(*x.shape[:2], 1)  # all text
+            else:
+                x, g = layer(x, bias, seen, self.temperature)
             gates.append(g)
         return Hidden(x, embedded, seen, gates)
+
+    def logits(self, states: Tensor) -> Tensor:
+        """Scores of all words: (..., d) → (..., vocabulary)."""
+        return F.linear(states, self.words.weight, self.output_bias) if self.output is None else self.output(states)
 
 
 @dataclass(frozen=True)
@@ -192,5 +204,5 @@ def next_token_loss(model: GatedDecoder, hidden: Hidden, tokens: TokenBatch) -> 
     wanted = tokens.mask[:, 1:]
     if model.settings.modes.ignore_index == "released":
         wanted = wanted & (tokens.ids[:, 1:] != 0)
-    logits = model.output(hidden.states[:, :-1][wanted])
+    logits = model.logits(hidden.states[:, :-1][wanted])
     return F.cross_entropy(logits.float(), tokens.ids[:, 1:][wanted]), int(wanted.sum())

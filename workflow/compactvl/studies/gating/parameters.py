@@ -12,7 +12,7 @@ GPT2_SIZE = 50_257
 SPECIAL = 3
 PARTS = {
     "words": "text embedding", "positions": "text embedding", "norm": "text embedding", "image_encoder": "image encoder",
-    "image_modulation": "modulation", "output": "output", "clip": "auxiliary losses", "lcg": "auxiliary losses",
+    "image_modulation": "modulation", "output": "output", "output_bias": "output", "clip": "auxiliary losses", "lcg": "auxiliary losses",
 }  # fmt: skip
 INSIDE_LAYERS = {"gate": "gates", "modulation": "modulation", "self_attention": "self-attention",
                  "cross_attention": "cross-attention"}  # fmt: skip

@@ -65,7 +65,7 @@ class DecoderScorer:
                     vectors = known.read([images[i] for i in members]).to(self.model.device)
                 with autocast(self.model.device, self.model.settings.precision):
                     states = self.model(tokens, vectors).states
-                sums = continuation_log_probs(states.float(), self.model.output, tokens, begin)
+                sums = continuation_log_probs(states.float(), self.model.logits, tokens, begin)
                 scores[members] = sums.cpu().numpy()
                 progress.update(len(members))
         return scores

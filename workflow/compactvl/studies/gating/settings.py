@@ -93,15 +93,29 @@ class Auxiliary(Strict):
 class Modes(Strict):
     """Defects of the released code, each one either repeated (`released`) or mended (`paper`)."""
 
-    lcg: Mode = Field(default="paper", description="released: no −log, so matching pairs are pushed apart.")
+    lcg: Mode = Field(
+        default="paper",
+        description="released: no −log, so matching pairs are pushed apart, and other words and images to compare with; "
+        "the output tied to the word table; no image in the first layer.",
+    )
     dyintra_image: Mode = Field(default="paper", description="released: does nothing where a padding mask is present.")
     image_conditioning: Mode = Field(
         default="paper", description="released: on-image modulation reads the whole caption, later words included."
     )
     ignore_index: Mode = Field(default="paper", description="released: the loss leaves out token 0, a word, as well.")
-    hard_gates: Mode = Field(default="paper", description="released: hard gates stay random in evaluation.")
+    hard_gates: Mode = Field(default="paper", description="released: one-hot samples in evaluation, not the argmax.")
     temperature: Mode = Field(default="paper", description="released: the Gumbel temperature is not in the checkpoint.")
-    clip_pooling: Mode = Field(default="paper", description="released: CLIP's text vector averages padding too.")
+    clip_pooling: Mode = Field(
+        default="paper", description="released: CLIP's text vector averages all `shape.length` places, padding too."
+    )
+    feedforward: Mode = Field(default="paper", description="released: its output passes dropout twice.")
+    image_layers: Mode = Field(
+        default="paper", description="released: the image encoder's layers begin as copies of one."
+    )
+    mixed_shuffled: Mode = Field(
+        default="paper",
+        description="released: texts are shuffled with captions, not batches, and texts see an image of zeros.",
+    )
 
 
 class Curriculum(Strict):
@@ -229,9 +243,16 @@ class Decoder(LanguageModel):
             raise ValueError(f"curriculum {kind} needs `texts`")
         if not self.captions and kind != "text_only":
             raise ValueError(f"curriculum {kind} needs `captions`")
-        if self.image.withheld and (self.auxiliary.clip or self.auxiliary.lcg):
-            raise ValueError("auxiliary losses compare images with texts: not where images are withheld")
+        if (self.image.withheld or self.shuffles_samples) and (self.auxiliary.clip or self.auxiliary.lcg):
+            raise ValueError("auxiliary losses compare images with texts: not where images are withheld or of zeros")
+        if self.shuffles_samples and not self.texts:
+            raise ValueError("modes.mixed_shuffled released shuffles texts with captions: it needs `texts`")
         return self
+
+    @property
+    def shuffles_samples(self) -> bool:
+        """Whether texts and captions share their batches."""
+        return self.curriculum.kind == "mixed_shuffled" and self.modes.mixed_shuffled == "released"
 
     @property
     def reads_captions(self) -> bool:

@@ -1,7 +1,7 @@
 """Training texts and captions as batches of token ids, drawn so that a batch needs little padding."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -55,6 +55,12 @@ class Stream:
         sorted_pools = [pool[np.argsort(lengths[pool], kind="stable")] for pool in pools]
         cut = [pool[i : i + self.batch] for pool in sorted_pools for i in range(0, len(pool), self.batch)]
         return [cut[i] for i in rng.permutation(len(cut))]
+
+
+def joined(texts: Stream, captions: Stream) -> Stream:
+    """Return texts and captions as one stream; a text has an empty image id."""
+    image_ids = [*captions.image_ids, *[""] * len(texts.texts)]
+    return replace(captions, texts=[*captions.texts, *texts.texts], image_ids=image_ids, _orders={})
 
 
 def _unit(dataset: CanonicalSet, column: str) -> str:

@@ -5,17 +5,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.gate_tables import COLLAPSE
 from compactvl.nn.compute import autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.gating.curriculum import Schedule, build_schedule, gumbel_temperature
-from compactvl.studies.gating.images import ImageVectors, open_all_images
+from compactvl.studies.gating.images import ImageVectors, OrZeros, open_all_images
 from compactvl.studies.gating.model import GatedDecoder, masked_mean, next_token_loss
 from compactvl.studies.gating.monitor import Monitor
 from compactvl.studies.gating.runs import open_tokenizer, start_from
-from compactvl.studies.gating.streams import Stream, open_stream
+from compactvl.studies.gating.streams import Stream, joined, open_stream
 from compactvl.studies.run import train
 from compactvl.text.batches import TokenBatch
 from compactvl.text.bpe import TextTokenizer
@@ -73,13 +74,22 @@ class Trainer:
             if settings.gate.startswith("hard"):
                 numbers["temperature"] = temperature
             if model.clip is not None:
-                mask = tokens.mask if settings.modes.clip_pooling == "paper" else torch.ones_like(tokens.mask)
-                clip = model.clip(masked_mean(hidden.embedded, mask), hidden.seen.vectors.mean(1))
+                clip = model.clip(self._pooled(tokens, hidden.embedded), hidden.seen.vectors.mean(1))
                 loss, numbers["clip"] = loss + settings.auxiliary.clip * clip, float(clip.detach())
             if model.lcg is not None:
                 lcg = model.lcg(hidden.embedded, tokens.mask, hidden.seen.vectors.mean(1))
                 loss, numbers["lcg"] = loss + settings.auxiliary.lcg * lcg, float(lcg.detach())
         return loss, numbers
+
+    def _pooled(self, tokens: TokenBatch, embedded: torch.Tensor) -> torch.Tensor:
+        """Mean of a caption's embeddings, (B, d); as released that of all places, padded to the longest there may be."""
+        settings = self.model.settings
+        if settings.modes.clip_pooling == "paper":
+            return masked_mean(embedded, tokens.mask)
+        room = settings.shape.length - tokens.ids.shape[1]
+        return self.model.embed(
+            TokenBatch(F.pad(tokens.ids, (0, room), value=self.tokenizer.pad), tokens.lengths)
+        ).mean(1)
 
     @torch.inference_mode()
     def gate_spread(self) -> dict[str, float]:
@@ -103,19 +113,22 @@ def train_decoder(job: Job) -> None:
     captions = _stream(job, tokenizer, caption_sets) if caption_sets else None
     images = open_all_images(settings.image, layout, caption_sets) if settings.images else None
     curriculum = settings.curriculum
-    schedule = build_schedule(
-        curriculum,
+    batches = [
         _batches(curriculum.text_batches, texts, optimiser.accumulate),
         _batches(curriculum.caption_batches, captions, optimiser.accumulate),
-        job.seed,
-    )
+    ]
+    if settings.shuffles_samples:
+        if images is not None:
+            images = OrZeros(images, captions.image_ids[0])
+        texts, captions, batches = None, joined(texts, captions), [0, sum(batches)]
+    schedule = build_schedule(curriculum, *batches, job.seed)
     torch.manual_seed(job.seed)
     model = GatedDecoder(settings, tokenizer.size)
     if settings.start is not None:
         fresh = start_from(model, job.peer_run(settings.start))
         log.info("%s: begins with the weights of %s, %d tensors fresh", job.variant, settings.start, len(fresh))
     if images is not None and settings.image.standardise:
-        image_ids = sorted(set(captions.image_ids))
+        image_ids = sorted({*captions.image_ids} - {""})
         model.image_encoder.standardise(images.read(image_ids[:: -(-len(image_ids) // IMAGES_STANDARDISED)]))
     model.to(compute_device())
     monitor = Monitor(settings, layout, tokenizer, text_sets, caption_sets, images)

@@ -56,7 +56,7 @@ def word_values(
 
 def _surprisal(model: GatedDecoder, states: torch.Tensor, tokens: TokenBatch) -> np.ndarray:
     """−log P of each token from those before it: (B, L − 1), of token 1, 2, …"""
-    logs = model.output(states[:, :-1].float()).log_softmax(-1)
+    logs = model.logits(states[:, :-1].float()).log_softmax(-1)
     return -logs.gather(-1, tokens.ids[:, 1:, None])[..., 0].cpu().numpy()
 
 
