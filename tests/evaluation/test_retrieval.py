@@ -7,9 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from compactvl.data.canonical import CanonicalSet
 from compactvl.data.pairs import Pairs
+from compactvl.evaluation.benchmarks.retrieval import Settings
 from compactvl.evaluation.pairs import first_stage_table, rescored
 from compactvl.evaluation.retrieval import chance_at_k, expected_rank, hit_probability, query_hits, retrieval_metrics
+from compactvl.records.layout import Layout
 
 
 @pytest.fixture
@@ -214,3 +217,54 @@ def test_a_table_read_back_gives_the_same_metrics(rng, tmp_path):
     table = first_stage_table(*gallery(rng), 10)
     table.to_parquet(tmp_path / "p.parquet")
     assert retrieval_metrics(pd.read_parquet(tmp_path / "p.parquet")) == retrieval_metrics(table)
+
+
+class Similar:
+    """Scores of images named by a number and captions "<image> <copy>", by a fixed table."""
+
+    reranks, kilobytes = True, None
+
+    def __init__(self, images: int, copies: int) -> None:
+        rng = np.random.default_rng(3)
+        self.first, self.final = rng.normal(size=(2, images, images * copies))
+        self.copies = copies
+
+    def place(self, image_ids, texts):
+        images = np.array([int(one) for one in image_ids])
+        captions = np.array([int(one) * self.copies + int(copy) for one, copy in map(str.split, texts)])
+        return images, captions
+
+    def similarity(self, image_ids, texts):
+        return self.first[np.ix_(*self.place(image_ids, texts))]
+
+    def score_pairs(self, image_ids, texts, images, captions):
+        places, words = self.place(image_ids, texts)
+        return self.final[places[images], words[captions]]
+
+
+def test_galleries_are_ranked_apart_and_counted_together(tmp_path, monkeypatch):
+    images, copies, size = 26, 2, 6
+    items = [(str(i), "test", f"{i} {c}") for i in range(images) for c in range(copies)]
+    dataset = SimpleNamespace(name="d", items=pd.DataFrame(items, columns=["image_id", "split", "caption"]))
+    monkeypatch.setattr(CanonicalSet, "open", lambda _: dataset)
+    model = Similar(images, copies)
+    settings = Settings(kind="retrieval", dataset="d", gallery=size, pools=(3,))
+    table = settings.predictions(model, Layout(tmp_path))
+    hits = {"t2i": {}, "i2t": {}}
+    for begin in (0, 6, 12, 18):  # the last two images fill no gallery
+        members = range(begin, begin + size)
+        captions = [i * copies + c for i in members for c in range(copies)]
+        for caption in captions:
+            near = sorted(members, key=lambda i: -model.first[i, caption])[:3]
+            best = max(near, key=lambda i: model.final[i, caption])
+            hits["t2i"][str(caption)] = best == caption // copies
+        for image in members:
+            near = sorted(captions, key=lambda c: -model.first[image, c])[:3]
+            best = max(near, key=lambda c: model.final[image, c])
+            hits["i2t"][str(image)] = best // copies == image
+    for direction, wanted in hits.items():
+        assert query_hits(table, direction, 3, 1).to_dict() == wanted
+    assert table.groupby("direction")["n_gallery"].max().to_dict() == {"t2i": size, "i2t": size * copies}
+    whole = Settings(kind="retrieval", dataset="d").predictions(model, Layout(tmp_path))
+    one = Settings(kind="retrieval", dataset="d", gallery=images).predictions(model, Layout(tmp_path))
+    pd.testing.assert_frame_equal(whole, one)

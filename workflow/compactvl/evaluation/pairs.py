@@ -88,6 +88,16 @@ def rescored(table: pd.DataFrame, pairs: Pairs, model: PairScorer) -> pd.DataFra
     return table.assign(scores=np.split(scores, np.cumsum(lengths)[:-1]))
 
 
+def with_captions_from(first: int, table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table of :func:`first_stage_table` whose captions are numbered from ``first`` on."""
+    by_text = table["direction"] == "t2i"
+    later = table.copy()
+    later.loc[by_text, "query_id"] = (table.loc[by_text, "query_id"].astype(int) + first).astype(str)
+    moved = [(ids.astype(int) + first).astype(str).astype(object) for ids in table.loc[~by_text, "candidates"]]
+    later.loc[~by_text, "candidates"] = pd.Series(moved, index=table.index[~by_text], dtype=object)
+    return later
+
+
 def winoground_table(model: PairScorer, items: pd.DataFrame) -> pd.DataFrame:
     """Return the scores ``s<caption><image>`` of both captions with both images, one row an item.
 

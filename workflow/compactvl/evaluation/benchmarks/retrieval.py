@@ -36,7 +36,13 @@ class Settings(BenchmarkKind):
     caption_column: str = Field(default="caption", description="Column of items.parquet that holds the text.")
     storage: Storage = "fp16"
     max_images: int | None = Field(
-        default=None, ge=2, description="Gallery size limit: the split's first images in storage order; null takes all."
+        default=None, ge=2, description="The split's first images in storage order; null takes all."
+    )
+    gallery: int | None = Field(
+        default=None,
+        ge=2,
+        description="Images a gallery: they are cut into galleries in storage order, each with its own captions, and metrics are "
+        "over all queries (COCO's 1K protocol: 5 galleries of 1,000); images that do not fill one are left out. null: one gallery.",
     )
 
     @field_validator("pools")
@@ -62,14 +68,21 @@ class Settings(BenchmarkKind):
     def predictions(self, model: PairScorer, layout: Layout) -> "pd.DataFrame":
         """Return one row a query: its candidates, and the model's scores of them."""
         import numpy as np
+        import pandas as pd
 
         from compactvl.data.canonical import CanonicalSet
         from compactvl.data.pairs import Pairs
-        from compactvl.evaluation.pairs import first_stage_table, rescored
+        from compactvl.evaluation.pairs import first_stage_table, rescored, with_captions_from
 
         pairs = Pairs.of(CanonicalSet.open(layout.dataset(self.dataset)), self.split, self.caption_column)
-        if self.max_images is not None:
-            pairs = pairs.subset(np.arange(min(self.max_images, len(pairs.image_ids))))
-        matrix = model.similarity(pairs.image_ids, pairs.captions)
-        table = first_stage_table(matrix, pairs, self.max_pool, self.queries_per_image)
-        return rescored(table, pairs, model) if model.reranks else table
+        count = min(self.max_images or len(pairs.image_ids), len(pairs.image_ids))
+        size = min(self.gallery or count, count)
+        tables, captions = [], 0
+        for begin in range(0, count - size + 1, size):
+            part = pairs.subset(np.arange(begin, begin + size))
+            matrix = model.similarity(part.image_ids, part.captions)
+            table = first_stage_table(matrix, part, self.max_pool, self.queries_per_image)
+            table = rescored(table, part, model) if model.reranks else table
+            tables.append(with_captions_from(captions, table))
+            captions += len(part.captions)
+        return pd.concat(tables, ignore_index=True)
