@@ -64,7 +64,9 @@ students = [dual, "dual_soft", "dual_attention", distilled, best]
 #
 # Every claim of the paper, the questions it leaves open, and our controls. A claim *holds here* if the whole 95%
 # interval of the measured difference is on its side, and *does not hold here* if the interval is on the other side.
-# Where the interval holds both, or a variant was not run, it *cannot be tested here*.
+# Where the interval holds both, it *cannot be tested here*, and the last column tells how many times the items would have
+# told; what is left to another size was *not run in this size*. Intervals are over items, and where a variant has several
+# seeds over both (a bootstrap of two levels: items, and each variant's seeds).
 
 # %%
 judged = claims_table(measured, dide_claims(teacher=teacher, dual=dual, distilled=distilled, best=best))

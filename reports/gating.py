@@ -86,8 +86,10 @@ shares = {"Base": measured.shares(pool), "No gate": measured.shares(pool_no_gate
 #
 # Every claim of the paper, the questions it leaves open, and our controls. A claim *holds here* if the whole 95%
 # interval of the measured difference is on its side, and *does not hold here* if the interval is on the other side.
-# Where the interval holds both, or a variant was not run, it *cannot be tested here*. A question is put as a sentence
-# too, so that it can be judged; the paper need not have said it.
+# Where the interval holds both, it *cannot be tested here*, and the last column tells how many times the items would have
+# told; what is left to another size was *not run in this size*. Intervals are over items, and where a variant has several
+# seeds over both (a bootstrap of two levels: items, and each variant's seeds).
+# A question is put as a sentence too, so that it can be judged; the paper need not have said it.
 #
 # Over thousands of words any difference of gates is significant, however small. Claims about gates therefore hold only
 # where the difference has a size: at least 0.2 standard deviations of the gate across words (as correlations: ρ 0.1, ε²

@@ -1,7 +1,9 @@
 """Verdicts by intervals."""
 
+import numpy as np
 import pytest
 
+from compactvl.evaluation.statistics import bootstrap_interval
 from compactvl.reporting.claims import (
     FAILS,
     HOLDS,
@@ -49,6 +51,36 @@ def test_greater_within_a_margin(interval, verdict):
     assert "(margin 2 points)" in outcome.evidence
 
 
+def test_how_many_more_items_would_have_told():
+    found = greater({"a": (0.03, -0.03, 0.09), "b": (0.05, 0.01, 0.09), "c": (0.01, -0.01, 0.03)})
+    assert found.times == pytest.approx(4)  # both are two half widths from 0
+    # From values: four times the items, half the interval.
+    rng = np.random.default_rng(0)
+    few, many = (bootstrap_interval(np.tile(rng.normal(size=400), n)) for n in (1, 4))
+    assert (few[2] - few[1]) / (many[2] - many[1]) == pytest.approx(2, rel=0.1)
+    assert greater({"a": (0.05, 0.01, 0.09)}).times is None
+    assert greater({"a": (-0.01, -0.03, 0.01)}, 0.02).times == pytest.approx(4)
+
+
+def test_evidence_says_over_how_many_seeds():
+    class Study:
+        def __init__(self, **seeds):
+            self.seeds_read, self.found = {}, seeds
+
+    def ask(study):
+        study.seeds_read |= study.found
+        return Outcome(HOLDS, "x")
+
+    for seeds, said in (
+        ({"a": 1, "b": 1}, "one seed"),
+        ({"a": 5, "b": 5}, "5 seeds"),
+        ({"a": 2, "b": 1}, "1 to 2 seeds"),
+    ):
+        assert claims_table(Study(**seeds), [Claim("c", "C.", ask)])["evidence"][0] == f"x; {said}"
+    nobody = claims_table(Study(a=0), [Claim("c", "C.", lambda study: study.seeds_read.update(a=0) or missing("a"))])
+    assert nobody["evidence"][0] == "not run: a"
+
+
 def test_tables():
     claims = [
         Claim("a", "It holds.", lambda study: Outcome(HOLDS, study)),
@@ -56,5 +88,6 @@ def test_tables():
         Claim("c", "It holds too.", lambda study: Outcome(HOLDS, "").also("more").also("")),
     ]
     judged = claims_table("seen", claims)
-    assert judged["evidence"].tolist() == ["seen", "not run in this size: x, y", "; more"]
-    assert verdicts_table(judged).to_numpy().tolist() == [["paper", 2, 0, 0], ["control", 0, 0, 1]]
+    assert judged["evidence"].tolist() == ["seen", "not run: x, y", "; more"]
+    assert judged["would take"].tolist() == ["", "", ""]
+    assert verdicts_table(judged).to_numpy().tolist() == [["paper", 2, 0, 0, 0], ["control", 0, 0, 0, 1]]

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from compactvl.reporting.claims import FAILS, HOLDS, OPEN
+from compactvl.reporting.claims import FAILS, HOLDS, LEFT, OPEN
 from compactvl.reporting.paired import Measure, about, above_chance, better, difference, versus
+from compactvl.reporting.study import over_seeds
 
 RESAMPLES = 4000
 
@@ -59,6 +60,51 @@ def test_clusters_strata_and_several_metrics_are_a_loops(toy, metrics):
     close((low, high), tuple(np.quantile(draws, [0.025, 0.975])))
 
 
+def seeded(toy, counts):
+    """The toy with so many seeds a variant: each seed's items are shifted by chance, alike for all its items."""
+    items, shifts = toy.items, {v: np.random.default_rng(len(v)).normal(0, 0.1, n) for v, n in counts.items()}
+
+    def of(variant, benchmark, metric):
+        table = items(variant, benchmark, metric)
+        own = over_seeds([table["value"] + shift for shift in shifts[variant]])
+        return own.assign(**table.drop(columns="value"))
+
+    toy.items = of
+    return shifts
+
+
+@pytest.mark.parametrize("metrics", [("accuracy",), ("macro",), ("accuracy", "macro")])
+def test_several_seeds_are_resampled_too(toy, metrics):
+    """Two levels by loops: clusters within strata, and each variant's seeds, the same ones for all its metrics."""
+    plain = {m: {v: values(toy, v, m) for v in ("good", "bad")} for m in metrics}
+    shifts = seeded(toy, {"good": 4, "bad": 3})
+    mean, low, high = difference(toy, *versus("good", "bad", "test", *metrics))
+    tables = []
+    for both in plain.values():
+        table = both["good"].assign(value=both["good"]["value"] - both["bad"]["value"])
+        tables.append(table if "stratum" in table else table.assign(stratum=""))
+    apart = shifts["good"].mean() - shifts["bad"].mean()
+    assert mean == pytest.approx(np.mean([t.groupby("stratum")["value"].mean().mean() for t in tables]) + apart)
+    rng = np.random.default_rng(1)
+    drawn = [rng.choice(shifts["good"], 4).mean() - rng.choice(shifts["bad"], 3).mean() for _ in range(1500)]
+    draws = [resampled(tables, rng) + seeds for seeds in drawn]
+    close((low, high), tuple(np.quantile(draws, [0.025, 0.975])))
+
+
+def test_a_seed_widens_the_interval_only_where_seeds_differ(toy):
+    alone = difference(toy, *versus("good", "bad", "test", "accuracy"))
+    items = toy.items
+    toy.items = lambda variant, *key: over_seeds([items(variant, *key)["value"]] * 3).assign(
+        cluster=items(variant, *key)["cluster"]
+    )
+    same = difference(toy, *versus("good", "bad", "test", "accuracy"))
+    assert same == pytest.approx(alone, abs=(alone[2] - alone[1]) / 20)
+    toy.items = items
+    seeded(toy, {"good": 5, "bad": 5})
+    _, low, high = difference(toy, *versus("good", "bad", "test", "accuracy"))
+    assert high - low > 1.3 * (alone[2] - alone[1])
+
+
 def test_clusters_widen_the_interval(toy):
     """Items of a cluster are right or wrong together here, so there are fewer of them than they seem."""
     items = toy.items
@@ -102,12 +148,9 @@ def test_claims(toy):
     both = better(toy, versus("good", "bad", "test", "accuracy", "macro"), mean=True)
     assert both.evidence.startswith("mean of 2 +")
     assert "; macro " in both.evidence
-    assert (
-        better(toy, [(good, Measure("nobody", "test", "accuracy"))]).evidence
-        == "not run in this size: nobody (accuracy)"
-    )
+    assert better(toy, [(good, Measure("nobody", "test", "accuracy"))]).evidence == "not run: nobody (accuracy)"
     assert about(toy, same, bad, 0.5).verdict == HOLDS
     assert about(toy, bad, good, 0.01).verdict == FAILS
     assert above_chance(toy, good).evidence.startswith(f"accuracy {after:.1f} against 50.0 by chance, ")
     assert above_chance(toy, good).verdict == OPEN, "its interval is 0 to 1"
-    assert above_chance(toy, Measure("nobody", "test", "accuracy")).verdict == OPEN
+    assert above_chance(toy, Measure("nobody", "test", "accuracy")).verdict == LEFT

@@ -132,6 +132,20 @@ def stratified_bootstrap(
     return (float(np.mean(means)), *percentiles(np.mean(draws, axis=0))[0]), parts
 
 
+def group_means(values: np.ndarray, groups: Labels, clusters: Labels, rng: np.random.Generator) -> np.ndarray:
+    """Resample clusters within their group; return the mean of the groups' means of each column, ``(RESAMPLES, columns)``.
+
+    Args:
+        values: ``(n, columns)`` finite. groups, clusters: ``(n,)`` labels.
+    """
+    groups, clusters = np.asarray(groups, dtype=object), np.asarray(clusters, dtype=object)
+    draws = []
+    for label in sorted(set(groups)):
+        mine = values[groups == label]
+        draws.append(_draw_ratios(*_add_up(mine, np.ones_like(mine), clusters[groups == label]), rng))
+    return np.mean(draws, axis=0)
+
+
 def percentiles(draws: np.ndarray) -> list[tuple[float, float]]:
     """Return (low, high) of each column of ``(resamples, columns)``: the 95% percentile interval, NaN left out."""
     tail = (1 - LEVEL) / 2

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.evaluation.results import read_result
-from compactvl.reporting.study import NotRun, StudyResults
+from compactvl.reporting.study import NotRun, StudyResults, over_seeds
 from compactvl.reporting.style import PALETTE, grid, legend_below, percent_axis
 from compactvl.reporting.tables import MISSING, per_cent
 
@@ -31,12 +31,11 @@ class AnswersResults(StudyResults):
         tables = list(self.predictions(variant, benchmark).values())
         if not tables:
             return None
-        value = pd.concat([table.set_index("item_id")["score"] for table in tables], axis=1).mean(axis=1)
-        rows = tables[0].set_index("item_id")
-        found = pd.DataFrame({"value": value, "cluster": rows["cluster"]}, index=rows.index)
         if metric == "consistency":
-            whole = pd.concat([table.groupby("sentence_id")["score"].prod() for table in tables], axis=1).mean(axis=1)
-            return pd.DataFrame({"value": whole, "cluster": whole.index.to_numpy()}, index=whole.index)
+            whole = over_seeds([table.groupby("sentence_id")["score"].prod() for table in tables])
+            return whole.assign(cluster=whole.index.to_numpy())
+        rows = tables[0].set_index("item_id")
+        found = over_seeds([table.set_index("item_id")["score"] for table in tables]).assign(cluster=rows["cluster"])
         if "/" in metric:
             return found[rows["group"] == metric.partition("/")[2]]
         return found.assign(stratum=rows["group"]) if metric == "macro" else found

@@ -1,34 +1,45 @@
 """A paper's claims as tests: what it says, what was measured here, and whether that is the same.
 
 A difference is judged by its 95% interval. The claim holds where the whole interval is on the claimed side, does not
-hold where it lies on the other side, and cannot be tested where the interval holds both: the test was too small.
+hold where it lies on the other side, and cannot be tested where the interval holds both: the test was too small. A claim
+whose variants this size leaves to another one is not counted with those.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import pandas as pd
 
 from compactvl.evaluation.statistics import Interval
 
-Verdict = Literal["holds here", "does not hold here", "cannot be tested here"]
+Verdict = Literal["holds here", "does not hold here", "cannot be tested here", "not run in this size"]
 HOLDS: Verdict = "holds here"
 FAILS: Verdict = "does not hold here"
 OPEN: Verdict = "cannot be tested here"
+LEFT: Verdict = "not run in this size"
+MOST_TIMES = 100
+"""A difference that needs more than so many times the items is as good as none."""
 Origin = Literal["paper", "question", "control"]
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a claim: the verdict, and the numbers behind it in words."""
+    """What came of a claim.
+
+    Attributes:
+        verdict: whether it holds here. evidence: the numbers behind it, in words.
+        times: how many times as many independent items (and seeds) would have told, if the difference is as large as
+            measured: an interval shrinks with their square root. ``None`` where that is not known, or it was told.
+    """
 
     verdict: Verdict
     evidence: str
+    times: float | None = None
 
     def also(self, evidence: str) -> "Outcome":
-        """Return the same verdict with more evidence after it; nothing is added for ``""``."""
-        return Outcome(self.verdict, f"{self.evidence}; {evidence}") if evidence else self
+        """Return the same with more evidence after it; nothing is added for ``""``."""
+        return replace(self, evidence=f"{self.evidence}; {evidence}") if evidence else self
 
 
 @dataclass(frozen=True)
@@ -47,7 +58,7 @@ class Claim:
 
 def missing(*what: str) -> Outcome:
     """Return the outcome for variants that were not run."""
-    return Outcome(OPEN, f"not run in this size: {', '.join(what)}")
+    return Outcome(LEFT, f"not run: {', '.join(what)}")
 
 
 def signed(value: float, digits: int = 3) -> str:
@@ -87,18 +98,43 @@ def greater(differences: Mapping[str, Interval], margin: float = 0.0) -> Outcome
     if verdict == OPEN:
         reach = "reaches over the margin" if margin else "holds both signs"
         evidence += f": the interval {reach}, this test is too small to tell"
-    return Outcome(verdict, evidence)
+    return Outcome(verdict, evidence, times_needed(differences.values(), margin) if verdict == OPEN else None)
+
+
+def times_needed(intervals: Iterable[Interval], margin: float = 0.0) -> float:
+    """Return how many times as many items all undecided intervals would need to lie on one side of −margin."""
+    undecided = [one for one in intervals if one[1] <= -margin <= one[2]]
+    return max(((high - low) / 2 / max(abs(mean + margin), 1e-9)) ** 2 for mean, low, high in undecided)
 
 
 def claims_table(study: Any, claims: Sequence[Claim]) -> pd.DataFrame:
-    """Test every claim and return columns claim, of (whose it is), verdict, evidence."""
-    outcomes = [(claim, claim.test(study)) for claim in claims]
-    rows = [(claim.text, claim.origin, found.verdict, found.evidence) for claim, found in outcomes]
-    return pd.DataFrame(rows, columns=["claim", "of", "verdict", "evidence"])
+    """Test every claim and return columns claim, of (whose it is), verdict, evidence, "would take": how many more items."""
+    outcomes = [(claim, _test(study, claim)) for claim in claims]
+    rows = [(c.text, c.origin, found.verdict, found.evidence, _would_take(found.times)) for c, found in outcomes]
+    return pd.DataFrame(rows, columns=["claim", "of", "verdict", "evidence", "would take"])
+
+
+def _test(study: Any, claim: Claim) -> Outcome:
+    """Test a claim, and say over how many seeds of its variants."""
+    read = getattr(study, "seeds_read", {})
+    read.clear()
+    found = claim.test(study)
+    if found.verdict == LEFT or not any(read.values()):
+        return found
+    fewest, most = min(filter(None, read.values())), max(read.values())
+    return found.also("one seed" if most == 1 else f"{fewest} seeds" if fewest == most else f"{fewest} to {most} seeds")
+
+
+def _would_take(times: float | None) -> str:
+    if times is None:
+        return ""
+    return (
+        f"{times:.{0 if times >= 10 else 1}f} × the items" if times < MOST_TIMES else f"over {MOST_TIMES} × the items"
+    )
 
 
 def verdicts_table(judged: pd.DataFrame) -> pd.DataFrame:
     """Count the verdicts of :func:`claims_table` by whose claims they are."""
-    counts = pd.crosstab(judged["of"], judged["verdict"]).reindex(columns=[HOLDS, FAILS, OPEN], fill_value=0)
+    counts = pd.crosstab(judged["of"], judged["verdict"]).reindex(columns=[HOLDS, FAILS, OPEN, LEFT], fill_value=0)
     order = dict.fromkeys(judged["of"])
     return counts.reindex(list(order)).rename_axis(columns=None).reset_index()

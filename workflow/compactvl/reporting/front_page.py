@@ -12,7 +12,7 @@ table.models th,table.claims th{border-bottom:1px solid #444;border-top:2px soli
 table.models th button{all:unset;cursor:pointer;font-weight:600} table.models th button:focus-visible{outline:2px solid #0072B2}
 table.models th[aria-sort=ascending] button::after{content:" ▲"} table.models th[aria-sort=descending] button::after{content:" ▼"}
 th,td{padding:.25em .6em;vertical-align:top} tbody tr:nth-child(even){background:#f6f6f6} td.number{white-space:nowrap}
-td.holds{color:#00664a} td.fails{color:#a63d00} td.open{color:#555}
+td.holds{color:#00664a} td.fails{color:#a63d00} td.open{color:#555} td.left{color:#767676}
 svg{width:100%;height:auto;max-width:52rem} svg text{font-size:12px;fill:#222} svg a:focus circle{stroke:#000;stroke-width:3}
 .figures{display:flex;flex-wrap:wrap;gap:1rem} figure{margin:0;width:19rem} figure img{width:100%;border:1px solid #ddd;background:#fff}
 figcaption{font-size:.85em} select,input{font:inherit;max-width:100%}

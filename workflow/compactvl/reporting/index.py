@@ -11,12 +11,12 @@ from jinja2 import Environment
 from compactvl.evaluation.results import TABLE, read_metrics
 from compactvl.files import atomic_path
 from compactvl.records.record import MANIFEST, Made, provenance_path, read_record, write
-from compactvl.reporting.claims import FAILS, HOLDS, OPEN, verdicts_table
+from compactvl.reporting.claims import FAILS, HOLDS, LEFT, OPEN, verdicts_table
 from compactvl.reporting.front_page import PAGE, SCRIPT, STYLE
 from compactvl.reporting.overview import COSTS, OFTEN, OVERVIEW, TASKS
 from compactvl.reporting.tables import table_html
 
-LOOKS = {HOLDS: "holds", FAILS: "fails", OPEN: "open"}
+LOOKS = {HOLDS: "holds", FAILS: "fails", OPEN: "open", LEFT: "left"}
 
 
 def write_index(results: str | Path, out: str | Path, made: Made) -> Path:

@@ -1,7 +1,8 @@
 """Two variants compared item by item, and the claims that are such comparisons.
 
 Models are compared on the same items, so the interval is of the items' differences: what makes an item hard for both
-is in neither. Whole clusters (items about one image) are resampled together.
+is in neither. Whole clusters (items about one image) are resampled together. Where a variant has several seeds, the
+bootstrap has two levels: each resample draws clusters of items, and of each variant as many of its seeds.
 """
 
 from collections.abc import Sequence
@@ -10,9 +11,20 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from compactvl.evaluation.statistics import Interval, bootstrap_interval, stratified_bootstrap
+from compactvl.evaluation.statistics import (
+    RESAMPLES,
+    SEED,
+    Interval,
+    bootstrap_interval,
+    group_means,
+    percentiles,
+    stratified_bootstrap,
+)
 from compactvl.reporting.claims import Outcome, greater, missing, points
-from compactvl.reporting.study import StudyResults
+from compactvl.reporting.study import OF_SEED, StudyResults
+
+TERM = "term "
+"""Begins the name of a column with one seed's values of one term."""
 
 
 class Measure(NamedTuple):
@@ -38,14 +50,28 @@ def difference(study: StudyResults, *pairs: Pair) -> Interval | None:
     Several pairs weigh the same. Clusters are resampled within their stratum, where a metric has strata, and within
     their pair.
     """
+    sums = []
+    for a, b in pairs:
+        many = [a] if isinstance(a, Measure) else a
+        sums.append([*((one, 1 / len(many)) for one in many), (b, -1.0)])
+    return contrast(study, *sums)
+
+
+def contrast(study: StudyResults, *sums: Sequence[tuple[Measure, float]]) -> Interval | None:
+    """Return (mean, low, high) of a weighted sum of metrics over the same items, or of several sums' mean.
+
+    See :func:`difference`, of which the weights are 1 and −1.
+    """
     parts = []
-    for number, (a, b) in enumerate(pairs):
-        part = _differences(study, [a] if isinstance(a, Measure) else a, b)
+    for number, terms in enumerate(sums):
+        part = _weighted(study, terms)
         if part is None:
             return None
-        if len(pairs) > 1 or "stratum" in part:
+        if len(sums) > 1 or "stratum" in part:
             part = part.assign(stratum=f"{number}:" + part.get("stratum", pd.Series("", part.index)).astype(str))
         parts.append(part)
+    if any(name.startswith(TERM) for part in parts for name in part):
+        return _two_levels(parts, sums)
     table = pd.concat(parts)
     clusters = table["cluster"].astype(str).to_numpy()
     if "stratum" not in table:
@@ -56,15 +82,39 @@ def difference(study: StudyResults, *pairs: Pair) -> Interval | None:
     return stratified_bootstrap(values, table["stratum"].to_numpy(), clusters)[0]
 
 
-def _differences(study: StudyResults, many: Sequence[Measure], b: Measure) -> pd.DataFrame | None:
-    """Items of ``many`` and ``b`` with ``value``, the mean of ``many`` minus ``b``."""
-    tables = [study.items(*measure) for measure in (*many, b)]
-    if not many or any(table is None for table in tables):
+def _weighted(study: StudyResults, terms: Sequence[tuple[Measure, float]]) -> pd.DataFrame | None:
+    """Items that all terms have, with ``value``, their weighted sum; where seeds are several, each term's values by seed."""
+    tables = [study.items(*measure) for measure, _ in terms]
+    if len(terms) < 2 or any(table is None for table in tables):
         return None
-    *left, right = tables
-    value = pd.concat([table["value"] - right["value"] for table in left], axis=1, join="inner").mean(axis=1)
-    joined = left[0].assign(value=value).dropna(subset="value")
+    both = pd.concat([table["value"] for table in tables], axis=1, join="inner").dropna()
+    joined = tables[0].loc[both.index].assign(value=both.to_numpy() @ [weight for _, weight in terms])
+    joined = joined[[name for name in ("value", "cluster", "stratum") if name in joined]]
+    of_seed = [[name for name in table if name.startswith(OF_SEED)] for table in tables]
+    if any(of_seed):
+        for number, (table, names) in enumerate(zip(tables, of_seed, strict=True)):
+            for seed, name in enumerate(names or ["value"]):
+                joined[f"{TERM}{number}/{seed}"] = table.loc[both.index, name]
     return None if joined.empty else joined
+
+
+def _two_levels(parts: Sequence[pd.DataFrame], sums: Sequence[Sequence[tuple[Measure, float]]]) -> Interval:
+    """Resample items, and of each variant its seeds: the same ones in all terms and parts."""
+    rng = np.random.default_rng(SEED)
+    seeds: dict[str, np.ndarray] = {}
+    mean, draws = 0.0, np.zeros(RESAMPLES)
+    for part, terms in zip(parts, sums, strict=True):
+        wide = part.filter(like=TERM)
+        strata = part.get("stratum", pd.Series("", part.index)).astype(str).to_numpy()
+        by_column = group_means(wide.to_numpy(), strata, part["cluster"].astype(str).to_numpy(), rng)
+        mean += np.mean(part["value"].groupby(strata).mean()) / len(parts)
+        for number, (measure, weight) in enumerate(terms):
+            mine = by_column[:, [column.startswith(f"{TERM}{number}/") for column in wide]]
+            if measure.variant not in seeds:
+                count = mine.shape[1]
+                seeds[measure.variant] = rng.multinomial(count, [1 / count] * count, size=RESAMPLES) / count
+            draws += weight * (mine * seeds[measure.variant]).sum(axis=1) / len(parts)
+    return (float(mean), *percentiles(draws[:, None])[0])
 
 
 def absent(study: StudyResults, *measures: Measure) -> Outcome | None:

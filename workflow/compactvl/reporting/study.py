@@ -2,7 +2,7 @@
 
 import functools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,12 +14,16 @@ from compactvl.files import read_json
 from compactvl.records.intact import check_recorded
 from compactvl.records.record import MANIFEST, read_record
 
+NORMAL = 1.96
+"""Standard errors of a 95% interval."""
+
 
 class Estimate(NamedTuple):
     """One metric of one variant, over its seeds; the first three are an interval.
 
     Attributes:
-        value: mean over seeds. low, high: the seeds' 95% intervals over items, averaged.
+        value: mean over seeds. low, high: 95%, over items; with more seeds over both: the seeds' mean interval over items,
+            widened by the standard error of the seeds' mean.
         sd: standard deviation over seeds, ``None`` with one seed. seeds: how many.
         n: items. chance: chance level or ``None``.
     """
@@ -31,6 +35,10 @@ class Estimate(NamedTuple):
     seeds: int = 1
     n: int = 0
     chance: float | None = None
+
+
+OF_SEED = "value of "
+"""Begins the name of a column with one seed's values of items."""
 
 
 class NotRun(NamedTuple):
@@ -46,6 +54,8 @@ class StudyResults:
         study: its name. results: folder of ``<study>/metrics.csv`` and its results. runs: folder of ``<study>/``.
     """
 
+    seeds_read: dict[str, int]
+    """How many seeds were found of the variants that were asked for; a claim's evidence says so."""
     LABELS: ClassVar[Mapping[str, str]] = {}
     """Variant → what it is called for readers."""
     METRICS: ClassVar[Mapping[str, str]] = {}
@@ -56,6 +66,7 @@ class StudyResults:
         self.metrics = read_metrics(self.results / study)
         self.variants = tuple(sorted(self.metrics["variant"].unique()))
         self._predictions = functools.cache(self._read_predictions)
+        self.seeds_read: dict[str, int] = {}
 
     def label(self, variant: str) -> str:
         """Return a variant's name for readers."""
@@ -69,8 +80,9 @@ class StudyResults:
         """Return a metric's items, by which variants are compared (:mod:`compactvl.reporting.paired`).
 
         Returns:
-            ``value`` (float, mean over seeds), ``cluster`` (items resampled together) and, where items are resampled
-            within groups that weigh the same, ``stratum``; indexed by item. ``None`` where it was not measured.
+            ``value`` (float, mean over seeds), with more seeds than one each seed's own (:func:`over_seeds`), ``cluster``
+            (items resampled together) and, where items are resampled within groups that weigh the same, ``stratum``;
+            indexed by item. ``None`` where it was not measured.
         """
         raise TypeError(f"{type(self).__name__} does not say what the items of a metric are")
 
@@ -81,8 +93,14 @@ class StudyResults:
         rows = rows if seed is None else rows[rows["seed"] == seed]
         if rows.empty:
             return None
+        self.seeds_read[variant] = rows["seed"].nunique()
         value, low, high = (float(rows[name].mean()) for name in ("value", "low", "high"))
         sd = float(rows["value"].std(ddof=1)) if len(rows) > 1 else None
+        if sd is not None:
+            seeds = NORMAL * sd / len(rows) ** 0.5
+            low, high = value - float(np.hypot(value - low, seeds)), value + float(np.hypot(high - value, seeds))
+            if not pd.isna(rows["chance"].iloc[0]):  # a share
+                low, high = max(0.0, low), min(1.0, high)
         chance = None if pd.isna(level := rows["chance"].iloc[0]) else float(level)
         return Estimate(value, low, high, sd, len(rows), int(rows["n"].iloc[0]), chance)
 
@@ -93,7 +111,9 @@ class StudyResults:
 
     def predictions(self, variant: str, benchmark: str) -> dict[int, pd.DataFrame]:
         """Return the predictions by seed; empty where the variant was not evaluated."""
-        return self._predictions(variant, benchmark)
+        found = self._predictions(variant, benchmark)
+        self.seeds_read[variant] = len(found)
+        return found
 
     def _read_predictions(self, variant: str, benchmark: str) -> dict[int, pd.DataFrame]:
         folders = self.folders(self.results, variant)
@@ -157,6 +177,12 @@ class StudyResults:
             return pd.DataFrame(columns=["variant", "part", "parameters"])
         check_recorded(path, path.with_suffix(".json"))
         return read_table(path)
+
+
+def over_seeds(values: Sequence[pd.Series]) -> pd.DataFrame:
+    """Return items' values by item: ``value``, the mean over seeds, and with several seeds ``value of <n>``, each one's."""
+    table = pd.concat(values, axis=1, keys=[f"{OF_SEED}{number}" for number in range(len(values))])
+    return table.iloc[:, :0].assign(value=table.mean(axis=1), **(table if len(values) > 1 else {}))
 
 
 def flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

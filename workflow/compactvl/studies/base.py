@@ -72,7 +72,9 @@ class Variant(Strict):
     benchmarks: Annotated[tuple[str, ...], Ref("benchmarks")] = Field(
         default=(), description="Names of the benchmarks it is evaluated on."
     )
-    seeds: tuple[int, ...] | None = Field(default=None, description="Seeds to train; default: the config's `seeds`.")
+    seeds: tuple[int, ...] | None = Field(
+        default=None, description="Seeds to train; default: the config's `seeds`; []: left to another size."
+    )
     threads: int = Field(
         default=1, ge=1, description="CPU threads of its training and evaluation (part of the result)."
     )

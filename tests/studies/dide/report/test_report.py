@@ -8,7 +8,7 @@ import pytest
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.reporting.answers import floor_table, training_curves, types_table
-from compactvl.reporting.claims import FAILS, HOLDS, OPEN, claims_table
+from compactvl.reporting.claims import FAILS, HOLDS, LEFT, OPEN, claims_table
 from compactvl.reporting.render import render
 from compactvl.reporting.study import NotRun
 from compactvl.studies.dide.report import figures, tables
@@ -34,7 +34,8 @@ def test_without_variants_nothing_can_be_tested(tree, tmp_path, collect_all):
     shutil.copytree(tree / "results" / "dide" / "random", tmp_path / "results" / "dide" / "random")
     collect_all(tmp_path / "results", "dide")
     judged = claims_table(DideResults("dide", tmp_path / "results", tmp_path / "runs"), dide_claims(**NAMES))
-    assert set(judged["verdict"]) == {OPEN}
+    assert set(judged["verdict"]) <= {OPEN, LEFT}
+    assert (judged["verdict"] == LEFT).sum() > len(judged) / 2
 
 
 def test_scores_stand_beside_their_paired_differences(study):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from compactvl.reporting.claims import HOLDS, OPEN, Outcome, claims_table, verdicts_table
+from compactvl.reporting.claims import HOLDS, LEFT, OPEN, Outcome, claims_table, verdicts_table
 from compactvl.studies.edje.report.claims import edje_claims
 
 CLAIMS = {
@@ -20,7 +20,7 @@ def test_claims_follow_the_data(study):
     for name in ("reranking", "few_tokens", "learned_queries", "image_control", "random_control"):
         assert found[name].verdict == HOLDS, (name, found[name])
     assert found["gpu_speed"].verdict == OPEN
-    assert not [name for name, outcome in found.items() if "not run in this size" in outcome.evidence]
+    assert not [name for name, outcome in found.items() if outcome.verdict == LEFT]
     before, after = (100 * study.estimate(v, "scenes", "t2i_r1").value for v in ("retriever", "edje"))
     assert f"Text → image R@1 {before:.1f} → {after:.1f}, {after - before:+.1f} points" in found["reranking"].evidence
     assert found["few_tokens"].evidence.startswith("4 → 12 tokens: mean R@1")
@@ -28,11 +28,11 @@ def test_claims_follow_the_data(study):
 
 def test_what_was_not_run_cannot_be_tested(study):
     judged = claims_table(study, edje_claims(**dict.fromkeys(CLAIMS, "nobody")))
-    assert "not run in this size: nobody (Text → image R@1)" in judged["evidence"][0]
+    assert "not run: nobody (Text → image R@1)" in judged["evidence"][0]
     counts = verdicts_table(judged).set_index("of")
     assert counts.index.tolist() == ["paper", "question", "control"]
     assert counts.to_numpy().sum() == len(judged)
-    assert counts.loc["control", OPEN] == 3
+    assert counts.loc["control", LEFT] == 3
 
 
 def test_distillation_needs_a_better_teacher(study):

@@ -24,10 +24,20 @@ DIRECTIONS = ("t2i", "i2t")
 
 @pytest.fixture
 def metrics(study):
-    """(variant, benchmark, metric) → value, low, high in per cent, means over seeds, straight from the file."""
+    """(variant, benchmark, metric) → value, low, high in per cent, over seeds and items, straight from the file."""
     table = pd.read_csv(study.results / "edje" / "metrics.csv")
-    means = table.groupby(["variant", "benchmark", "metric"])[["value", "low", "high"]].mean() * 100
-    return lambda *key: means.loc[key].tolist()
+    groups = dict(iter(table.groupby(["variant", "benchmark", "metric"])))
+
+    def of(*key):
+        rows = groups[key]
+        value, low, high = (rows[name].mean() for name in ("value", "low", "high"))
+        if len(rows) > 1:
+            error = 1.96 * rows["value"].std() / len(rows) ** 0.5
+            low = max(0, value - ((value - low) ** 2 + error**2) ** 0.5)
+            high = min(1, value + ((high - value) ** 2 + error**2) ** 0.5)
+        return [100 * value, 100 * low, 100 * high]
+
+    return of
 
 
 def drawn(axes):

@@ -8,6 +8,7 @@ import pandas as pd
 from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
 from compactvl.reporting.answers import AnswersResults
 from compactvl.reporting.overview import Model
+from compactvl.reporting.study import over_seeds
 
 QA, ENTAIL, PAIRS, EASY, SCENES = "scene_qa", "scene_entail", "scene_pairs", "easy_vqa", "scenes"
 TASKS = (QA, ENTAIL, PAIRS, EASY)
@@ -56,7 +57,7 @@ class DideResults(AnswersResults):
         largest = max(len(scores) for scores in tables[0]["scores"])
         hits = [query_hits(table, direction, largest, int(k)) for table in tables]
         rows = tables[0][tables[0]["direction"] == direction].set_index("query_id")
-        return pd.DataFrame({"value": pd.concat(hits, axis=1).mean(axis=1), "cluster": rows["cluster_id"]})
+        return over_seeds(hits).assign(cluster=rows["cluster_id"])
 
     def tasks(self) -> list[str]:
         """Return the tasks that were evaluated: those known first, then others by name."""

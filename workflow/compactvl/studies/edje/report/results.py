@@ -11,7 +11,7 @@ from compactvl.evaluation.results import read_result
 from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
 from compactvl.files import read_json
 from compactvl.reporting.overview import Model
-from compactvl.reporting.study import Estimate, StudyResults
+from compactvl.reporting.study import Estimate, StudyResults, over_seeds
 
 SCENES, NAMES, SWAPS = "scenes", "names", "swaps"
 DEFAULT_POOL = 10
@@ -82,12 +82,13 @@ class EdjeResults(StudyResults):
             return None
         pool, parts = self.pool(variant, benchmark), {}
         for one in DIRECTIONS if direction == "mean" else (direction,):
-            hits = pd.concat([query_hits(table, one, pool, int(k)) for table in tables], axis=1).mean(axis=1)
+            hits = over_seeds([query_hits(table, one, pool, int(k)) for table in tables])
             rows = tables[0][tables[0]["direction"] == one].set_index("query_id")
-            parts[one] = pd.DataFrame({"value": hits, "cluster": rows["cluster_id"]})
+            parts[one] = hits.assign(cluster=rows["cluster_id"])
         table = pd.concat(parts, names=["direction", "query_id"])
         sizes = table.groupby(level="direction")["value"].transform("size")
-        return table.assign(value=table["value"] * (len(table) / (len(parts) * sizes)))
+        values = table.columns.drop("cluster")
+        return table.assign(**table[values].mul(len(table) / (len(parts) * sizes), axis=0))
 
     def tokens(self, variant: str) -> int | None:
         """Return the tokens an image has for a variant, by its settings; ``None`` where it has no adapter."""

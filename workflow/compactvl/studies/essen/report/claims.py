@@ -2,11 +2,9 @@
 
 from functools import partial
 
-import pandas as pd
-
-from compactvl.evaluation.statistics import Interval, bootstrap_interval, stratified_bootstrap
+from compactvl.evaluation.statistics import Interval
 from compactvl.reporting.claims import OPEN, Claim, Outcome, greater, judge, missing, points
-from compactvl.reporting.paired import Measure, about, above_chance, absent, better, difference, versus
+from compactvl.reporting.paired import Measure, about, above_chance, absent, better, contrast, difference, versus
 from compactvl.studies.essen.report.published import MARGIN
 from compactvl.studies.essen.report.results import EASY, REFER, EssenResults
 
@@ -97,11 +95,4 @@ def _shrinks(study: EssenResults, *, one: str, two: str) -> Outcome:
 
 def change(study: EssenResults, a: tuple[Measure, Measure], b: tuple[Measure, Measure]) -> Interval:
     """Return (mean, low, high) of a difference minus another, over the same items."""
-    tables = [study.items(*measure) for measure in (*a, *b)]
-    values = pd.concat([table["value"] for table in tables], axis=1, join="inner")
-    value = values.iloc[:, 0] - values.iloc[:, 1] - values.iloc[:, 2] + values.iloc[:, 3]
-    first = tables[0].loc[value.index]
-    clusters = first["cluster"].astype(str).to_numpy()
-    if "stratum" not in first:
-        return bootstrap_interval(value, clusters)
-    return stratified_bootstrap(value.to_numpy(), first["stratum"].astype(str).to_numpy(), clusters)[0]
+    return contrast(study, [(a[0], 1.0), (a[1], -1.0), (b[0], -1.0), (b[1], 1.0)])

@@ -10,7 +10,7 @@ from compactvl.evaluation.language_scores import score_texts
 from compactvl.evaluation.language_tasks import METRIC_SUFFIXES
 from compactvl.evaluation.statistics import Interval, bootstrap_interval, bootstrap_ratios
 from compactvl.reporting.paired import Measure
-from compactvl.reporting.study import StudyResults
+from compactvl.reporting.study import StudyResults, over_seeds
 
 LANGUAGE = "language"
 PERPLEXITY = "perplexity"
@@ -75,10 +75,10 @@ class GatingResults(StudyResults):
         if not tables or (tables[0]["kind"] == PERPLEXITY).any():
             return None
         kind = tables[0]["kind"].iloc[0]
-        values = pd.concat([score_texts(kind, table)["value"] for table in tables], axis=1).mean(axis=1)
+        values = over_seeds([score_texts(kind, table)["value"] for table in tables])
         rows = tables[0].drop_duplicates("item_id").set_index("item_id")
         stratum = rows["group"] if kind in MACRO else ""
-        return pd.DataFrame({"value": values, "cluster": rows["cluster"], "stratum": stratum}, index=rows.index)
+        return values.loc[rows.index].assign(cluster=rows["cluster"], stratum=stratum)
 
     def requests(self, variant: str, metric: str) -> list[pd.DataFrame]:
         """Return the texts that were scored for a task's metric, a table a seed; empty where there are none.
