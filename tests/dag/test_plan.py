@@ -170,6 +170,19 @@ def test_unknown_study_is_told_with_a_suggestion(toy):
         Plan(toy)
 
 
+def test_a_variant_without_seeds_is_left_to_another_size(toy):
+    toy["studies"]["toy"]["variants"]["pupil"] |= {"seeds": [], "dataset": "names"}
+    plan = Plan(toy)
+    assert {job.variant for job in (*plan.trainings, *plan.evaluations)} == {"teacher", "student"}
+    assert plan.tokens == [("dinov2_s", "scenes")]
+    assert plan.datasets() == plan.datasets("toy") == ["scenes"]
+    assert "pupil" in plan.studies["toy"].variants
+    toy["studies"]["toy"]["variants"]["student"]["seeds"] = []
+    toy["studies"]["toy"]["variants"]["pupil"]["seeds"] = [0]
+    with pytest.raises(UserError, match='pupil.*: builds on variant "student", which is not trained with seed 0'):
+        Plan(toy)
+
+
 def test_missing_files_of_an_own_data_set_are_told(toy, tmp_path):
     toy["datasets"]["photos"] = {"kind": "folder", "path": str(tmp_path), "captions": "captions.csv"}
     toy["datasets"]["flickr"] = {

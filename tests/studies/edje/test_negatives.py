@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,6 +7,7 @@ import pytest
 from compactvl.data.pairs import Pairs
 from compactvl.studies.edje.negatives import choose
 from compactvl.studies.edje.settings import Negatives
+from compactvl.studies.edje.train_joint import Trainer
 from compactvl.training.mining import allowed, hardest
 
 IMAGES, TEXTS = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 2, 2, 3])
@@ -73,6 +76,41 @@ def test_released_defect_shows_in_drawn_batches():
             same_image[mode] += int((images[chosen.images[:, 0]] == images).sum())
     assert same_image["paper"] == 0
     assert same_image["released"] > 20
+
+
+@pytest.mark.parametrize("settings", [Negatives(), Negatives(miner="random"), Negatives(start_accuracy=0.9)])
+def test_a_twin_is_the_negative_of_its_twin_whatever_is_mined(settings):
+    twins = np.array([-1, 3, -1, 1, -1])
+    grid = np.random.default_rng(9).normal(size=(5, 5))
+    plain, with_twins = (
+        choose(settings, IMAGES, TEXTS, lambda: grid, None, 0.0, np.random.default_rng(0), given)
+        for given in (None, twins)
+    )
+    for row in range(5):
+        for before, after in ((plain.images, with_twins.images), (plain.texts, with_twins.texts)):
+            assert after[row, 0] == (twins[row] if twins[row] >= 0 else before[row, 0])
+
+
+def test_couples_of_twins_take_a_batchs_first_places():
+    twin_of = np.array([-1, 4, 7, -1, 1, -1, -1, 2, -1, -1])
+    owner = np.repeat(np.arange(10), 3)
+    pairs = SimpleNamespace(of_image=[np.flatnonzero(owner == i) for i in range(10)])
+    for count in (1, 2, 5):
+        trainer = SimpleNamespace(
+            twin_of=twin_of,
+            pairs=pairs,
+            job=SimpleNamespace(settings=SimpleNamespace(negatives=SimpleNamespace(twins=count))),
+        )
+        for seed in range(20):
+            rng = np.random.default_rng(seed)
+            drawn = rng.permutation(30)[:8]
+            images, texts, rows = Trainer._with_twins(trainer, owner[drawn], drawn, rng)
+            known = 2 * min(count, 2)  # there are two couples
+            assert np.array_equal(twin_of[images[:known]], images[rows[:known]])
+            assert (rows[known:] == -1).all()
+            assert np.array_equal(owner[texts], images)
+            assert len(images) <= 8
+            assert set(images[known:].tolist()).isdisjoint(images[:known].tolist())
 
 
 def test_mining_waits_for_the_set_accuracy():

@@ -32,6 +32,7 @@ def choose(
     score: Scorer,
     accuracy: float,
     rng: np.random.Generator,
+    twins: np.ndarray | None = None,
 ) -> Chosen:
     """Choose one mined (or random) image and text negative a row, and further random images.
 
@@ -43,6 +44,7 @@ def choose(
         score: this model's own logits of (image rows, caption rows), for miner ``self``.
         accuracy: running matching accuracy.
         rng: this step's generator.
+        twins: (B,) row of each row's twin, which is its negative then; −1 where it has none.
     """
     for_image = for_text = allowed(images, texts)
     if settings.mode == "released":
@@ -59,6 +61,8 @@ def choose(
         mined = rng.random((2, len(images))) < settings.hard_share
         hard_image = np.where(mined[0], hard_image, easy_image)
         hard_text = np.where(mined[1], hard_text, easy_text)
+    if twins is not None:
+        hard_image, hard_text = (np.where(twins >= 0, twins, hard) for hard in (hard_image, hard_text))
     more = [at_random(for_image, rng) for _ in range(settings.random_images)]
     return Chosen(np.stack([hard_image, *more], axis=1), hard_text[:, None])
 

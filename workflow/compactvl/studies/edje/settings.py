@@ -107,6 +107,11 @@ class Negatives(Strict):
         default=1,
         description="Batches are groups of so many images that are alike by the first stage (paper: 1, none).",
     )
+    twins: int = Field(
+        default=0,
+        ge=0,
+        description="Couples of twins in each batch, two scenes of the same words exchanged; each is the other's negative (paper: 0).",
+    )
     candidates: Count = Field(default=3, description="Nearest candidates that miner `self` scores.")
     mode: Literal["paper", "released"] = Field(
         default="paper",
@@ -259,6 +264,12 @@ class JointEncoder(Variant):
     def _teacher_fits(self) -> "JointEncoder":
         if (self.objectives.distillation > 0) != (self.teacher is not None):
             raise ValueError("`teacher` and a weight `objectives.distillation` above 0 go together")
+        return self
+
+    @model_validator(mode="after")
+    def _twins_fit(self) -> "JointEncoder":
+        if 2 * self.negatives.twins > self.optimiser.micro_batch:
+            raise ValueError(f"negatives.twins {self.negatives.twins}: so many couples are more than a batch")
         return self
 
     @model_validator(mode="after")

@@ -7,6 +7,7 @@ import torch
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.pairs import Pairs
+from compactvl.data.twins import twins
 from compactvl.nn.compute import autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.edje import objectives
@@ -40,6 +41,7 @@ class Trainer:
     tokenizer: WordPiece
     first_stage: Similarity
     miner: Similarity | None
+    twin_of: np.ndarray | None
 
     def patches(self, images: np.ndarray) -> torch.Tensor:
         """Vision tokens of images by index, float32 (B, T, d_v)."""
@@ -53,6 +55,9 @@ class Trainer:
         group = settings.negatives.group
         vectors = self.first_stage.images if group > 1 else None
         images, texts = self.pairs.batch(settings.optimiser.micro_batch, rng, group, vectors)
+        couples = None
+        if settings.negatives.twins:
+            images, texts, couples = self._with_twins(images, texts, rng)
         captions = TokenBatch.of([self.ids[t] for t in texts], device=self.model.device)
         patches = self.patches(images)
         with autocast(self.model.device, settings.precision):
@@ -65,6 +70,7 @@ class Trainer:
                 lambda i, t: score_pairs(self.model, vision.detach(), captions, i, t, self.tokenizer.sep),
                 state.memory.get("accuracy", 0.0),
                 rng,
+                couples,
             )
             total, numbers = self._matching(vision, patches, captions, chosen)
             weights = settings.objectives
@@ -79,6 +85,21 @@ class Trainer:
         numbers = {key: float(value.detach()) for key, value in numbers.items()}
         state.memory["accuracy"] = SMOOTHING * state.memory.get("accuracy", 0.0) + (1 - SMOOTHING) * numbers["accuracy"]
         return Outcome(total, chosen.images.size + chosen.texts.size + len(images), numbers)
+
+    def _with_twins(
+        self, images: np.ndarray, texts: np.ndarray, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Put couples of twins in the place of a batch's first pairs; return images, texts, and each row's twin or −1."""
+        firsts = np.flatnonzero(np.arange(len(self.twin_of)) < self.twin_of)
+        drawn = rng.permutation(firsts)[: self.job.settings.negatives.twins]
+        couples = np.stack([drawn, self.twin_of[drawn]], axis=1).ravel()
+        captions = np.array([rng.choice(self.pairs.of_image[image]) for image in couples], dtype=texts.dtype)
+        rest = ~np.isin(images, couples)
+        room = len(images) - len(couples)
+        images = np.concatenate([couples, images[rest][:room]])
+        texts = np.concatenate([captions, texts[rest][:room]])
+        rows = np.arange(len(images))
+        return images, texts, np.where(rows < len(couples), rows ^ 1, -1)
 
     def _matching(
         self, vision: torch.Tensor, patches: torch.Tensor, captions: TokenBatch, chosen: Chosen
@@ -150,7 +171,8 @@ def train_joint(job: Job) -> None:
     teacher = open_joint(job.peer_run(settings.teacher)) if settings.teacher else None
     ids = model.encode(tokenizer, pairs.captions)
     alone = tokenizer.encode(pairs.captions, settings.joint.longest_caption, canonical=settings.joint.canonical)
-    trainer = Trainer(job, model, teacher, pairs, ids, alone, store, tokenizer, first_stage, miner)
+    twin_of = twins(dataset, pairs.image_ids) if settings.negatives.twins else None
+    trainer = Trainer(job, model, teacher, pairs, ids, alone, store, tokenizer, first_stage, miner, twin_of)
     hooks = {}
     if settings.validations:
         first = first_stage_of(job, settings.first_stage, settings.dataset)
