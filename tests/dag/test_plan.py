@@ -179,7 +179,7 @@ def test_a_variant_without_seeds_is_left_to_another_size(toy):
     assert "pupil" in plan.studies["toy"].variants
     toy["studies"]["toy"]["variants"]["student"]["seeds"] = []
     toy["studies"]["toy"]["variants"]["pupil"]["seeds"] = [0]
-    with pytest.raises(UserError, match='pupil.*: builds on variant "student", which is not trained with seed 0'):
+    with pytest.raises(UserError, match=r'pupil.*: builds on variant "student", which is not trained with seed 0'):
         Plan(toy)
 
 

@@ -135,7 +135,7 @@ def test_claims_on_scores_of_known_roles():
     assert found["control_last"] == HOLDS
     assert found["control_idle"] == FAILS, "c is needed"
     assert found["first"] == FAILS, "masked scores are the same"
-    assert found["ranks"] == OPEN
+    assert found["ranks"] == LEFT
     table = tables.recommendation_table(SimpleNamespace(**vars(made_up(ANCHOR)), milliseconds=lambda name: 2.0))
     assert table["encoder"].tolist() == ["a", "c", "b", "a+c", "a+c"]
     assert table["why"].iloc[-1] == "2.0 of 6.0 ms an image"

@@ -82,9 +82,9 @@ def test_the_recipe_is_the_platforms():
     }
 
 
-def test_the_lab_trains_longer_over_three_seeds():
+def test_the_lab_trains_longer_over_all_seeds():
     lab = variants("lab")
     for name in ("one_tower", "two_tower_cnn", "one_tower_eighth", "two_tower_cnn_eighth"):
-        assert (lab[name].optimiser.steps, lab[name].seeds) == (6000, (0, 1, 2))
+        assert (lab[name].optimiser.steps, lab[name].seeds) == (6000, None)
     assert lab["pairs"].image_pair
     assert lab["entail"].start == "captions"
