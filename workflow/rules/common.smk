@@ -104,7 +104,7 @@ def own_files(wildcards):
     """The user's own files a data set is made from. Where some are missing, all that the targets lack are told."""
     try:
         return plan.external(wildcards.dataset)
-    except UserError as error:
+    except UserError:
         targets = set(workflow.dag_settings.targets) or {"all"}
         studies = [None] if targets & {"all", "report", "tokens"} else targets & plan.studies.keys()
         sets = {wildcards.dataset, *(name for study in studies for name in plan.datasets(study))}

@@ -101,7 +101,7 @@ def _weighted(study: StudyResults, terms: Sequence[tuple[Measure, float]]) -> pd
 def _two_levels(parts: Sequence[pd.DataFrame], sums: Sequence[Sequence[tuple[Measure, float]]]) -> Interval:
     """Resample items, and of each variant its seeds: the same ones in all terms and parts."""
     rng = np.random.default_rng(SEED)
-    seeds: dict[str, np.ndarray] = {}
+    seeds: dict[tuple[str, int], np.ndarray] = {}
     mean, draws = 0.0, np.zeros(RESAMPLES)
     for part, terms in zip(parts, sums, strict=True):
         wide = part.filter(like=TERM)
@@ -110,10 +110,10 @@ def _two_levels(parts: Sequence[pd.DataFrame], sums: Sequence[Sequence[tuple[Mea
         mean += np.mean(part["value"].groupby(strata).mean()) / len(parts)
         for number, (measure, weight) in enumerate(terms):
             mine = by_column[:, [column.startswith(f"{TERM}{number}/") for column in wide]]
-            if measure.variant not in seeds:
-                count = mine.shape[1]
-                seeds[measure.variant] = rng.multinomial(count, [1 / count] * count, size=RESAMPLES) / count
-            draws += weight * (mine * seeds[measure.variant]).sum(axis=1) / len(parts)
+            variant = measure.variant, (count := mine.shape[1])  # a benchmark may have been run on fewer seeds
+            if variant not in seeds:
+                seeds[variant] = rng.multinomial(count, [1 / count] * count, size=RESAMPLES) / count
+            draws += weight * (mine * seeds[variant]).sum(axis=1) / len(parts)
     return (float(mean), *percentiles(draws[:, None])[0])
 
 

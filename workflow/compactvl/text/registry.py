@@ -26,10 +26,8 @@ def load_text_encoder(
         if weights is None:
             path = f"cache/weights/{settings.weights}.safetensors"
             raise UserError(f"text_encoders.{name}: give its converted weights: --weights {path}")
-        return SentenceEncoder(weights, settings.precision, settings.canonical), {
-            **facts,
-            "weights": sha256_file(weights),
-        }
+        encoder = SentenceEncoder(weights, settings.precision, settings.canonical)
+        return encoder, {**facts, "weights": sha256_file(weights)}
     from compactvl.text.towers import TextTower
     from compactvl.vision.weights import state_digest
 

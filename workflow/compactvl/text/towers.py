@@ -67,12 +67,11 @@ class TextTower:
         parts = []
         with Progress(len(texts), "text", label) as progress:
             for start in range(0, len(texts), batch):
-                block = list(
-                    map(canonical_caption, texts[start : start + batch])
-                    if self.canonical
-                    else texts[start : start + batch]
-                )
-                block = [text.lower() for text in block] if self.lower else block
+                block = list(texts[start : start + batch])
+                if self.canonical:
+                    block = [canonical_caption(text) for text in block]
+                if self.lower:
+                    block = [text.lower() for text in block]
                 words = self.tokenizer(
                     block, padding=self.padding, truncation=True, max_length=self.longest, return_tensors="pt"
                 ).to(self.device)
