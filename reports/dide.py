@@ -79,7 +79,7 @@ report.table("claims", judged)
 # ## 2. The tasks, and what they give without an image
 #
 # Questions about drawn scenes (in VQAv2's form: ten annotators, the official soft score), statements about a scene
-# (entailment), statements about two scenes (NLVR2's form) and easy-VQA, a third party's benchmark. What a model scores by
+# (entailment), easy-VQA, a third party's benchmark, and in the lab size statements about two scenes (NLVR2's form). What a model scores by
 # always giving the commonest answer, or by the text alone, is in the data sets' records: a model has learned to look only
 # as far as it is above that.
 

@@ -313,7 +313,8 @@ report.table(
 #   the pooled features happen to carry positions, and few captions of a training batch ask for it.
 # - **With tokens and words in one encoder, in principle everything.** The reranker can match the words "to the left of"
 #   with tokens that know where they are. It has to learn this from negatives that differ in nothing else, and those
-#   are rare among mined ones.
+#   are rare among mined ones. So the main model was given some: training scenes of the same words, and captions whose
+#   words are exchanged. `no_twins` learned from the same trunk, as long, without.
 # - **But do the tokens know where they are?** The warm-up teaches the adapter words, and no word of it needs a place, so
 #   position may be lost before the joint encoder. `benchmarks/learning.py` asks linear probes of the patch tokens and of the
 #   compressed ones.
@@ -321,7 +322,7 @@ report.table(
 # Whether it did is for the numbers to say:
 
 # %%
-swapped = [first_stage, "late_interaction", main]
+swapped = [first_stage, "late_interaction", "no_twins", main]
 report.figure(
     "swaps",
     swaps(measured, variants=[*swapped, "score_fusion"]),

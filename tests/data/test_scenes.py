@@ -75,9 +75,9 @@ def test_every_word_has_a_tag_and_captions_state_objects_and_counts():
     relations = sized = 0
     for scene, _ in drawn_scenes(300):
         captions = captioner.captions(scene, 5)
-        assert len({caption for caption, _ in captions}) == 5
+        assert len({caption.text for caption in captions}) == 5
         expected = Counter({group.concept: group.count for group in scene.groups})
-        for caption, tags in captions:
+        for caption, tags, _ in captions:
             assert caption == caption.lower()
             assert len(caption.split()) == len(tags.split())
             assert set(tags.split()) <= TAGS
@@ -100,17 +100,43 @@ def test_relation_captions_say_what_the_scene_shows():
         scene = Scene((Group("dog", 1), Group("apple", 2)), Relation(kind, 0, 1))
         forms = set()
         for _ in range(30):
-            for caption, _tags in captioner.captions(scene, 5, tell="relation"):
-                words = caption.split()
-                _, _, order = read_caption(caption)
-                if all(side in words for side in sides):
-                    dog_first = order == ["dog", "apple"]
-                    assert (words.index(sides[0]) < words.index(sides[1])) == dog_first, caption
-                else:
-                    forward = any(FORWARD.get(word, False) for word in words)
-                    assert forward == (order == ["dog", "apple"]), caption
-                forms.add(" ".join(w for w in words if w not in {"dog", "apples"}))
+            for caption, _tags, exchanged in captioner.captions(scene, 5, tell="relation"):
+                assert first_named(caption, sides) == "dog", caption
+                assert first_named(exchanged, sides) == "apple", exchanged
+                forms.add(" ".join(w for w in caption.split() if w not in {"dog", "apples"}))
         assert len(forms) > 15
+
+
+def first_named(caption: str, sides: tuple[str, str]) -> str:
+    """Which object a caption of two says is left of (above) the other."""
+    words, (_, _, order) = caption.split(), read_caption(caption)
+    if all(side in words for side in sides):
+        forward = words.index(sides[0]) < words.index(sides[1])
+    else:
+        forward = any(FORWARD.get(word, False) for word in words)
+    return order[0] if forward else order[1]
+
+
+def test_an_exchanged_caption_exchanges_one_thing_that_its_caption_states():
+    captioner = Captioner(CONCEPTS, np.random.default_rng(6))
+    exchanged_things = Counter()
+    for scene, _ in drawn_scenes(300):
+        relation = scene.relation is not None
+        for index, (caption, _tags, exchanged) in enumerate(captioner.captions(scene, 5)):
+            before = read_caption(caption)
+            states = {"count": len({g.count for g in scene.groups[:2]}) > 1, "size": len(set(before[1].values())) > 1}
+            if not exchanged:
+                assert not states["count"] or len(scene.groups) == 1, (index, caption)
+                continue
+            counts, sizes, order = read_caption(exchanged)
+            differ = {"count": counts != before[0], "size": sizes != before[1], "order": order != before[2]}
+            assert sum(differ.values()) == 1, (caption, exchanged)
+            what = next(thing for thing, differs in differ.items() if differs)
+            assert relation or what != "order"
+            assert sorted(counts.values()) == sorted(before[0].values())
+            assert sorted(map(str, sizes.values())) == sorted(map(str, before[1].values()))
+            exchanged_things[what] += 1
+    assert min(exchanged_things[what] for what in ("count", "size", "order")) > 50
 
 
 def test_twins_exchange_one_thing_and_keep_the_rest():

@@ -10,7 +10,7 @@ import pytest
 from compactvl.data.concepts import CORE
 from compactvl.data.kinds.scenes import Settings
 from compactvl.data.scenes import draw_splits
-from compactvl.data.twins import twins
+from compactvl.data.twins import exchanged_captions, twins
 from compactvl.errors import UserError
 
 
@@ -56,3 +56,10 @@ def test_a_data_set_without_twins_is_refused(placed):
     photos = SimpleNamespace(name="photos", images=pd.DataFrame({"image_id": ["a"]}))
     with pytest.raises(UserError, match="photos has no twins"):
         twins(photos, ["a"])
+
+
+def test_exchanged_captions_are_those_of_the_split_in_its_order():
+    items = pd.DataFrame({"split": ["train", "test", "train"], "exchanged": ["b", "x", ""]})
+    assert exchanged_captions(SimpleNamespace(name="drawn", items=items), "train") == ["b", ""]
+    with pytest.raises(UserError, match=r"photos has no exchanged captions: set `negatives.exchanged` to 0"):
+        exchanged_captions(SimpleNamespace(name="photos", items=items[["split"]]), "train")

@@ -54,6 +54,7 @@ def test_one_step_at_full_width(world, tmp_path, teacher, student):
         assert len(read_state(output)["head.3.weight"]) == 2
 
 
+@pytest.mark.slow
 def test_one_step_of_the_pre_training_at_full_width(world, tmp_path):
     variants = {"vilt": small_data("vilt"), "student_attention": small_data("student_attention")}
     variants = STUDY.revive(variants, "v")

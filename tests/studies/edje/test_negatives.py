@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from compactvl.data.pairs import Pairs
-from compactvl.studies.edje.negatives import choose
+from compactvl.studies.edje.negatives import Chosen, choose
 from compactvl.studies.edje.settings import Negatives
 from compactvl.studies.edje.train_joint import Trainer
+from compactvl.text.batches import TokenBatch
 from compactvl.training.mining import allowed, hardest
 
 IMAGES, TEXTS = np.array([0, 0, 1, 2, 3]), np.array([0, 1, 2, 2, 3])
@@ -111,6 +112,32 @@ def test_couples_of_twins_take_a_batchs_first_places():
             assert np.array_equal(owner[texts], images)
             assert len(images) <= 8
             assert set(images[known:].tolist()).isdisjoint(images[:known].tolist())
+
+
+def test_some_rows_get_their_exchanged_caption_as_a_second_text_negative():
+    ids = [[0, 10 + text, 1] for text in range(8)]
+    exchanged = [[0, 50 + text, 1] if text % 2 else [] for text in range(8)]
+    chosen = Chosen(np.zeros((5, 2), np.int64), np.arange(5)[:, None])
+    texts = np.array([7, 2, 1, 3, 6])
+    seen = set()
+    for number, wanted in ((1, 1), (2, 2), (9, 3)):
+        for seed in range(20):
+            trainer = SimpleNamespace(
+                ids=ids,
+                exchanged=exchanged,
+                job=SimpleNamespace(settings=SimpleNamespace(negatives=SimpleNamespace(exchanged=number))),
+            )
+            captions = TokenBatch.of([ids[text] for text in texts])
+            every, now = Trainer._with_exchanged(trainer, texts, captions, chosen, np.random.default_rng(seed))
+            assert np.array_equal(every.ids[:5], captions.ids)
+            assert np.array_equal(now.images, chosen.images)
+            assert np.array_equal(now.texts[:, 0], chosen.texts[:, 0])
+            rows = np.flatnonzero(now.texts[:, 1] >= 0)
+            assert len(rows) == wanted
+            assert len(every.ids) == 5 + wanted
+            assert {row: int(every.ids[now.texts[row, 1], 1]) for row in rows} == {row: 50 + texts[row] for row in rows}
+            seen |= {number * 10 + row for row in rows}
+    assert seen == {10, 12, 13, 20, 22, 23, 90, 92, 93}, "any of those that have one"
 
 
 def test_mining_waits_for_the_set_accuracy():

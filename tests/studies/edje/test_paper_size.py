@@ -264,7 +264,7 @@ def world(tmp_path_factory, source_archive):
     ("name", "losses"),
     [
         ("compressed_64", {"itm", "mlm", "recovery"}),
-        ("mean_pooling", {"itm", "mlm", "recovery"}),
+        pytest.param("mean_pooling", {"itm", "mlm", "recovery"}, marks=pytest.mark.slow),
         pytest.param("local", {"itm", "mlm", "recovery"}, marks=pytest.mark.slow),
         pytest.param("compressed_64_siglip2_b16", {"itm", "mlm", "recovery"}, marks=pytest.mark.slow),
         pytest.param("itm_only", {"itm"}, marks=pytest.mark.slow),

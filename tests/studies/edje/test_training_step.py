@@ -15,11 +15,14 @@ from compactvl.studies.edje.model import JointModel, match_pairs
 from compactvl.studies.edje.negatives import Chosen
 from compactvl.studies.edje.settings import JointEncoder
 from compactvl.studies.edje.train_joint import Trainer
+from compactvl.text.batches import TokenBatch
 
 # Row 2 has no mined image, row 4 no image negative at all, rows 1 and 4 no text.
 CHOSEN = Chosen(
     np.array([[1, 3], [0, 5], [-1, 4], [2, -1], [-1, -1], [0, 2]]), np.array([[2], [-1], [0], [1], [-1], [3]])
 )
+# Captions 6 and 7 are in no row: those of rows 1 and 3, exchanged.
+WITH_EXCHANGED = Chosen(CHOSEN.images, np.column_stack([CHOSEN.texts[:, 0], [-1, 6, -1, 7, -1, -1]]))
 
 
 def trainer(tiny, objectives, teacher=None):
@@ -42,26 +45,28 @@ def softmax_loss(positive, negatives):
     return -positive + torch.logsumexp(torch.stack([positive, *negatives]), 0)
 
 
+@pytest.mark.parametrize("chosen", [CHOSEN, WITH_EXCHANGED])
 @pytest.mark.parametrize("form", ["softmax", "binary"])
-def test_matching_is_a_loop_over_pairs(tiny, form):
+def test_matching_is_a_loop_over_pairs(tiny, form, chosen):
     teacher = tiny.build()
     for parameter in teacher.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
     weights = {"itm": 0.7, "itm_form": form, "distillation": 0.3}
     step = trainer(tiny, weights, teacher)
     vision = step.model.compress(tiny.patches)
-    total, numbers = Trainer._matching(step, vision, tiny.patches, tiny.captions, CHOSEN)
+    tiny.captions = TokenBatch.of([*tiny.rows, *([row[0], *row[-2:0:-1], row[-1]] for row in tiny.rows[1:4:2])])
+    total, numbers = Trainer._matching(step, vision, tiny.patches, tiny.captions, chosen)
 
     rows = range(6)
     student, taught = {}, {}
     for row in rows:
-        pairs = [(row, row), *((i, row) for i in CHOSEN.images[row]), *((row, t) for t in CHOSEN.texts[row])]
+        pairs = [(row, row), *((i, row) for i in chosen.images[row]), *((row, t) for t in chosen.texts[row])]
         for place, (image, text) in enumerate(pairs):
             if image >= 0 and text >= 0:
                 student[row, place] = one_logit(step.model, tiny, image, text)
                 taught[row, place] = one_logit(teacher, tiny, image, text).detach()
     itm, wins = 0.0, 0.0
-    for places in ((1, 2), (3,)):
+    for places in ((1, 2), (3, 4)):
         found = {row: [student[row, p] for p in places if (row, p) in student] for row in rows}
         if form == "softmax":
             itm += 0.5 * sum(softmax_loss(student[row, 0], found[row]) for row in rows) / 6
@@ -74,7 +79,7 @@ def test_matching_is_a_loop_over_pairs(tiny, form):
         student
     )
 
-    assert len(student) == 6 + 8 + 4
+    assert len(student) == 6 + 8 + (chosen.texts >= 0).sum()
     assert numbers["itm"].item() == pytest.approx(itm.item(), abs=1e-5)
     assert numbers["accuracy"].item() == pytest.approx(wins)
     assert numbers["distillation"].item() == pytest.approx(distillation.item(), abs=1e-5)

@@ -213,7 +213,7 @@ def test_released_lcg_ties_the_output_and_shows_the_first_layer_no_image(build, 
 
 
 def test_released_feed_forward_drops_out_twice(build):
-    drop, count = 0.4, 200_000
+    drop, count = 0.4, 40_000
     kept = {}
     for mode in ("paper", "released"):
         layer = build(modes={"feedforward": mode}, shape={"dropout": drop, "layers": 1}).layers[0].train()

@@ -22,16 +22,21 @@ Petrov, Das and McDonald (2012) as the Brown corpus maps to them: NOUN VERB ADJ 
 
 Every caption names all objects with their counts. Of five captions of a scene with a relation two state it; of five of
 a scene with sizes three state them. All captions of a twin state what is exchanged.
+
+Each caption comes with its exchanged one: the same choices made for the scene's twin, so two groups have changed places in
+what it states of them. It is false of the image, and nothing in its words alone tells it from a caption that is true.
 """
 
+import copy
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
 from compactvl.data.concepts import Concept
 from compactvl.data.draws import pick
 from compactvl.data.inflection import article
-from compactvl.data.scene import Group, Scene
+from compactvl.data.scene import Group, Scene, exchange
 
 NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 SIZE_WORDS = {"big": ("big", "large"), "small": ("small", "little")}
@@ -53,7 +58,18 @@ WHERE = {
 }
 SIDES = {"left_right": ("on the left", "on the right"), "above_below": ("at the top", "at the bottom")}
 
+EXCHANGED = ("left_right", "above_below", "size", "count")
+"""What a caption's exchanged one exchanges: the first of these that it states."""
+
 Words = list[tuple[str, str]]
+
+
+class Caption(NamedTuple):
+    """A caption, its tags, and its exchanged caption ("" where it has none); words and tags are joined by spaces."""
+
+    text: str
+    tags: str
+    exchanged: str
 
 
 def words(text: str) -> Words:
@@ -72,21 +88,26 @@ class Captioner:
     def __init__(self, concepts: Mapping[str, Concept], rng: np.random.Generator) -> None:
         self._concepts, self._rng = concepts, rng
 
-    def captions(self, scene: Scene, number: int, *, tell: str | None = None) -> list[tuple[str, str]]:
-        """Return ``number`` different captions of a scene: (caption, tags), both space-joined and of the same length.
+    def captions(self, scene: Scene, number: int, *, tell: str | None = None) -> list[Caption]:
+        """Return ``number`` different captions of a scene.
 
         For twins, ``tell`` is what every caption must state: ``relation``, ``size`` or nothing in particular.
         """
         has_sizes = any(group.size for group in scene.groups)
-        found: dict[str, str] = {}
+        others = [other for what in EXCHANGED if (other := exchange(scene, what)) and other.content != scene.content]
+        found: dict[str, Caption] = {}
         while len(found) < number:
             index = len(found)
             relation = scene.relation is not None and (tell == "relation" or index < 2)
             sizes = has_sizes and (tell == "size" or index in (0, 2, 3))
-            text, tags = joined(self._relation(scene, sizes) if relation else self._listing(scene, sizes))
-            found.setdefault(text, tags)
-        pairs = list(found.items())
-        return [pairs[i] for i in self._rng.permutation(number)]
+            before = copy.deepcopy(self._rng)
+            text, tags = self._caption(scene, relation, sizes)
+            replayed = (
+                Captioner(self._concepts, copy.deepcopy(before))._caption(one, relation, sizes) for one in others
+            )
+            found.setdefault(text, Caption(text, tags, next((words for words, _ in replayed if words != text), "")))
+        captions = list(found.values())
+        return [captions[i] for i in self._rng.permutation(number)]
 
     def noun_phrase(self, group: Group, sizes: bool, *, count: str | None = None, size: str | None = None) -> Words:
         """Return ``two small dogs`` with tags; ``count`` and ``size`` set the wording, else it is drawn."""
@@ -104,6 +125,9 @@ class Captioner:
         if count == 1:
             return "a" if draw < 0.75 else "one" if draw < 0.9 else "a single"
         return "a pair of" if count == 2 and draw < 0.15 else NUMBERS[count]
+
+    def _caption(self, scene: Scene, relation: bool, sizes: bool) -> tuple[str, str]:
+        return joined(self._relation(scene, sizes) if relation else self._listing(scene, sizes))
 
     def _listing(self, scene: Scene, sizes: bool) -> Words:
         groups = [scene.groups[i] for i in self._rng.permutation(len(scene.groups))]

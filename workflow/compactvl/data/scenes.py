@@ -166,9 +166,16 @@ def curate(settings: Settings, job: Curation) -> None:
     captioner = Captioner(concepts, np.random.default_rng([settings.seed, 100]))
     scenes = [(f"{split}-{i:05d}", split, placed) for split in SPLITS for i, placed in enumerate(splits[split])]
     items = [
-        {"item_id": f"{image_id}-{k}", "image_id": image_id, "split": split, "caption": caption, "pos": tags}
+        {
+            "item_id": f"{image_id}-{k}",
+            "image_id": image_id,
+            "split": split,
+            "caption": caption.text,
+            "pos": caption.tags,
+            "exchanged": caption.exchanged,
+        }
         for image_id, split, placed in scenes
-        for k, (caption, tags) in enumerate(captioner.captions(placed.scene, settings.captions, tell=placed.tell))
+        for k, caption in enumerate(captioner.captions(placed.scene, settings.captions, tell=placed.tell))
     ]
 
     def rows() -> Iterator[ImageRow]:

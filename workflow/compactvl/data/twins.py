@@ -1,4 +1,4 @@
-"""Twins among the images of a data set of scenes: the same words with relation, counts or sizes exchanged."""
+"""Twins in a data set of scenes: images and captions of the same words with relation, counts or sizes exchanged."""
 
 from collections.abc import Sequence
 
@@ -28,3 +28,15 @@ def twins(dataset: CanonicalSet, image_ids: Sequence[str]) -> np.ndarray:
     if (found < 0).all():
         raise UserError(f"data set {dataset.name} has no twins, the same words exchanged: set `negatives.twins` to 0")
     return found
+
+
+def exchanged_captions(dataset: CanonicalSet, split: str) -> list[str]:
+    """Return the exchanged caption of each caption of a split, in the set's order; "" where there is none.
+
+    Raises:
+        UserError: the data set has none.
+    """
+    items = dataset.items
+    if "exchanged" not in items.columns:
+        raise UserError(f"data set {dataset.name} has no exchanged captions: set `negatives.exchanged` to 0")
+    return items.loc[items["split"] == split, "exchanged"].tolist()

@@ -47,14 +47,11 @@ CONCEPTS = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen")
 
 @pytest.fixture(scope="session")
 def plan() -> Plan:
-    """The default benchmark and a variant of the user's own: what is to be in a results tree."""
+    """The default benchmark, the trunk evaluated too, and a variant of the user's own: what is to be in a results tree."""
     config = load_config(base=REPOSITORY / "config.yaml")
-    own = {
-        "studies": {
-            "edje": {"variants": {"mine": {"base": "compressed_12", "adapter": {"tokens": 16}, "validations": 2}}}
-        }
-    }
-    return Plan(merge(config, own))
+    mine = {"base": "compressed_12", "adapter": {"tokens": 16}, "validations": 2}
+    own = {"trunk": {"benchmarks": ["scenes"]}, "mine": mine}
+    return Plan(merge(config, {"studies": {"edje": {"variants": own}}}))
 
 
 @pytest.fixture

@@ -26,6 +26,16 @@ def test_claims_follow_the_data(study):
     assert found["few_tokens"].evidence.startswith("4 → 12 tokens: mean R@1")
 
 
+def test_twins_are_judged_by_items_of_the_group_score(study):
+    found = outcomes(study)["twins"]
+    assert found.verdict == HOLDS
+    without, given = (100 * study.estimate(v, "swaps", "group").value for v in ("no_twins", "edje"))
+    assert found.evidence.startswith(f"group score {without:.1f} → {given:.1f}, {given - without:+.1f} points")
+    items = study.items("no_twins", "swaps", "group")
+    assert 100 * items["value"].mean() == pytest.approx(without)
+    assert (items["cluster"] == items.index).all()
+
+
 def test_what_was_not_run_cannot_be_tested(study):
     judged = claims_table(study, edje_claims(**dict.fromkeys(CLAIMS, "nobody")))
     assert "not run: nobody (Text → image R@1)" in judged["evidence"][0]

@@ -17,7 +17,7 @@ class Chosen:
 
     Attributes:
         images: (B, 1 + random images): other rows' images for the row's caption; the first is the mined one.
-        texts: (B, 1): other rows' captions for the row's image.
+        texts: (B, 1 or 2): other rows' captions for the row's image, and a caption that is in no row: its own, exchanged.
     """
 
     images: np.ndarray

@@ -112,6 +112,11 @@ class Negatives(Strict):
         ge=0,
         description="Couples of twins in each batch, two scenes of the same words exchanged; each is the other's negative (paper: 0).",
     )
+    exchanged: int = Field(
+        default=0,
+        ge=0,
+        description="Pairs of each batch with a further text negative: their caption's words exchanged (paper: 0).",
+    )
     candidates: Count = Field(default=3, description="Nearest candidates that miner `self` scores.")
     mode: Literal["paper", "released"] = Field(
         default="paper",

@@ -7,7 +7,7 @@ import torch
 
 from compactvl.data.canonical import CanonicalSet
 from compactvl.data.pairs import Pairs
-from compactvl.data.twins import twins
+from compactvl.data.twins import exchanged_captions, twins
 from compactvl.nn.compute import autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.edje import objectives
@@ -42,6 +42,7 @@ class Trainer:
     first_stage: Similarity
     miner: Similarity | None
     twin_of: np.ndarray | None
+    exchanged: list[list[int]] | None
 
     def patches(self, images: np.ndarray) -> torch.Tensor:
         """Vision tokens of images by index, float32 (B, T, d_v)."""
@@ -72,7 +73,7 @@ class Trainer:
                 rng,
                 couples,
             )
-            total, numbers = self._matching(vision, patches, captions, chosen)
+            total, numbers = self._matching(vision, patches, *self._with_exchanged(texts, captions, chosen, rng))
             weights = settings.objectives
             if weights.mlm > 0:
                 numbers["mlm"] = self._masked_words(vision, captions, rng)
@@ -101,31 +102,45 @@ class Trainer:
         rows = np.arange(len(images))
         return images, texts, np.where(rows < len(couples), rows ^ 1, -1)
 
+    def _with_exchanged(
+        self, texts: np.ndarray, captions: TokenBatch, chosen: Chosen, rng: np.random.Generator
+    ) -> tuple[TokenBatch, Chosen]:
+        """Add exchanged captions of some rows after the batch's own, and to what is chosen as these rows' second text negative."""
+        if self.exchanged is None:
+            return captions, chosen
+        there = np.flatnonzero([bool(self.exchanged[text]) for text in texts])
+        rows = rng.permutation(there)[: self.job.settings.negatives.exchanged]
+        second = np.full(len(texts), -1)
+        second[rows] = len(texts) + np.arange(len(rows))
+        every = [self.ids[text] for text in texts] + [self.exchanged[text] for text in texts[rows]]
+        return TokenBatch.of(every, device=captions.ids.device), Chosen(
+            chosen.images, np.concatenate([chosen.texts, second[:, None]], axis=1)
+        )
+
     def _matching(
         self, vision: torch.Tensor, patches: torch.Tensor, captions: TokenBatch, chosen: Chosen
     ) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """ITM and distillation over the same pairs."""
-        settings, rows = self.job.settings, np.arange(len(chosen.texts))
-        width = chosen.images.shape[1]
-        # Absent negatives (-1) are scored as row 0 and then taken out with −inf.
-        image_rows = np.concatenate([rows, np.maximum(chosen.images, 0).T.ravel(), rows])
-        text_rows = np.concatenate([rows, np.tile(rows, width), np.maximum(chosen.texts[:, 0], 0)])
-        device = self.model.device
-        pair = (torch.from_numpy(image_rows).to(device), torch.from_numpy(text_rows).to(device))
-        logits = match_pairs(self.model, vision, captions, *pair, self.tokenizer.sep, settings.joint.dropout)
-        count = len(rows)
-        absent = torch.from_numpy(np.concatenate([chosen.images.T.ravel(), chosen.texts[:, 0]]) < 0).to(device)
-        positive, negative = logits[:count], logits[count:].masked_fill(absent, float("-inf"))
-        of_images, of_texts = negative[:-count].view(width, count).T, negative[-count:, None]
+        settings, rows, device = self.job.settings, np.arange(len(chosen.texts)), self.model.device
+        images, texts = chosen.images.T, chosen.texts.T
+        image_rows = np.concatenate([rows, images.ravel(), np.tile(rows, len(texts))])
+        text_rows = np.concatenate([rows, np.tile(rows, len(images)), texts.ravel()])
+        there = np.minimum(image_rows, text_rows) >= 0
+        pair = [torch.from_numpy(numbers[there]).to(device) for numbers in (image_rows, text_rows)]
+        scores = match_pairs(self.model, vision, captions, *pair, self.tokenizer.sep, settings.joint.dropout)
+        # Absent negatives (-1) are −inf.
+        logits = scores.new_full((len(there),), float("-inf"))
+        logits = logits.masked_scatter(torch.from_numpy(there).to(device), scores)
+        positive, of_images, of_texts = logits.split([len(rows), images.size, texts.size])
+        of_images, of_texts = of_images.view(images.shape).T, of_texts.view(texts.shape).T
         form = objectives.itm_softmax if settings.objectives.itm_form == "softmax" else objectives.itm_binary
         itm = 0.5 * (form(positive, of_images) + form(positive, of_texts))
-        wins = 0.5 * ((positive > of_images.amax(1)).float().mean() + (positive > of_texts[:, 0]).float().mean())
+        wins = 0.5 * ((positive > of_images.amax(1)).float().mean() + (positive > of_texts.amax(1)).float().mean())
         total, numbers = settings.objectives.itm * itm, {"itm": itm, "accuracy": wins}
         if self.teacher is not None:
             with torch.inference_mode():
                 taught = match_pairs(self.teacher, self.teacher.compress(patches), captions, *pair, self.tokenizer.sep)
-            there = torch.cat([absent.new_ones(count), ~absent])
-            numbers["distillation"] = objectives.distillation(logits[there], taught.clone()[there])
+            numbers["distillation"] = objectives.distillation(scores, taught.clone())
             total = total + settings.objectives.distillation * numbers["distillation"]
         return total, numbers
 
@@ -172,7 +187,11 @@ def train_joint(job: Job) -> None:
     ids = model.encode(tokenizer, pairs.captions)
     alone = tokenizer.encode(pairs.captions, settings.joint.longest_caption, canonical=settings.joint.canonical)
     twin_of = twins(dataset, pairs.image_ids) if settings.negatives.twins else None
-    trainer = Trainer(job, model, teacher, pairs, ids, alone, store, tokenizer, first_stage, miner, twin_of)
+    exchanged = None
+    if settings.negatives.exchanged:
+        texts = exchanged_captions(dataset, "train")
+        exchanged = [ids if text else [] for ids, text in zip(model.encode(tokenizer, texts), texts, strict=True)]
+    trainer = Trainer(job, model, teacher, pairs, ids, alone, store, tokenizer, first_stage, miner, twin_of, exchanged)
     hooks = {}
     if settings.validations:
         first = first_stage_of(job, settings.first_stage, settings.dataset)

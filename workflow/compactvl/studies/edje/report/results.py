@@ -9,6 +9,8 @@ import pandas as pd
 from compactvl.evaluation.efficiency import TIMING_COLUMNS
 from compactvl.evaluation.results import read_result
 from compactvl.evaluation.retrieval import DIRECTIONS, query_hits
+from compactvl.evaluation.winoground import CHANCE as WINOGROUND
+from compactvl.evaluation.winoground import score_items
 from compactvl.files import read_json
 from compactvl.reporting.overview import Model
 from compactvl.reporting.study import Estimate, StudyResults, over_seeds
@@ -44,6 +46,7 @@ class EdjeResults(StudyResults):
         "random_negatives": "Random negatives",
         "own_negatives": "Own hard negatives",
         "weak_miner": "Weak miner's negatives",
+        "no_twins": "EDJE without twins",
         "score_fusion": "EDJE + first-stage score",
         "mean_pooling": "Mean-pooled tokens (control)",
         "shuffled_tokens": "Shuffled images (control)",
@@ -73,13 +76,17 @@ class EdjeResults(StudyResults):
     def items(self, variant: str, benchmark: str, metric: str) -> pd.DataFrame | None:
         """Return each query's hit for ``<direction>_r<k>`` (direction t2i, i2t, or mean: both), by direction and query.
 
+        Or each of Winoground's items, right or not by its ``text``, ``image`` or ``group`` score.
         Clusters are images. Of ``mean`` values are scaled so that each direction weighs the same in their mean,
         however many queries it has.
         """
-        direction, _, k = metric.partition("_r")
         tables = list(self.predictions(variant, benchmark).values())
         if not tables:
             return None
+        if metric in WINOGROUND:
+            right = over_seeds([score_items(table.set_index("item_id"))[metric].astype(float) for table in tables])
+            return right.assign(cluster=right.index)
+        direction, _, k = metric.partition("_r")
         pool, parts = self.pool(variant, benchmark), {}
         for one in DIRECTIONS if direction == "mean" else (direction,):
             hits = over_seeds([query_hits(table, one, pool, int(k)) for table in tables])
