@@ -1,5 +1,6 @@
 """CPU threads and the device of a job: set before numpy and torch are imported, because they read them once."""
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +24,12 @@ def use_threads(count: int) -> None:
     """
     set_thread_variables(count)
     keep_freed_memory()
+    # While torch is imported, and again at the end, the garbage collector would look at its million objects in vain.
+    gc.disable()
     import torch
 
+    gc.freeze()
+    gc.enable()
     torch.set_num_threads(count)
 
 
