@@ -10,7 +10,7 @@ import ast
 import hashlib
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -141,21 +141,25 @@ def _for_type_checkers(node: ast.stmt) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _imports(module: _Module, root: Path, package: str) -> Iterator[str]:
-    """Yield the package's modules that a module imports, by full name."""
+@cache
+def _imports(module: _Module, root: Path, package: str) -> set[str]:
+    """Return the package's modules that a module imports, by full name."""
+    found = set()
     parents = module.name.split(".") if module.path.name == "__init__.py" else module.name.split(".")[:-1]
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == package)
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == package}
         elif isinstance(node, ast.ImportFrom):
             base = parents[: len(parents) - node.level + 1] if node.level else []
             target = ".".join([*base, *(node.module.split(".") if node.module else [])])
             if target.split(".")[0] == package:
                 for alias in node.names:
                     submodule = f"{target}.{alias.name}"
-                    yield submodule if _load(submodule, root, package) else target
+                    found.add(submodule if _load(submodule, root, package) else target)
+    return found
 
 
+@cache
 def _other_packages(tree: ast.AST, package: str) -> set[str]:
     """Return the installed packages that ``tree`` imports, as they are named in the locks."""
     names = set()
