@@ -45,7 +45,7 @@ def rehearsal() -> dict[str, Any]:
     }
     subset = {"sets": {name: {"answers": ANSWERS[name]} for name in ("role_qa", "emoji_kinds", "words")}}
     studies["encoder_roles"] = {"subset": subset | {"optimiser": {"steps": 2}, "rank_images": 10, "seeds": [0]}}
-    return {"datasets": smoke["datasets"], "benchmarks": smoke["benchmarks"], "studies": studies}
+    return {"seeds": [0], "datasets": smoke["datasets"], "benchmarks": smoke["benchmarks"], "studies": studies}
 
 
 def test_every_variant_of_the_lab_size_runs_and_every_claim_is_judged(tmp_path):
