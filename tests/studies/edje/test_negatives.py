@@ -6,7 +6,7 @@ import pytest
 
 from compactvl.data.pairs import Pairs
 from compactvl.studies.edje.negatives import Chosen, choose
-from compactvl.studies.edje.settings import Negatives
+from compactvl.studies.edje.settings import JointEncoder, Negatives
 from compactvl.studies.edje.train_joint import Trainer
 from compactvl.text.batches import TokenBatch
 from compactvl.training.mining import allowed, hardest
@@ -90,6 +90,8 @@ def test_a_twin_is_the_negative_of_its_twin_whatever_is_mined(settings):
     for row in range(5):
         for before, after in ((plain.images, with_twins.images), (plain.texts, with_twins.texts)):
             assert after[row, 0] == (twins[row] if twins[row] >= 0 else before[row, 0])
+    assert plain.drawn.all()
+    assert with_twins.drawn.tolist() == [True, False, True, False, True]
 
 
 def test_couples_of_twins_take_a_batchs_first_places():
@@ -117,7 +119,7 @@ def test_couples_of_twins_take_a_batchs_first_places():
 def test_some_rows_get_their_exchanged_caption_as_a_second_text_negative():
     ids = [[0, 10 + text, 1] for text in range(8)]
     exchanged = [[0, 50 + text, 1] if text % 2 else [] for text in range(8)]
-    chosen = Chosen(np.zeros((5, 2), np.int64), np.arange(5)[:, None])
+    chosen = Chosen(np.zeros((5, 2), np.int64), np.arange(5)[:, None], np.ones(5, bool))
     texts = np.array([7, 2, 1, 3, 6])
     seen = set()
     for number, wanted in ((1, 1), (2, 2), (9, 3)):
@@ -157,3 +159,15 @@ def test_own_scores_choose_among_the_nearest():
         assert chosen.texts[row, 0] == max(near, key=lambda c: scores[row, c])
         near = [c for c in np.argsort(-grid[:, row]) if permitted[row, c]][:3]
         assert chosen.images[row, 0] == max(near, key=lambda c: scores[c, row])
+
+
+@pytest.mark.parametrize(("couples", "fits"), [(0, True), (3, True), (4, False), (5, False)])
+def test_couples_leave_room_in_a_batch(couples, fits):
+    body = {"kind": "joint", "encoder": "e", "vision": {"tokens": 16, "width": 24, "pooled": 1}, "dataset": "d"}
+    body |= {"first_stage": "f", "adapter": {"heads": 2}, "optimiser": {"steps": 1, "batch": 8}}
+    body["negatives"] = {"twins": couples}
+    if fits:
+        assert JointEncoder(**body).negatives.twins == couples
+    else:
+        with pytest.raises(ValueError, match="leave no room in a batch"):
+            JointEncoder(**body)

@@ -18,10 +18,17 @@ class Chosen:
     Attributes:
         images: (B, 1 + random images): other rows' images for the row's caption; the first is the mined one.
         texts: (B, 1 or 2): other rows' captions for the row's image, and a caption that is in no row: its own, exchanged.
+        drawn: (B,) bool: rows whose negatives were mined or drawn, so all that are no twins.
     """
 
     images: np.ndarray
     texts: np.ndarray
+    drawn: np.ndarray
+
+    @property
+    def number(self) -> int:
+        """How many negatives there are."""
+        return int((self.images >= 0).sum() + (self.texts >= 0).sum())
 
 
 def choose(
@@ -64,7 +71,8 @@ def choose(
     if twins is not None:
         hard_image, hard_text = (np.where(twins >= 0, twins, hard) for hard in (hard_image, hard_text))
     more = [at_random(for_image, rng) for _ in range(settings.random_images)]
-    return Chosen(np.stack([hard_image, *more], axis=1), hard_text[:, None])
+    drawn = np.ones(len(images), bool) if twins is None else twins < 0
+    return Chosen(np.stack([hard_image, *more], axis=1), hard_text[:, None], drawn)
 
 
 def _mine(

@@ -273,8 +273,8 @@ class JointEncoder(Variant):
 
     @model_validator(mode="after")
     def _twins_fit(self) -> "JointEncoder":
-        if 2 * self.negatives.twins > self.optimiser.micro_batch:
-            raise ValueError(f"negatives.twins {self.negatives.twins}: so many couples are more than a batch")
+        if self.negatives.twins and 2 * self.negatives.twins >= self.optimiser.micro_batch:
+            raise ValueError(f"negatives.twins {self.negatives.twins}: so many couples leave no room in a batch")
         return self
 
     @model_validator(mode="after")
