@@ -64,13 +64,23 @@ function draw() {
   let best = -Infinity; const edge = new Set();
   for (const m of [...shown].sort((p, q) => p[x] - q[x] || q[y] - p[y])) if (m[y] > best) { best = m[y]; edge.add(m); }
   plot.append(svg("polyline", {points: [...edge].map(m => `${px(m[x])},${py(m[y])}`).join(" "), fill: "none", stroke: "#888", "stroke-dasharray": "4 4"}));
+  const taken = shown.map(m => new DOMRect(px(m[x]) - 7, py(m[y]) - 7, 14, 14));
+  const free = box => box.x > left && box.right < width && taken.every(other =>
+    box.x > other.right || other.x > box.right || box.y > other.bottom || other.y > box.bottom);
+  const places = [-6, 16, -20, 30].flatMap(down => [["start", 10, down], ["end", -10, down]]);
   for (const m of shown) {
-    const colour = colours[studies.indexOf(m.study) % colours.length], late = px(m[x]) > width * .7;
+    const colour = colours[studies.indexOf(m.study) % colours.length], name = svg("text", {}, m.model);
     const point = svg("a", {href: m.report}, svg("title", {}, `${m.model} (${m.study}): ${m[y]} % at ${m[x]}\\n${m.command}`),
       svg("line", {x1: px(m[x]), x2: px(m[x]), y1: py(m[y + "_low"] ?? m[y]), y2: py(m[y + "_high"] ?? m[y]), stroke: colour}),
       svg("circle", {cx: px(m[x]), cy: py(m[y]), r: 6, fill: edge.has(m) ? colour : "#fff", stroke: colour, "stroke-width": 2}),
-      svg("text", {x: px(m[x]) + (late ? -10 : 10), y: py(m[y]) - 6, "text-anchor": late ? "end" : "start"}, m.model));
+      name);
     plot.append(point);
+    // A name stands beside its point, at the first place where it covers no other name and no point.
+    for (const [anchor, across, down] of [...places, places[0]]) {
+      for (const [key, value] of Object.entries({"text-anchor": anchor, x: px(m[x]) + across, y: py(m[y]) + down})) name.setAttribute(key, value);
+      if (free(DOMRect.fromRect(name.getBBox()))) break;
+    }
+    taken.push(DOMRect.fromRect(name.getBBox()));
   }
 }
 function filter() {
