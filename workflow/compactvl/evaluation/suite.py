@@ -124,13 +124,14 @@ def suite_metrics(table: pd.DataFrame, columns: Mapping[str, Sequence[float]], c
     _, member, shares = task_shares(table)
     counts = member.sum(axis=0)
     level = (member * table["chance"].to_numpy()[:, None]).sum(axis=0) / counts if chance else None
-    metrics = []
-    for prefix, values in columns.items():
-        sums = member * np.asarray(values, dtype=float)[:, None]
-        means, draws = resampled_ratios(sums, member.astype(float), table["cluster"].to_numpy())
+    sums = np.concatenate([member * np.asarray(values, dtype=float)[:, None] for values in columns.values()], axis=1)
+    of_all = np.tile(member.astype(float), len(columns))
+    metrics, means, draws = [], *resampled_ratios(sums, of_all, table["cluster"].to_numpy())
+    for number, prefix in enumerate(columns):
+        own = slice(number * len(counts), (number + 1) * len(counts))
         for name, share in shares.items():
-            interval = percentiles((draws @ share)[:, None])[0]
-            number = int(counts[share > 0].sum())
+            interval = percentiles((draws[:, own] @ share)[:, None])[0]
             expected = None if level is None else float(level @ share)
-            metrics.append(Metric(f"{prefix}{name}", float(means @ share), *interval, number, expected, True))
+            items = int(counts[share > 0].sum())
+            metrics.append(Metric(f"{prefix}{name}", float(means[own] @ share), *interval, items, expected, True))
     return metrics

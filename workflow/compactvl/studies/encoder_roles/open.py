@@ -1,6 +1,7 @@
 """A trained subset as a suite asks it, whole or with encoders masked."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,7 @@ class SuiteRun:
         self.encoders, self.device = list(self._model.settings.encoders), self._model.device
         self._trained = read_manifest(job.run, "train")["answers"]
         self._features: dict[str, tuple[list[str], Tensor | None]] = {}
+        self._texts = lru_cache(partial(Texts, job))
 
     def logits(self, dataset: str, items: pd.DataFrame) -> np.ndarray:
         """See :class:`compactvl.evaluation.abilities.SuiteModel`."""
@@ -52,7 +54,7 @@ class SuiteRun:
     @torch.inference_mode()
     def _logits(self, dataset: str, items: pd.DataFrame, change: Callable[[Tensor], Tensor]) -> np.ndarray:
         model, images = self._model, images_and_places(items)
-        questions, found = Texts(self._job, dataset)(items["question"].tolist()), []
+        questions, found = self._texts(dataset)(items["question"].tolist()), []
         with autocast(model.device, model.settings.precision):
             features = self._features_of(dataset, images[0])
             tokens = model.project(None if features is None else change(features))
