@@ -154,7 +154,7 @@ def test_a_plotting_function(finished):
 
 def test_the_training_loop(finished, everything):
     path = finished / "workflow" / "compactvl" / "training" / "loop.py"
-    with changed(path, replaced(path, "SMOOTHING = 0.95", "SMOOTHING = 0.9")):
+    with changed(path, replaced(path, "SAVE_EVERY_SECONDS = 60.0", "SAVE_EVERY_SECONDS = 61.0")):
         jobs = dry_run(finished)
     assert of(jobs, "curate", "weights", "encode", "embed", "parameters") == set()
     assert of(jobs, "train", "evaluate") == of(everything, "train", "evaluate")

@@ -50,12 +50,7 @@ def test_defaults_are_the_papers():
         1,
     )
     negatives = edje.negatives
-    assert (negatives.miner, negatives.random_images, negatives.start_accuracy, negatives.hard_share) == (
-        "first_stage",
-        0,
-        None,
-        1,
-    )
+    assert (negatives.miner, negatives.random_images, negatives.hard_share) == ("first_stage", 0, 1)
     assert (negatives.group, negatives.mode) == (1, "paper")
     optimiser = edje.optimiser
     assert (optimiser.lr, optimiser.weight_decay, optimiser.betas, optimiser.batch) == (3e-4, 0.05, (0.9, 0.999), 256)

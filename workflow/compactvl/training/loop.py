@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 SAVE_EVERY_SECONDS = 60.0
 SAVE_VARIABLE = "COMPACTVL_SAVE_SECONDS"
 """Environment variable with another number of seconds between resume states."""
-SMOOTHING = 0.95
 
 
 @dataclass
@@ -36,7 +35,6 @@ class State:
         step: 0-based number of the current step.
         part: 0-based number of the step's current micro-batch.
         seen: what was trained on so far: scored pairs, texts, images, as the study counts them.
-        memory: numbers a study keeps, e.g. a running accuracy.
         lines: the log so far: step, seen, seconds, loss, and the numbers of outcomes and hooks.
         best: step and value of the best validation so far, where the best weights are kept.
     """
@@ -44,7 +42,6 @@ class State:
     step: int = 0
     part: int = 0
     seen: int = 0
-    memory: dict[str, float] = field(default_factory=dict)
     lines: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, float] | None = None
 

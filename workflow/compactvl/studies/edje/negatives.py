@@ -18,12 +18,10 @@ class Chosen:
     Attributes:
         images: (B, 1 + random images): other rows' images for the row's caption; the first is the mined one.
         texts: (B, 1 or 2): other rows' captions for the row's image, and a caption that is in no row: its own, exchanged.
-        drawn: (B,) bool: rows whose negatives were mined or drawn, so all that are no twins.
     """
 
     images: np.ndarray
     texts: np.ndarray
-    drawn: np.ndarray
 
     @property
     def number(self) -> int:
@@ -37,7 +35,6 @@ def choose(
     texts: np.ndarray,
     similarity: Callable[[], np.ndarray] | None,
     score: Scorer,
-    accuracy: float,
     rng: np.random.Generator,
     twins: np.ndarray | None = None,
 ) -> Chosen:
@@ -49,7 +46,6 @@ def choose(
         texts: (B,) equal where captions are the same words.
         similarity: returns the miner's (B images, B captions) similarity; ``None`` with miner ``random``.
         score: this model's own logits of (image rows, caption rows), for miner ``self``.
-        accuracy: running matching accuracy.
         rng: this step's generator.
         twins: (B,) row of each row's twin, which is its negative then; −1 where it has none.
     """
@@ -58,8 +54,7 @@ def choose(
         # The release bars images by the row alone, as it passes no ids, and texts by equal captions alone.
         for_image, for_text = ~np.eye(len(images), dtype=bool), texts[:, None] != texts[None]
     easy_image, easy_text = at_random(for_image, rng), at_random(for_text, rng)
-    waiting = settings.start_accuracy is not None and accuracy < settings.start_accuracy
-    if settings.miner == "random" or waiting:
+    if settings.miner == "random":
         hard_image, hard_text = easy_image, easy_text
     else:
         grid = similarity()
@@ -71,8 +66,7 @@ def choose(
     if twins is not None:
         hard_image, hard_text = (np.where(twins >= 0, twins, hard) for hard in (hard_image, hard_text))
     more = [at_random(for_image, rng) for _ in range(settings.random_images)]
-    drawn = np.ones(len(images), bool) if twins is None else twins < 0
-    return Chosen(np.stack([hard_image, *more], axis=1), hard_text[:, None], drawn)
+    return Chosen(np.stack([hard_image, *more], axis=1), hard_text[:, None])
 
 
 def _mine(

@@ -96,10 +96,6 @@ class Negatives(Strict):
         description="`first_stage`, `random`, `self` (this model's own scores of the first stage's nearest), or an embedding variant.",
     )
     random_images: int = Field(default=0, ge=0, description="Further image negatives, drawn at random (paper: 0).")
-    start_accuracy: Share | None = Field(
-        default=None,
-        description="Random negatives until this matching accuracy; default: hard ones from the start (paper).",
-    )
     hard_share: Share = Field(
         default=1.0, description="Share of mined negatives; the rest is drawn at random (paper: 1)."
     )

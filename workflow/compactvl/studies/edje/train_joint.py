@@ -22,7 +22,7 @@ from compactvl.studies.pieces import copy_tokenizer
 from compactvl.studies.run import train
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
-from compactvl.training.loop import SMOOTHING, Outcome, State
+from compactvl.training.loop import Outcome, State
 from compactvl.vision.identity import encoder_of
 from compactvl.vision.store import TokenStore
 
@@ -69,7 +69,6 @@ class Trainer:
                 self.pairs.text[texts],
                 (lambda: self.miner.block(images, texts)) if self.miner is not None else None,
                 lambda i, t: score_pairs(self.model, vision.detach(), captions, i, t, self.tokenizer.sep),
-                state.memory.get("accuracy", 0.0),
                 rng,
                 couples,
             )
@@ -85,7 +84,6 @@ class Trainer:
                 numbers["recovery"] = objectives.recovery(self.model.recover(alone, settings.joint.dropout), target)
                 total = total + weights.recovery * numbers["recovery"]
         numbers = {key: float(value.detach()) for key, value in numbers.items()}
-        state.memory["accuracy"] = SMOOTHING * state.memory.get("accuracy", 0.0) + (1 - SMOOTHING) * numbers["accuracy"]
         return Outcome(total, chosen.number + len(images), numbers)
 
     def _with_twins(
@@ -135,9 +133,7 @@ class Trainer:
         of_images, of_texts = of_images.view(images.shape).T, of_texts.view(texts.shape).T
         form = objectives.itm_softmax if settings.objectives.itm_form == "softmax" else objectives.itm_binary
         itm = 0.5 * (form(positive, of_images) + form(positive, of_texts))
-        # Hard negatives wait for this accuracy, so what is harder by design, twins and exchanged captions, is no part of it.
-        won = torch.stack([positive > of_images.amax(1), positive > of_texts[:, 0]])
-        wins = won[:, torch.from_numpy(chosen.drawn).to(device)].float().mean()
+        wins = 0.5 * ((positive > of_images.amax(1)).float().mean() + (positive > of_texts.amax(1)).float().mean())
         total, numbers = settings.objectives.itm * itm, {"itm": itm, "accuracy": wins}
         if self.teacher is not None:
             with torch.inference_mode():
