@@ -1,6 +1,8 @@
 """Groups, schedules and settings against torch's own schedulers, transformers' and a plain count."""
 
 import itertools
+import subprocess
+import sys
 from typing import ClassVar
 
 import pytest
@@ -187,6 +189,40 @@ def test_a_step_is_torchs_adamw_a_parameter():
                 stepper.step()
     for one, other in zip(model.parameters(), alone.parameters(), strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_steps_and_saved_states_are_those_of_torchs_own_to_the_bit():
+    def trained(build):
+        torch.manual_seed(0)
+        model = torch.nn.Sequential(torch.nn.Linear(5, 7), torch.nn.LayerNorm(7), torch.nn.Linear(7, 1))
+        optimiser = build(model)
+        for step in range(6):
+            if step == 3:
+                state, optimiser = optimiser.state_dict(), build(model)
+                optimiser.load_state_dict(state)
+            optimiser.zero_grad(set_to_none=True)
+            model(torch.randn(8, 5)).square().mean().backward()
+            optimiser.step()
+        return list(model.parameters())
+
+    ours = trained(lambda model: build_adamw(settings(), model))
+    theirs = trained(
+        lambda model: torch.optim.AdamW(
+            model.parameters(), lr=PEAK, weight_decay=settings().weight_decay, eps=settings().eps, fused=True
+        )
+    )
+    assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+def test_training_does_not_import_torchs_compiler():
+    """It takes as long to import as torch itself, and every job that trains would."""
+    code = (
+        "import sys, torch; from compactvl.training.optim import AdamW, build_adamw; model = torch.nn.Linear(2, 1); "
+        "optimiser = build_adamw(AdamW(batch=1, lr=1), model); optimiser.zero_grad(); model(torch.ones(2)).backward(); "
+        "torch.nn.utils.clip_grad_norm_(model.parameters(), 1); optimiser.step(); "
+        "optimiser.load_state_dict(optimiser.state_dict()); sys.exit('torch._dynamo' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_groups_and_settings_must_know_each_other():

@@ -1,5 +1,6 @@
 """AdamW by settings: parameter groups, weight decay, the learning rate of each step. Imports torch where it is used."""
 
+import inspect
 import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
@@ -101,8 +102,6 @@ def build_adamw(
     Returns:
         Its groups have a key ``peak``, their peak rate; each keeps the order of the model's parameters.
     """
-    import torch
-
     groups = groups or {}
     if groups.keys() != set(settings.groups):
         raise ValueError(f"parameter groups {sorted(groups)}, the settings know {sorted(settings.groups)}")
@@ -114,7 +113,7 @@ def build_adamw(
         if parameter.requires_grad:
             decayed = settings.decay_norms or decays(name, parameter)
             parts[group_of.get(id(parameter), ""), decayed].append(parameter)
-    return torch.optim.AdamW(
+    return _uncompiled_adamw()(
         [
             {
                 "params": members,
@@ -129,6 +128,23 @@ def build_adamw(
         eps=settings.eps,
         fused=True,
     )
+
+
+def _uncompiled_adamw() -> "type[torch.optim.AdamW]":
+    """Return AdamW without the wrappers that keep torch's compiler off it.
+
+    They import that compiler, which takes as long as torch itself, in every job that trains.
+    """
+    import torch
+
+    class AdamW(torch.optim.AdamW):
+        step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
+        add_param_group, zero_grad, state_dict, load_state_dict = (
+            inspect.unwrap(getattr(torch.optim.AdamW, name))
+            for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
+        )
+
+    return AdamW
 
 
 def build_rate(settings: AdamW, total: int, epoch: int | None = None) -> Callable[[int, float], float]:
