@@ -66,8 +66,8 @@ def _scarce(study: EssenResults, *, one: str, two: str) -> Outcome:
 
 def _shapes(study: EssenResults, *, variant: str) -> Outcome:
     others = [name for name in study.shapes(variant) if name != variant]
-    if len(others) < 3:
-        return missing("four shapes of the cross-modal layers")
+    if len(others) < 2:
+        return missing("three shapes of the cross-modal layers")
     base = Measure(variant, EASY, METRIC)
     found = {study.label(name): difference(study, (Measure(name, EASY, METRIC), base)) for name in others}
     return greater(found, MARGIN)
