@@ -26,7 +26,7 @@ def shortened(settings: Any) -> dict[str, Any]:
         if hasattr(optimiser, "steps"):
             short["optimiser"]["steps"] = 2
     if getattr(settings, "curriculum", None) is not None:
-        short["curriculum"] = {"epochs": 1, "text_batches": 2, "caption_batches": 2}
+        short["curriculum"] = {"epochs": 2, "text_batches": 1, "caption_batches": 1}
     if getattr(settings, "monitor", None) is not None and settings.monitor.pairs:
         short["monitor"] = {"items": 8}
     if getattr(settings, "dataset", None) in ANSWERS:
