@@ -137,14 +137,14 @@ def _uncompiled_adamw() -> "type[torch.optim.AdamW]":
     """
     import torch
 
-    class AdamW(torch.optim.AdamW):
+    class Uncompiled(torch.optim.AdamW):
         step = torch.no_grad()(inspect.unwrap(torch.optim.AdamW.step))
         add_param_group, zero_grad, state_dict, load_state_dict = (
             inspect.unwrap(getattr(torch.optim.AdamW, name))
             for name in ("add_param_group", "zero_grad", "state_dict", "load_state_dict")
         )
 
-    return AdamW
+    return Uncompiled
 
 
 def build_rate(settings: AdamW, total: int, epoch: int | None = None) -> Callable[[int, float], float]:
