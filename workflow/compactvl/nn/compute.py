@@ -25,6 +25,22 @@ def warn_of_idle_gpu(device: torch.device, label: str) -> None:
         log.warning("%s: computes on the %s; its GPU is idle", label, device.type.upper())
 
 
+@functools.cache
+def cpu_has_bfloat16() -> bool:
+    """Whether torch's CPU kernels compute in bfloat16 (x86: from AVX-512 on); says so where they do not."""
+    has = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    if not has:
+        log.warning(
+            "computing in float32: this processor has no bfloat16, and emulating it is ten and more times slower"
+        )
+    return has
+
+
+def arithmetic(device: torch.device, precision: str) -> str:
+    """The precision that a device computes in: ``fp32`` instead of ``bf16`` on a CPU without bfloat16."""
+    return "fp32" if precision == "bf16" and device.type == "cpu" and not cpu_has_bfloat16() else precision
+
+
 def autocast(device: torch.device, precision: str) -> torch.autocast:
     """Mixed precision for ``bf16`` (matrix products in bfloat16, residuals and norms in float32), none for ``fp32``."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+    return torch.autocast(device.type, torch.bfloat16, enabled=arithmetic(device, precision) == "bf16")

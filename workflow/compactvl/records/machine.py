@@ -34,11 +34,12 @@ def processor() -> str:
 
 
 def determinism() -> dict[str, Any] | None:
-    """Return the settings that decide whether torch repeats itself bit for bit; ``None`` in a process without torch."""
+    """Return what decides whether torch repeats itself bit for bit; ``None`` in a process without torch."""
     torch = sys.modules.get("torch")
     if torch is None:
         return None
     return {
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "algorithms": torch.are_deterministic_algorithms_enabled(),
         "warn_only": torch.is_deterministic_algorithms_warn_only_enabled(),
         "cudnn_deterministic": torch.backends.cudnn.deterministic,

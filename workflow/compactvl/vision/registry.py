@@ -10,7 +10,7 @@ from torch import nn
 
 from compactvl.config.encoders import EncoderSettings
 from compactvl.config.kinds import LOADERS
-from compactvl.nn.compute import autocast, compute_device
+from compactvl.nn.compute import arithmetic, autocast, compute_device
 from compactvl.nn.grids import resample
 from compactvl.vision.preprocessing import Preprocessing
 
@@ -96,7 +96,7 @@ def load_encoder(
     """
     device = device or compute_device().type
     # On CPUs the fused attention operator is slower than plain products in bfloat16.
-    fused = device != "cpu" or settings.precision == "fp32"
+    fused = device != "cpu" or arithmetic(torch.device(device), settings.precision) == "fp32"
     loader = importlib.import_module(f"{LOADERS}.{settings.loader}")
     model, preprocessing, facts = loader.load(settings, weights_path, fused)
     if settings.grid is not None:

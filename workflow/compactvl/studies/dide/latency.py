@@ -8,7 +8,7 @@ import torch
 from compactvl.evaluation.benchmarks.latency import IMAGE, QUESTION
 from compactvl.evaluation.efficiency import environment
 from compactvl.evaluation.kind import BenchmarkKind
-from compactvl.nn.compute import autocast, compute_device
+from compactvl.nn.compute import arithmetic, autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.dide.images import ImageBatch
 from compactvl.studies.dide.model import DualEncoder, FusionEncoder
@@ -34,7 +34,8 @@ class Answerer:
         }
         self._settings = {OWN: settings, PUBLISHED: settings.model_copy(update=published)}
         self.device = compute_device()
-        self.facts = environment(threads=torch.get_num_threads(), precision=settings.precision, device=str(self.device))
+        precision = arithmetic(self.device, settings.precision)
+        self.facts = environment(threads=torch.get_num_threads(), precision=precision, device=str(self.device))
 
     def wait(self) -> None:
         """See :class:`compactvl.evaluation.benchmarks.latency.Answerer`."""

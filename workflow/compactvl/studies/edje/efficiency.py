@@ -21,7 +21,7 @@ from compactvl.data.pairs import Pairs
 from compactvl.evaluation.benchmarks.efficiency import Settings as EfficiencyBenchmark
 from compactvl.evaluation.efficiency import Source, environment, measure, timing_row
 from compactvl.files import read_json
-from compactvl.nn.compute import autocast, compute_device
+from compactvl.nn.compute import arithmetic, autocast, compute_device
 from compactvl.records.layout import Layout
 from compactvl.studies.base import Job
 from compactvl.studies.edje.compress import compress_store
@@ -63,7 +63,8 @@ class Online:
     def __init__(self, job: Job, benchmark: EfficiencyBenchmark, folder: Path) -> None:
         settings, layout = job.settings, job.layout
         run = layout.run(job.study, job.variant, job.seed)
-        self.precision, self.device = settings.precision, compute_device()
+        self.device = compute_device()
+        self.precision = arithmetic(self.device, settings.precision)
         self.model = open_joint(run)
         self.dataset = CanonicalSet.open(layout.dataset(benchmark.dataset))
         self.pairs = Pairs.of(self.dataset, "test")

@@ -8,7 +8,7 @@ import torch
 from compactvl.evaluation.benchmarks.latency import QUESTION
 from compactvl.evaluation.efficiency import environment
 from compactvl.evaluation.kind import BenchmarkKind
-from compactvl.nn.compute import autocast, compute_device
+from compactvl.nn.compute import arithmetic, autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.edje.parameters import build_unloaded
 from compactvl.text.batches import TokenBatch
@@ -24,7 +24,7 @@ class Pairs:
 
     def __init__(self, job: Job) -> None:
         self._settings, self._peers, self.device = job.settings, job.peers, compute_device()
-        threads, precision = torch.get_num_threads(), job.settings.precision
+        threads, precision = torch.get_num_threads(), arithmetic(self.device, job.settings.precision)
         self.facts = environment(threads=threads, precision=precision, device=str(self.device))
 
     def wait(self) -> None:

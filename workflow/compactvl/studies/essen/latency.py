@@ -8,7 +8,7 @@ import torch
 from compactvl.evaluation.benchmarks.latency import IMAGE, QUESTION
 from compactvl.evaluation.efficiency import environment
 from compactvl.evaluation.kind import BenchmarkKind
-from compactvl.nn.compute import autocast, compute_device
+from compactvl.nn.compute import arithmetic, autocast, compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.essen.build import build
 from compactvl.studies.essen.settings import Answering
@@ -24,7 +24,8 @@ class Answerer:
 
     def __init__(self, settings: Answering) -> None:
         self._settings, self.device = settings, compute_device()
-        self.facts = environment(threads=torch.get_num_threads(), precision=settings.precision, device=str(self.device))
+        precision = arithmetic(self.device, settings.precision)
+        self.facts = environment(threads=torch.get_num_threads(), precision=precision, device=str(self.device))
 
     def wait(self) -> None:
         """See :class:`compactvl.evaluation.benchmarks.latency.Answerer`."""

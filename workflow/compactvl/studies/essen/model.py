@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from compactvl.nn.compute import autocast
 from compactvl.nn.heads import INIT_STD, mlp
 from compactvl.nn.vilt import PatchEmbedding
 from compactvl.studies.essen import settings as forms
@@ -93,7 +94,7 @@ class TwoTower(nn.Module):
         if own is None:
             tokens, pooled = self.vision(pixels)
         else:
-            with torch.autocast(pixels.device.type, torch.bfloat16, enabled=own == "bf16"):
+            with autocast(pixels.device, own):
                 tokens, pooled = self.vision(pixels)
         states = torch.cat([pooled[:, None], tokens], 1)
         return self.image_in(states) + self.modality.weight[IMAGE + which]
