@@ -29,9 +29,12 @@ def asked(**environment):
 
 
 def test_deterministic_algorithms_are_asked_for_and_recorded():
+    import torch
+
     before, after, gradient, filled = asked(CUBLAS_WORKSPACE_CONFIG=":16:8")
     assert before is None, "a process without torch has nothing to say"
     assert after == {
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
         "algorithms": True,
         "warn_only": True,
         "cudnn_deterministic": True,

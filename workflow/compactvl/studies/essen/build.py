@@ -8,7 +8,6 @@ from compactvl.studies.base import Job
 from compactvl.studies.essen.model import IMAGE, Model, OneTower, TwoTower
 from compactvl.studies.essen.settings import AnyText, Encoder, Text
 from compactvl.studies.essen.towers import AnyTextTower, TextTower
-from compactvl.vision.timm_models import build_tower, use_fused_attention
 from compactvl.vision.weights import read_weights
 
 UNTRAINED = {"pretrained": False, "weights": None, "checkpoint": None, "revision": None, "sha256": None}
@@ -34,6 +33,9 @@ def build(settings: Encoder, job: Job | None = None) -> Model:
     else:
         text = TextTower(form.text, settings.dropout)
         _load_text(text, form.text, job)
+    # timm takes as long to import as torch; one tower has no need of it.
+    from compactvl.vision.timm_models import build_tower, use_fused_attention
+
     vision = form.vision.model_copy(update={"image_size": size, **({} if job else UNTRAINED)})
     tower = build_tower(vision, job.layout.weights(vision.weights) if vision.weights else None)
     use_fused_attention(tower, compute_device().type != "cpu")

@@ -13,7 +13,6 @@ from compactvl.studies.essen import settings as forms
 from compactvl.studies.essen.fusion import CrossModalLayer, key_bias
 from compactvl.studies.essen.towers import TextTower, initialise
 from compactvl.text.batches import TokenBatch
-from compactvl.vision.timm_models import TimmTokens
 
 TEXT, IMAGE = 0, 1
 """Rows of the modality table; an item's second image has row 2."""
@@ -62,11 +61,11 @@ class TwoTower(nn.Module):
     """A text tower and a vision tower, each brought to one width, then cross-modal layers.
 
     Args:
-        text, vision: the towers. modalities: rows of the modality table.
+        text: a text tower. vision: a :class:`compactvl.vision.timm_models.TimmTokens`. modalities: rows of the modality table.
     """
 
     def __init__(
-        self, form: forms.TwoTower, text: nn.Module, vision: TimmTokens, dropout: float, modalities: int
+        self, form: forms.TwoTower, text: nn.Module, vision: nn.Module, dropout: float, modalities: int
     ) -> None:
         super().__init__()
         self.text, self.vision, self.form, self.width = text, vision, form, form.fusion.width

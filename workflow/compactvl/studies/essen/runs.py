@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from compactvl.nn.compute import compute_device
@@ -42,10 +41,10 @@ def adopt(model: Model, state: Mapping[str, Tensor]) -> None:
         taken["encoder.modality.weight"] = torch.cat([table, table[-1:]])
     for positions in ("encoder.image.position", "encoder.vision.model.pos_embed"):
         if positions in taken and taken[positions].shape != own[positions].shape:
-            side, prefix = (
-                math.isqrt(own[positions].shape[1]),
-                own[positions].shape[1] - math.isqrt(own[positions].shape[1]) ** 2,
-            )
+            from timm.layers import resample_abs_pos_embed  # imports torchvision and torch's compiler
+
+            side = math.isqrt(own[positions].shape[1])
+            prefix = own[positions].shape[1] - side**2
             taken[positions] = resample_abs_pos_embed(taken[positions], [side, side], num_prefix_tokens=prefix)
     model.load_state_dict({**own, **taken})
 
