@@ -45,9 +45,7 @@ def test_only_the_guests_jobs_are_planned(copy):
 
 def test_it_runs_to_its_report_and_nothing_else_runs(copy):
     others = {path: path.stat().st_mtime_ns for path in (copy / "runs").rglob("*") if path.is_file()}
-    output = snakemake(copy, "all", "--verbose", *WITH_GUEST)
-    looks, ended = output.count("Resources before job selection"), output.count("Finished jobid")
-    assert looks <= ended + 1, "Snakemake looks for jobs to start where none has ended"
+    snakemake(copy, "all", *WITH_GUEST)
     assert {path: path.stat().st_mtime_ns for path in others} == others
     metrics = pd.read_csv(copy / "results" / "metrics.csv").set_index(["study", "variant", "metric"])["value"]
     assert metrics["guest", "pooled+mean", "t2i_r10"] > metrics["guest", "random_scores", "t2i_r1"]

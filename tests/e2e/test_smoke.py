@@ -55,6 +55,16 @@ def test_another_variant_trains_only_itself(finished):
     assert "Nothing to be done" in snakemake(finished, "-n", "all", *SMOKE)
 
 
+def test_jobs_that_wait_cost_snakemake_nothing(finished):
+    """It looks for a job to start when one has ended, not again and again in between."""
+    tables = [str(path.relative_to(finished)) for path in finished.glob("results/*/parameters.csv")]
+    again = ("--verbose", "--forcerun", "parameters", "--configfile", *SMOKE[1:], "--", *tables)
+    output = snakemake(finished, "--cores", "1", *again)
+    looks, ended = output.count("Resources before job selection"), output.count("Finished jobid")
+    assert ended == len(tables) >= 5
+    assert looks == ended
+
+
 def stand_ins(dataset: dict) -> list[str]:
     """Return the files that must be there for a data set of the user's own to be planned."""
     match dataset["kind"]:
