@@ -30,9 +30,7 @@ def cpu_has_bfloat16() -> bool:
     """Whether torch's CPU kernels compute in bfloat16 (x86: from AVX-512 on); says so where they do not."""
     has = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     if not has:
-        log.warning(
-            "computing in float32: this processor has no bfloat16, and emulating it is ten and more times slower"
-        )
+        log.warning("computing in float32: this processor has no bfloat16, and emulating it is many times slower")
     return has
 
 
