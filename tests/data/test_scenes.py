@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from compactvl.data.audit import audit_splits
-from compactvl.data.captions import TAGS, Captioner
+from compactvl.data.brown_tags import UNIVERSAL
+from compactvl.data.captions import Captioner
 from compactvl.data.concepts import CORE, Concept
 from compactvl.data.inflection import plural
 from compactvl.data.kinds.scenes import Settings
@@ -80,7 +81,7 @@ def test_every_word_has_a_tag_and_captions_state_objects_and_counts():
         for caption, tags, _ in captions:
             assert caption == caption.lower()
             assert len(caption.split()) == len(tags.split())
-            assert set(tags.split()) <= TAGS
+            assert set(tags.split()) <= {*UNIVERSAL} - {"X"}
             counts, sizes, _ = read_caption(caption)
             assert counts == expected, caption
             assert all(sizes[g.concept] == g.size for g in scene.groups if g.concept in sizes)

@@ -106,9 +106,3 @@ def test_any_text_encoder_of_transformers():
     assert tower(TEXTS).shape == (2, 5, 32)
     with pytest.raises(UserError, match=r"model.text: nothing cannot be had"):
         AnyTextTower(AnyText(form="transformers", architecture="nothing"), trained=False)
-
-
-def test_a_pre_norm_tower_normalises_what_it_gives():
-    tower = TextTower(Text(embedding=None, norm="pre", **TEXT), 0.0).eval()
-    states = tower(TEXTS)
-    torch.testing.assert_close(states.mean(-1), torch.zeros(2, 5), atol=1e-5, rtol=0)

@@ -40,7 +40,6 @@ from compactvl.data.scene import Group, Scene, exchange
 
 NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}
 SIZE_WORDS = {"big": ("big", "large"), "small": ("small", "little")}
-TAGS = frozenset({"NOUN", "VERB", "ADJ", "ADV", "PRON", "DET", "ADP", "NUM", "CONJ", "PRT", "."})
 TAG_OF = {
     "a": "DET", "an": "DET", "the": "DET", "this": "DET", "of": "ADP", "on": "ADP", "in": "ADP", "at": "ADP",
     "to": "ADP", "with": "ADP", "above": "ADP", "over": "ADP", "below": "ADP", "under": "ADP", "beneath": "ADP",

@@ -60,6 +60,16 @@ class MaskableModel(SuiteModel, Protocol):
         """Return the same model with the features of all encoders but ``kept`` replaced: by ``zero``, or their ``mean``."""
 
 
+class TextTokenizer(Protocol):
+    """What a text scorer's own ids are."""
+
+    bos: int
+    eos: int
+
+    def pieces(self, texts: Sequence[str]) -> Sequence[Sequence[int]]:
+        """Return each text's ids, without [BOS] and [EOS]."""
+
+
 class TextScorer(Protocol):
     """Gives texts log-probabilities (minimal pairs, ranked answers, perplexity)."""
 
@@ -67,6 +77,7 @@ class TextScorer(Protocol):
     """Whether scores are probabilities, so that there is a perplexity."""
     longest: int
     """Most ids of a text, [BOS] included."""
+    tokenizer: "TextTokenizer"
 
     def score(
         self, rows: Sequence[Sequence[int]], starts: Sequence[int], images: Sequence[str], task: str

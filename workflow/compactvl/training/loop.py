@@ -45,6 +45,10 @@ class State:
     lines: list[dict[str, float]] = field(default_factory=list)
     best: dict[str, float] | None = None
 
+    def micro_batch(self, accumulate: int) -> int:
+        """Return the 0-based number of the current micro-batch of all, of which ``accumulate`` are a step."""
+        return self.step * accumulate + self.part
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -56,7 +60,13 @@ class Outcome:
 
 
 Loss = Callable[[State, np.random.Generator], Outcome]
-Hooks = Mapping[int, Callable[[State], Mapping[str, float]]]
+Hook = Callable[[State], Mapping[str, float]]
+Hooks = Mapping[int, Hook]
+
+
+def evenly(times: int, steps: int, hook: Hook) -> Hooks:
+    """Call a hook so many times in ``steps`` steps, at even distances, the last time at the end; 0: never."""
+    return dict.fromkeys((round(steps * (k + 1) / times) for k in range(times)), hook)
 
 
 def train_loop(

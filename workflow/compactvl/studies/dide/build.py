@@ -8,7 +8,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from compactvl.errors import UserError
+from compactvl.errors import UserError, first_line
 from compactvl.nn.compute import compute_device
 from compactvl.nn.vilt import from_transformers
 from compactvl.studies.base import Job
@@ -122,9 +122,8 @@ def _vilt(trunk: Trunk) -> dict[str, Tensor]:
     try:
         model = transformers.ViltModel.from_pretrained(trunk.model, revision=trunk.revision, dtype=torch.float32)
     except Exception as error:  # transformers and the Hub's client raise file, HTTP and value errors alike
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"trunk.model {trunk.model} cannot be loaded ({first}); where there is network, run `hf download {trunk.model} "
+            f"trunk.model {trunk.model} cannot be loaded ({first_line(error)}); where there is network, run `hf download {trunk.model} "
             "--local-dir data/external/vilt`, copy the folder here and set trunk.model to it"
         ) from error
     return from_transformers(model.state_dict(), trunk.layers)

@@ -1,4 +1,5 @@
-"""Settings of DiDE's variants. Every departure from the paper's recipe is a field here whose default is the paper's value.
+"""Settings of DiDE's variants. Every departure from the paper's recipe is a field here whose default is the paper's value,
+but for bfloat16 in place of fp16.
 
 A fusion encoder (the teacher) and a dual encoder (the student) are each trained on pairs of image and caption
 (``fusion_pairs``, ``dual_pairs``: pre-training) and on items with answers (``fusion``, ``dual``: fine-tuning).
@@ -59,7 +60,7 @@ class Trunk(Strict):
     hidden: Count = Field(default=3072, description="Width of the feed-forward layers.")
     vocabulary: Count = Field(default=30522, description="Rows of the word table.")
     positions: Count = Field(default=40, description="Rows of the text's position table.")
-    longest: Count = Field(default=40, description="Most word pieces of a text, [CLS] and [SEP] included.")
+    longest: int = Field(default=40, ge=2, description="Most word pieces of a text, [CLS] and [SEP] included.")
     dropout: float = Field(default=0.1, ge=0, lt=1)
     pooling: Literal["cls", "mean"] = Field(
         default="cls",
@@ -136,9 +137,6 @@ class Encoder(Variant):
     images: Images
     optimiser: Optimiser
     precision: Literal["fp32", "bf16"] = Field(default="bf16", description="Arithmetic (bf16 is autocast).")
-    validations: int = Field(
-        default=0, ge=0, description="How often to measure on the validation split; the best weights are kept."
-    )
     start: str | None = None
 
     def image_needs(self, dataset: str, images_of: str) -> Needs:
@@ -248,6 +246,9 @@ class Answering(Encoder):
         "latency": "compactvl.studies.dide.latency:open_answerer",
     }
 
+    validations: int = Field(
+        default=0, ge=0, description="How often to measure on the validation split; the best weights are kept."
+    )
     dataset: Annotated[str, Ref("datasets", "answers")] = Field(description="The task: items with answers.")
     images_of: Annotated[str | None, Ref("datasets", "images")] = Field(
         default=None, description="Data set that holds the items' images; null: `dataset` itself."

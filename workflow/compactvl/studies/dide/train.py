@@ -22,7 +22,7 @@ from compactvl.studies.items import TrainingItems
 from compactvl.studies.pieces import copy_tokenizer
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
-from compactvl.training.loop import Outcome, State
+from compactvl.training.loop import Outcome, State, evenly
 
 ANSWERS = "answers.json"
 BEST = "val_score"
@@ -44,7 +44,7 @@ class Trainer:
 
     def loss(self, state: State, rng: np.random.Generator) -> Outcome:
         """One micro-batch's losses."""
-        settings, number = self.settings, state.step * self.settings.optimiser.accumulate + state.part
+        settings, number = self.settings, state.micro_batch(self.settings.optimiser.accumulate)
         rows = draw(self.items, settings, self.seed, number)
         texts, (images, place) = self.items.texts(rows), split_pairs(self.images(number), self.items, rows)
         with autocast(self.model.device, settings.precision):
@@ -113,8 +113,9 @@ def _train(job: Job, form: type[FusionEncoder] | type[DualEncoder], teacher: Fus
     hooks = {}
     if settings.validations:
         held_out = TrainingItems(dataset, "val", tokenizer, answers=settings.answers, known_only=False, **settings.form)
-        marks = [round(settings.optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
-        hooks = dict.fromkeys(marks, lambda state: {BEST: mean_score(model, held_out, images)})
+        hooks = evenly(
+            settings.validations, settings.optimiser.steps, lambda state: {BEST: mean_score(model, held_out, images)}
+        )
 
     teaching = None if teacher is None else _teaching(job, teacher, items, images)
 

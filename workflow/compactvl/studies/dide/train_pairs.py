@@ -53,7 +53,7 @@ class PairTrainer:
 
     def loss(self, state: State, rng: np.random.Generator) -> Outcome:
         """One micro-batch's losses."""
-        settings, number = self.settings, state.step * self.settings.optimiser.accumulate + state.part
+        settings, number = self.settings, state.micro_batch(self.settings.optimiser.accumulate)
         rows = draw(self.pairs, settings, self.seed, number)
         texts, words = self.captions.batch(rows)
         match = torch.from_numpy(self.pairs.matching(rows)).to(texts.ids.device)

@@ -22,7 +22,7 @@ from compactvl.studies.pieces import copy_tokenizer
 from compactvl.studies.run import train
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
-from compactvl.training.loop import Outcome, State
+from compactvl.training.loop import Outcome, State, evenly
 from compactvl.vision.identity import encoder_of
 from compactvl.vision.store import TokenStore
 
@@ -194,8 +194,7 @@ def train_joint(job: Job) -> None:
     if settings.validations:
         first = first_stage_of(job, settings.first_stage, settings.dataset)
         check = Validation(dataset, store, tokenizer, first)
-        marks = [round(settings.optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
-        hooks = dict.fromkeys(marks, lambda state: check(model))
+        hooks = evenly(settings.validations, settings.optimiser.steps, lambda state: check(model))
     shown = dataset.images.loc[dataset.images["split"] == "test", "image_id"].tolist()
     train(
         job,

@@ -25,7 +25,7 @@ def effective_rank(matrix: Tensor, centre: bool = False) -> Tensor:
     return torch.where(total[..., 0] > 0, entropy.exp(), 0.0)
 
 
-def rank_of_tokens(tokens: Tensor, per: Literal["image", "stacked"], centre: bool = False) -> float:
+def rank_of_tokens(tokens: Tensor, per: Literal["image", "stacked"]) -> float:
     """Return the effective rank of images' tokens, (N, T, D): mean over images, or of all tokens below each other."""
     matrices = tokens if per == "image" else tokens.flatten(0, 1)
-    return float(effective_rank(matrices, centre).mean())
+    return float(effective_rank(matrices).mean())

@@ -65,7 +65,7 @@ class LanguageModel(Strict):
     kind: Literal["language_model"]
     weights: Annotated[str, Ref("weights")] = Field(description="Pretrained BERT weights by name.")
     layers: Count = Field(description="Its first so many layers.")
-    longest: Count = Field(default=24, description="Most word pieces of a question.")
+    longest: int = Field(default=24, ge=2, description="Most word pieces of a question.")
     dropout: float = Field(default=0.0, ge=0, lt=1)
 
 

@@ -2,7 +2,7 @@
 
 import torch
 
-from compactvl.errors import UserError
+from compactvl.errors import UserError, first_line
 from compactvl.nn.compute import compute_device
 from compactvl.studies.base import Job
 from compactvl.studies.essen.model import IMAGE, Model, OneTower, TwoTower
@@ -57,9 +57,8 @@ def _load_text(tower: TextTower, form: Text, job: Job | None) -> None:
     try:
         model = transformers.AutoModel.from_pretrained(form.model, revision=form.revision, dtype=torch.float32)
     except Exception as error:  # transformers and the Hub's client raise file, HTTP and value errors alike
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"model.text.model {form.model} cannot be loaded ({first}); where there is network, run `hf download "
+            f"model.text.model {form.model} cannot be loaded ({first_line(error)}); where there is network, run `hf download "
             f"{form.model} --local-dir data/external/text`, copy the folder here and name it there"
         ) from error
     tower.load(model.state_dict())

@@ -13,7 +13,7 @@ from compactvl.studies.essen.fit import fit
 from compactvl.studies.essen.masking import mask_whole_words
 from compactvl.studies.essen.model import Model
 from compactvl.studies.essen.runs import begin
-from compactvl.studies.essen.train import ByStep, number_of
+from compactvl.studies.essen.train import ByStep
 from compactvl.text.batches import TokenBatch
 from compactvl.text.wordpiece import WordPiece
 from compactvl.training.loop import Loss, Outcome, State
@@ -37,7 +37,7 @@ def train_on_captions(job: Job) -> None:
 
     def loss(pixels: ByStep) -> Loss:
         def one(state: State, rng: np.random.Generator) -> Outcome:
-            rows = rows_of(number := number_of(job, state))
+            rows = rows_of(number := state.micro_batch(job.settings.optimiser.accumulate))
             texts, words = captions.batch(rows)
             match = torch.from_numpy(pairs.matching(rows)).to(model.device)
             generator = torch.Generator().manual_seed(int(rng.integers(2**62)))

@@ -1,4 +1,5 @@
-"""Settings of ESsEN's variants. Every departure from the authors' platform is a field here whose default is its value.
+"""Settings of ESsEN's variants. Every departure from the authors' platform is a field here; its default is the platform's value,
+but for `optimiser.group_lr`.
 
 A model has one tower or two. It is trained on captions (``pretraining``), and from there, or at once, on items with answers
 (``answering``) or with boxes (``grounding``).
@@ -28,7 +29,8 @@ Weights = Annotated[
 
 
 class Optimiser(AdamW):
-    """The platform's recipe; a batch is of captions, or of items. It trains heads and cross-modal layers at 5 × `lr`."""
+    """The platform's recipe; a batch is of captions, or of items. Heads and cross-modal layers have
+    5 × `lr` there: `group_lr`, which config/paper.yaml sets."""
 
     groups: ClassVar[tuple[str, ...]] = ("head", "fusion")
 
@@ -67,9 +69,6 @@ class Text(Layers):
     embedding: Count | None = Field(default=128, description="Width of the word vectors; null: `width`.")
     vocabulary: Count = Field(default=30522, description="Rows of the word table.")
     positions: Count = Field(default=512, description="Rows of the position table.")
-    norm: Literal["post", "pre"] = Field(
-        default="post", description="Where layers normalise: what they give (BERT), or what they are given (ViT)."
-    )
     weights: Weights = None
     model: str | None = Field(
         default=None, description="Hub name or folder of save_pretrained of the BERT or ELECTRA it begins with."
@@ -82,10 +81,6 @@ class Text(Layers):
     def _one_start(self) -> "Text":
         if self.weights is not None and self.model is not None:
             raise ValueError("weights and model are both given; leave one of them out")
-        if self.norm == "pre" and (self.weights or self.model):
-            raise ValueError(
-                "trained weights are of a BERT, whose layers are post-norm; leave out `norm`, or the weights"
-            )
         return self
 
 
@@ -146,7 +141,7 @@ class Encoder(Variant):
     model: Annotated[OneTower | TwoTower, Field(discriminator="form")]
     dropout: float = Field(default=0.1, ge=0, lt=1, description="Of the text tower and of the cross-modal layers.")
     tokenizer: Annotated[str, Ref("weights")] = Field(description="Weights whose tokenizer is used.")
-    longest: Count = Field(default=40, description="Most word pieces of a text, [CLS] and [SEP] included.")
+    longest: int = Field(default=40, ge=2, description="Most word pieces of a text, [CLS] and [SEP] included.")
     pixels: PixelSettings = Field(
         default=PixelSettings(fit=SquareFit(shape="square", image_size=224), decode_threads=8),
         description="Size and augmentation of the images.",

@@ -6,17 +6,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from compactvl.errors import UserError
+from compactvl.errors import UserError, first_line
 from compactvl.nn.bert import BertEmbeddings, BertLayer, BertShape, from_transformers
 from compactvl.nn.heads import INIT_STD
-from compactvl.nn.vilt import NORM_EPS, PreNormLayer
 from compactvl.studies.essen.fusion import key_bias
 from compactvl.studies.essen.settings import AnyText, Text
 from compactvl.text.batches import TokenBatch
 
 
 class TextTower(nn.Module):
-    """``transformers.BertModel`` or, with narrower word vectors, ``ElectraModel``; their pre-norm sibling with ``norm: pre``."""
+    """``transformers.BertModel`` or, with narrower word vectors, ``ElectraModel``."""
 
     def __init__(self, sizes: Text, dropout: float) -> None:
         super().__init__()
@@ -24,14 +23,7 @@ class TextTower(nn.Module):
         self.embeddings = BertEmbeddings(BertShape(vocabulary=sizes.vocabulary, width=own, positions=sizes.positions))
         self.project = nn.Identity() if own == sizes.width else nn.Linear(own, sizes.width)
         shape = BertShape(width=sizes.width, heads=sizes.heads, hidden=sizes.hidden)
-        if sizes.norm == "post":
-            self.layers = nn.ModuleList(BertLayer(shape) for _ in range(sizes.layers))
-            self.norm = nn.Identity()
-        else:
-            self.layers = nn.ModuleList(
-                PreNormLayer(sizes.width, sizes.heads, sizes.hidden) for _ in range(sizes.layers)
-            )
-            self.norm = nn.LayerNorm(sizes.width, eps=NORM_EPS)
+        self.layers = nn.ModuleList(BertLayer(shape) for _ in range(sizes.layers))
         initialise(self)
         self.words.requires_grad_(not sizes.freeze_words)
 
@@ -51,7 +43,7 @@ class TextTower(nn.Module):
         bias = key_bias(mask)
         for layer in self.layers:
             x = layer(x, bias, self.dropout)
-        return self.norm(x)
+        return x
 
     def forward(self, texts: TokenBatch) -> Tensor:
         """Word pieces → (B, L, width)."""
@@ -94,9 +86,8 @@ class AnyTextTower(nn.Module):
                 config = transformers.AutoConfig.for_model(sizes.architecture, **sizes.config)
                 self.model = transformers.AutoModel.from_config(config, attn_implementation="eager")
         except Exception as error:  # transformers and the Hub's client raise file, HTTP and value errors alike
-            first = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise UserError(
-                f"model.text: {sizes.model or sizes.architecture} cannot be had ({first}); correct it"
+                f"model.text: {sizes.model or sizes.architecture} cannot be had ({first_line(error)}); correct it"
             ) from error
         if self.model.config.model_type != sizes.architecture:
             raise UserError(f"model.text: {sizes.model} is a {self.model.config.model_type}, not {sizes.architecture}")

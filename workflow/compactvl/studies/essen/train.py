@@ -16,7 +16,7 @@ from compactvl.studies.essen.open import mean_score
 from compactvl.studies.essen.runs import begin
 from compactvl.studies.items import TrainingItems
 from compactvl.text.wordpiece import WordPiece
-from compactvl.training.loop import Hooks, Loss, Outcome, State
+from compactvl.training.loop import Hooks, Loss, Outcome, State, evenly
 
 ByStep = Callable[[int], Tensor]
 
@@ -35,7 +35,7 @@ def train_on_answers(job: Job) -> None:
 
     def loss(pixels: ByStep) -> Loss:
         def one(state: State, rng: np.random.Generator) -> Outcome:
-            rows = rows_of(number := number_of(job, state))
+            rows = rows_of(number := state.micro_batch(job.settings.optimiser.accumulate))
             _, place = items.image_ids(rows)
             with autocast(model.device, settings.precision):
                 if place is None:
@@ -65,7 +65,7 @@ def train_on_boxes(job: Job) -> None:
 
     def loss(pixels: ByStep) -> Loss:
         def one(state: State, rng: np.random.Generator) -> Outcome:
-            rows = rows_of(number := number_of(job, state))
+            rows = rows_of(number := state.micro_batch(job.settings.optimiser.accumulate))
             with autocast(model.device, settings.precision):
                 logits = model.choose(items.texts(rows), model.look(pixels(number)), items.counts(rows))
             return Outcome(hard_labels(logits, items.targets(rows)), len(rows), {"score": items.score(logits, rows)})
@@ -78,16 +78,12 @@ def train_on_boxes(job: Job) -> None:
     fit(job, model, lambda number: items.parts(rows_of(number)), loss, validations(job, model, held_out))
 
 
-def number_of(job: Job, state: State) -> int:
-    """The number of the current micro-batch, from 0."""
-    return state.step * job.settings.optimiser.accumulate + state.part
-
-
 def validations(job: Job, model: Model, held_out: Callable[[], TrainingItems | BoxItems]) -> Hooks | None:
     """Score the validation items as often as the settings say, at even distances."""
     settings = job.settings
     if not settings.validations:
         return None
     items, images = held_out(), job.dataset(settings.images_from)
-    marks = [round(settings.optimiser.steps * (k + 1) / settings.validations) for k in range(settings.validations)]
-    return dict.fromkeys(marks, lambda state: {BEST: mean_score(model, items, images)})
+    return evenly(
+        settings.validations, settings.optimiser.steps, lambda state: {BEST: mean_score(model, items, images)}
+    )

@@ -1,4 +1,5 @@
-"""Settings of the gating study's variants. Defaults are the paper's; every departure is a field set in the config."""
+"""Settings of the gating study's variants. Defaults are the paper's, but for bfloat16 in place of fp16; every departure is a field
+set in the config."""
 
 from collections.abc import Iterable, Iterator
 from typing import Annotated, ClassVar, Literal
@@ -40,7 +41,7 @@ class Shape(Strict):
     heads: Count = 8
     feedforward: Count = 3072
     layers: Count = Field(default=8, description="Decoder layers.")
-    length: Count = Field(default=128, description="Longest text in tokens, [BOS] and [EOS] included.")
+    length: int = Field(default=128, ge=2, description="Longest text in tokens, [BOS] and [EOS] included.")
     dropout: float = Field(default=0.1, ge=0, lt=1)
     embedding_std: Rate | None = Field(
         default=None, description="Standard deviation of fresh token and position embeddings; null is 1, as released."
@@ -309,7 +310,7 @@ class NGram(LanguageModel):
         description="Data sets of captioned images."
     )
     discount: float = Field(default=0.75, gt=0, lt=1, description="Absolute discount of Kneser and Ney.")
-    length: Count = Field(default=128, description="Longest text in tokens, as the decoders'.")
+    length: int = Field(default=128, ge=2, description="Longest text in tokens, as the decoders'.")
 
     def training_needs(self, peers: Peers) -> Needs:
         """What it counts."""
