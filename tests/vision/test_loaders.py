@@ -1,141 +1,22 @@
-"""Loaders of timm, transformers and open_clip models, on tiny models with random weights saved to disk."""
+"""Loaders of timm and open_clip models, on tiny models with random weights saved to disk."""
 
 import importlib.util
-import json
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 import timm
 import torch
-import transformers
 from pydantic import TypeAdapter
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
-from compactvl.config.encoders import EncoderSettings, OpenClipEncoder, TimmEncoder, TransformersEncoder
+from compactvl.config.encoders import EncoderSettings, OpenClipEncoder, RandomEncoder, TimmEncoder, TimmWeights
 from compactvl.errors import UserError
 from compactvl.files import sha256_file
 from compactvl.vision.registry import load_encoder
-from compactvl.vision.transformers_models import preprocessing_choices
-from compactvl.vision.weights import state_digest
-
-VISION = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-VISION |= {"image_size": 32, "patch_size": 8}
-TEXT = {"hidden_size": 24, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "vocab_size": 50}
-
-
-def processor(**changes) -> dict:
-    base = {"image_mean": [0.5] * 3, "image_std": [0.25] * 3, "resample": 3, "size": {"height": 32, "width": 32}}
-    return base | changes
-
-
-@pytest.fixture(params=["siglip", "clip", "dinov2"])
-def saved(request, tmp_path) -> tuple[str, Path, transformers.PreTrainedModel]:
-    torch.manual_seed(0)
-    size = {"size": {"shortest_edge": 36}, "do_center_crop": True, "crop_size": {"height": 32, "width": 32}}
-    if request.param == "siglip":
-        config = transformers.SiglipConfig(text_config=TEXT, vision_config=VISION)
-        model, settings = transformers.SiglipModel(config), processor()
-    elif request.param == "clip":
-        config = transformers.CLIPConfig(text_config=TEXT, vision_config=VISION, projection_dim=10)
-        model, settings = transformers.CLIPModel(config), processor(**size)
-    else:
-        config = {key: value for key, value in VISION.items() if key != "intermediate_size"}
-        model, settings = transformers.Dinov2Model(transformers.Dinov2Config(**config)), processor(**size)
-    model.eval().save_pretrained(tmp_path / "model")
-    (tmp_path / "model/preprocessor_config.json").write_text(json.dumps(settings))
-    return request.param, tmp_path / "model", model
-
-
-def test_transformers_towers(saved) -> None:
-    kind, folder, model = saved
-    encoder = load_encoder(TransformersEncoder(loader="transformers", model=str(folder)), device="cpu")
-    assert encoder.tokens_shape == (16, 24)
-    pixels = np.random.default_rng(0).integers(0, 255, (3, 3, 32, 32)).astype(np.uint8)
-    tokens, pooled = encoder(pixels)
-    inputs = (torch.from_numpy(pixels).float() / 255 - 0.5) / 0.25
-    with torch.inference_mode():
-        if kind == "dinov2":
-            output = model(pixel_values=inputs)
-            expected, whole = output.last_hidden_state[:, 1:], output.pooler_output
-        elif kind == "clip":
-            output = model.vision_model(pixel_values=inputs)
-            expected, whole = output.last_hidden_state[:, 1:], model.visual_projection(output.pooler_output)
-        else:
-            output = model.vision_model(pixel_values=inputs)
-            expected, whole = output.last_hidden_state, output.pooler_output
-    torch.testing.assert_close(tokens, expected, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(pooled, whole, rtol=1e-4, atol=1e-5)
-    choices = encoder.facts["preprocessing"]
-    assert (choices["resize"], choices["image_size"]) == ("squash" if kind == "siglip" else "crop", 32)
-    assert choices["crop_fraction"] == pytest.approx(1 if kind == "siglip" else 32 / 36)
-
-
-def test_transformers_bf16_and_pin(saved) -> None:
-    _, folder, _ = saved
-    settings = TransformersEncoder(loader="transformers", model=str(folder), precision="bf16")
-    encoder = load_encoder(settings, device="cpu")
-    digest = encoder.facts["weights_sha256"]
-    assert digest == state_digest(encoder.model.state_dict())
-    assert load_encoder(settings.model_copy(update={"sha256": digest}), device="cpu").facts == encoder.facts
-    with pytest.raises(UserError, match="the settings pin"):
-        load_encoder(settings.model_copy(update={"sha256": "0" * 64}), device="cpu")
-    with pytest.raises(UserError, match="takes images of 32 pixels, not 64"):
-        load_encoder(settings.model_copy(update={"image_size": 64}), device="cpu")
-
-
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"do_normalize": False}, "do_normalize False"),
-        ({"do_rescale": False}, "do_rescale False"),
-        ({"do_resize": False}, "do_resize False"),
-        ({"rescale_factor": 1 / 127.5}, "rescale_factor 0.00784"),
-        ({"resample": 4}, "resample 4"),
-        ({"size": {"height": 32, "width": 48}}, "'width': 48"),
-        ({"size": None}, "size None"),
-        ({"size": {"longest_edge": 32}}, "longest_edge"),
-        (
-            {"size": {"shortest_edge": 36}, "do_center_crop": True, "crop_size": {"height": 32, "width": 24}},
-            "'width': 24",
-        ),
-        ({"size": {"shortest_edge": 30}, "do_center_crop": True, "crop_size": 32}, "'shortest_edge': 30"),
-        ({"image_std": None, "image_mean": None}, "no image_mean"),
-    ],
-)
-def test_a_processor_that_cannot_be_followed_is_refused(changes: dict, said: str) -> None:
-    given = {key: value for key, value in processor(**changes).items() if key != "image_mean" or value}
-    with pytest.raises(UserError, match=rf"the/model: its preprocessor_config\.json .*{said}"):
-        preprocessing_choices(given, "the/model")
-
-
-@pytest.mark.parametrize("change", ["missing", "unexpected", "shape"])
-def test_transformers_is_strict(change: str, saved) -> None:
-    kind, folder, _ = saved
-    state = load_file(folder / "model.safetensors")
-    ending = "layernorm.weight" if kind == "dinov2" else "post_layernorm.weight"
-    name = next(key for key in state if key.endswith(ending))
-    if change == "missing":
-        del state[name]
-    elif change == "unexpected":
-        state["vision_model.stranger" if kind != "dinov2" else "stranger"] = torch.zeros(2)
-    else:
-        state[name] = torch.zeros(3)
-    save_file(state, folder / "model.safetensors", {"format": "pt"})
-    with pytest.raises(UserError) as caught:
-        load_encoder(TransformersEncoder(loader="transformers", model=str(folder)), device="cpu")
-    assert "\n" not in str(caught.value)
-
-
-def test_transformers_without_the_model(tmp_path, monkeypatch) -> None:
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    settings = TransformersEncoder(loader="transformers", model=str(tmp_path / "absent/model"))
-    with pytest.raises(UserError, match="hf download") as caught:
-        load_encoder(settings, device="cpu")
-    assert "\n" not in str(caught.value)
-    transformers.BertConfig().save_pretrained(tmp_path / "bert")
-    with pytest.raises(UserError, match="'bert' model; supported: clip"):
-        load_encoder(settings.model_copy(update={"model": str(tmp_path / "bert")}), device="cpu")
+from compactvl.vision.timm_models import TimmTokens, create
+from compactvl.vision.timm_weights import read_pretrained
 
 
 def test_timm_tokens_and_strictness(small_encoder, tmp_path) -> None:
@@ -158,6 +39,46 @@ def test_timm_tokens_and_strictness(small_encoder, tmp_path) -> None:
     damaged.write_bytes(Path(small_encoder.checkpoint).read_bytes()[:500])
     with pytest.raises(UserError, match="no readable checkpoint"):
         load_encoder(small_encoder.model_copy(update={"checkpoint": str(damaged)}), device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("vit_base_patch32_clip_224.openai", "set `model` to vit_base_patch32_clip_quickgelu_224.openai"),
+        ("vit_large_patch14_clip_224.dfn2b", "set `model` to vit_large_patch14_clip_quickgelu_224.dfn2b"),
+        ("vit_tiny_patch16_224.foo", r"no weights 'foo' of vit_tiny_patch16_224; near: vit_tiny_patch16_224\.aug"),
+        ("vit_base_patch32_clip_quickgelu_224.openai", "is missing; copy"),
+        ("vit_base_patch32_clip_224.laion2b", "is missing; copy"),
+    ],
+)
+def test_timm_weights_are_of_the_model_named(model: str, said: str, tmp_path) -> None:
+    settings = TimmEncoder(loader="timm", model=model, checkpoint=str(tmp_path / "absent.pth"))
+    with pytest.raises(UserError, match=said):
+        load_encoder(settings, device="cpu")
+
+
+def test_timms_weights_of_quick_gelu_have_a_model_with_it() -> None:
+    for name in timm.list_pretrained("*quickgelu*"):
+        with pytest.raises(UserError, match=rf"set `model` to {name}$"):
+            read_pretrained(TimmWeights(model=name.replace("_quickgelu", "")))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda state: {"state_dict": None}, "no readable checkpoint"),
+        (lambda state: {"state_dict": [1]}, "no readable checkpoint"),
+        (lambda state: [state], "no readable checkpoint"),
+        (lambda state: state | {3: torch.zeros(1)}, r"more than tensors \(e\.g\. 3\)"),
+        (lambda state: {key: value.to(torch.int8) for key, value in state.items()}, "tensors quantised"),
+        (lambda state: {key: value.half() for key, value in state.items()}, None),
+    ],
+)
+def test_timm_checkpoints_of_other_forms(change, said: str | None, small_encoder, tmp_path) -> None:
+    torch.save(change(load_file(small_encoder.checkpoint)), tmp_path / "model.pth")
+    settings = small_encoder.model_copy(update={"checkpoint": str(tmp_path / "model.pth")})
+    with pytest.raises(UserError, match=said) if said else nullcontext():
+        load_encoder(settings, device="cpu")
 
 
 def test_timm_convolutional_and_torch_checkpoint(tmp_path) -> None:
@@ -186,6 +107,50 @@ def test_timm_resamples_positions(small_encoder) -> None:
     torch.testing.assert_close(model.pos_embed.detach(), expected)
 
 
+@pytest.mark.parametrize(
+    ("model", "size", "said"),
+    [
+        ("volo_d1_224", None, "gives 197 tokens for 784 patches"),
+        ("coat_lite_tiny", None, "gives 50 tokens for a square of patches"),
+        ("coat_tiny", None, "gives list"),
+        ("pit_ti_distilled_224", None, "gives 2 tokens for 729 patches"),
+        ("crossvit_tiny_240", None, "gives list"),
+        ("vit_tiny_patch16_224.foo", None, "no weights 'foo'"),
+        ("convnext_atto", 14, "cannot take images of 14 pixels"),
+        ("gcvit_xxtiny", 100, "cannot take images of 100 pixels"),
+        ("tf_efficientnetv2_b3.in21k_ft_in1k", 64, r"squash, crop_pct 0\.9\) is not supported; set `resize`"),
+        ("mvitv2_small_cls", 112, "cannot take images of 112 pixels"),
+    ],
+)
+def test_a_model_without_a_token_a_patch_or_for_other_sizes_is_refused(model: str, size: int | None, said: str) -> None:
+    with pytest.raises(UserError, match=said) as caught:
+        load_encoder(RandomEncoder(loader="random", model=model, image_size=size), device="cpu")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("model", "size", "tokens"),
+    [
+        ("xcit_nano_12_p16_224", 112, 49),
+        ("cait_xxs24_224", 64, 16),
+        ("convit_tiny", 64, 16),
+        ("tnt_s_legacy_patch16_224", 64, 16),
+        ("mvitv2_small_cls", 224, 49),
+        ("deit_tiny_distilled_patch16_224", 64, 16),
+        ("vit_small_patch14_reg4_dinov2", 70, 25),
+        ("vit_small_patch16_dinov3", 64, 16),
+        ("beit_base_patch16_224", 64, 16),
+        ("eva02_tiny_patch14_224", 70, 25),
+        ("swin_tiny_patch4_window7_224", 224, 49),
+        ("resnet18", 64, 4),
+        ("efficientnet_b0", 64, 4),
+    ],
+)
+def test_models_with_a_token_a_patch(model: str, size: int, tokens: int) -> None:
+    with torch.inference_mode():
+        assert TimmTokens(create(model, size)).eval()(torch.zeros(1, 3, size, size))[0].shape[1] == tokens
+
+
 @pytest.mark.skipif(importlib.util.find_spec("open_clip") is not None, reason="open_clip is installed")
 def test_open_clip_not_installed() -> None:
     with pytest.raises(UserError, match=r"pip install compactvl\[open_clip\]"):
@@ -199,6 +164,10 @@ def test_open_clip(tmp_path) -> None:
     model = open_clip.create_model("ViT-S-16").eval()
     torch.save(model.state_dict(), tmp_path / "model.pt")
     settings = OpenClipEncoder(loader="open_clip", model="ViT-S-16", checkpoint=str(tmp_path / "model.pt"))
+    with pytest.raises(UserError, match=r"how ViT-S-16's images were prepared; set mean, std, resize, interpolation"):
+        load_encoder(settings, device="cpu")
+    own = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.5, 0.5), "resize": "squash", "interpolation": "bilinear"}
+    settings = settings.model_copy(update=own)
     with pytest.raises(UserError, match="does not say which activation ViT-S-16 was trained with"):
         load_encoder(settings, device="cpu")
     quick = load_encoder(settings.model_copy(update={"quick_gelu": True}), device="cpu")
@@ -208,6 +177,7 @@ def test_open_clip(tmp_path) -> None:
     tokens, pooled = encoder(pixels)
     assert tokens.shape[1] == 196
     choices = encoder.facts["preprocessing"]
+    assert all(np.array_equal(choices[key], value) for key, value in own.items())
     mean, std = (torch.tensor(choices[key]).view(3, 1, 1) for key in ("mean", "std"))
     with torch.inference_mode():
         expected = model.encode_image((torch.from_numpy(pixels) / 255 - mean) / std)
@@ -224,6 +194,10 @@ def test_open_clip(tmp_path) -> None:
         ({"loader": "timm", "model": "x", "storage": "fp32"}, "storage"),
         ({"loader": "timm", "model": "x", "sha256": "abc"}, "sha256"),
         ({"loader": "transformers", "model": "x", "weights": "y"}, "weights"),
+        ({"loader": "timm", "model": "x", "checkpoint": ""}, "checkpoint"),
+        ({"loader": "transformers", "model": ""}, "model"),
+        ({"loader": "open_clip", "model": "x", "checkpoint": ""}, "checkpoint"),
+        ({"loader": "open_clip", "model": "x", "checkpoint": "y", "std": [0.5, 0, 0.5]}, "std"),
     ],
 )
 def test_bad_settings(value: dict, message: str) -> None:

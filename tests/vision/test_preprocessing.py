@@ -6,6 +6,7 @@ import resource
 import numpy as np
 import pytest
 from PIL import Image
+from timm.data import create_transform
 
 from compactvl.errors import UserError
 from compactvl.vision.preprocessing import INTERPOLATIONS, Preprocessing, decode
@@ -75,19 +76,39 @@ def test_resize_modes_differ_as_they_should() -> None:
 
 
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear", "bicubic", "lanczos"])
-@pytest.mark.parametrize("size", [(5, 40), (40, 5), (7, 7), (24, 31), (1, 300), (29, 28)])
-def test_cropping_before_enlarging_shows_what_cropping_after_it_does(size: tuple[int, int], interpolation: str) -> None:
+@pytest.mark.parametrize("size", [(5, 40), (40, 5), (7, 7), (25, 31), (1, 300), (29, 28)])
+def test_cropping_before_enlarging_shows_what_cropping_after_it_does(
+    size: tuple[int, int], interpolation: str, monkeypatch
+) -> None:
+    monkeypatch.setattr("compactvl.vision.preprocessing.MUCH", 0)
     # Far from black and white, where clipping between Pillow's two passes makes their order matter.
     noise = np.random.default_rng(0).integers(96, 160, (size[1], size[0], 3), dtype=np.uint8)
     image, side = Image.fromarray(noise), 32
-    scale = side / 0.875 / min(size)
-    width, height = (round(edge * scale) for edge in size)
-    left, top = (width - side) // 2, (height - side) // 2
+    short = int(side / 0.875)
+    width, height = (int(short * edge / min(size)) for edge in size)
+    left, top = (round((edge - side) / 2) for edge in (width, height))
     whole = image.resize((width, height), INTERPOLATIONS[interpolation]).crop((left, top, left + side, top + side))
     expected = np.asarray(whole).transpose(2, 0, 1).astype(int)
     got = Preprocessing(side, "crop", interpolation, MEAN, STD, 0.875)(stored(image)).astype(int)
     # Pillow takes the box in single precision, so a nearest neighbour on the border of two may be the other one.
     assert np.quantile(np.abs(got - expected), 0.95 if interpolation == "nearest" else 1) <= 2
+
+
+@pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("crop_fraction", [0.875, 0.9, 0.95, 0.936, 1.0])
+@pytest.mark.parametrize("size", [(100, 75), (75, 101), (103, 77), (64, 64), (65, 64), (67, 64), (33, 57)])
+def test_a_crop_is_timms(size: tuple[int, int], crop_fraction: float, interpolation: str) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    for side in (56, 58):
+        theirs = create_transform((3, side, side), interpolation=interpolation, crop_pct=crop_fraction, mean=0, std=1)
+        ours = Preprocessing(side, "crop", interpolation, MEAN, STD, crop_fraction)(stored(image))
+        np.testing.assert_array_equal(ours, (theirs(image) * 255).round().numpy())
+
+
+def test_a_square_that_is_kept_whole_is_only_resized() -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (90, 90, 3), dtype=np.uint8))
+    expected = np.asarray(image.resize((56, 56), Image.Resampling.BICUBIC)).transpose(2, 0, 1)
+    np.testing.assert_array_equal(Preprocessing(56, "crop", "bicubic", MEAN, STD)(stored(image)), expected)
 
 
 @pytest.mark.parametrize("resize", ["crop", "squash", "pad"])

@@ -48,7 +48,7 @@ FIRST = ["red", "blue", "green", "small", "large", "old", "new", "wet", "dry"]
 SECOND = ["dog", "cat", "cup", "box", "tree", "car", "hat", "bird"]
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *FIRST, *SECOND]
 DIM = 8
-VIT = TimmEncoder(loader="timm", model="test_vit", checkpoint="", image_size=32, batch_size=16, threads=1)
+VIT = TimmEncoder(loader="timm", model="test_vit", checkpoint="none", image_size=32, batch_size=16, threads=1)
 CAM = {"encoder": "cam", "vision": {"tokens": 4, "width": 24, "pooled": DIM}}
 TIMM = {"encoder": "vit", "vision": {"tokens": 4, "width": 64, "pooled": 64}}
 ADAPTER = {"tokens": 3, "heads": 4, "hidden": 32}

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, PositiveFloat, model_validator
 
 from compactvl.config.base import Strict
 from compactvl.config.references import Ref
@@ -80,7 +80,9 @@ class TimmWeights(Strict):
     """A timm model by name, and where its weights are."""
 
     model: str = Field(description="timm name, e.g. vit_base_patch16_siglip_224.v2_webli.")
-    checkpoint: str | None = Field(None, description="File with the model's weights; null takes timm's from the Hub.")
+    checkpoint: str | None = Field(
+        None, min_length=1, description="File with the model's weights; null takes timm's from the Hub."
+    )
     revision: str | None = Field(None, description="Commit of the Hub repository the weights are pinned to.")
     sha256: Sha256 | None = Field(None, description="SHA-256 the weights' file must have.")
 
@@ -128,7 +130,9 @@ class TransformersEncoder(EncoderCommon):
     """The vision tower of a SigLIP, SigLIP2 (fixed size), CLIP or DINOv2 model of transformers."""
 
     loader: Literal["transformers"]
-    model: str = Field(description="Hub name, e.g. google/siglip2-base-patch16-224, or a folder of save_pretrained.")
+    model: str = Field(
+        min_length=1, description="Hub name, e.g. google/siglip2-base-patch16-224, or a folder of save_pretrained."
+    )
     revision: str | None = Field(None, description="Commit of the Hub repository the weights are pinned to.")
     sha256: Sha256 | None = Field(None, description="Digest of the loaded weights (see the token manifest).")
 
@@ -138,11 +142,22 @@ class OpenClipEncoder(EncoderCommon):
 
     loader: Literal["open_clip"]
     model: str = Field(description="open_clip architecture, e.g. ViT-B-16.")
-    checkpoint: str = Field(description="open_clip pretrained tag, or a file with the weights.")
+    checkpoint: str = Field(min_length=1, description="open_clip pretrained tag, or a file with the weights.")
     quick_gelu: bool | None = Field(
         None,
         description="Whether the weights of a file were trained with QuickGELU, as OpenAI's were and what is fine-tuned from "
         "them; null where a tag or the architecture's name says so.",
+    )
+    mean: tuple[float, float, float] | None = Field(
+        None,
+        description="Subtracted from pixels of 0..1, one a channel (RGB); null takes the tag's. A file needs this, std, "
+        "interpolation and resize.",
+    )
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(
+        None, description="Divided by after that, one a channel; null takes the tag's."
+    )
+    interpolation: Literal["nearest", "bilinear", "bicubic", "lanczos"] | None = Field(
+        None, description="Filter that resizes images; null takes the tag's."
     )
     sha256: Sha256 | None = Field(None, description="Digest of the loaded weights (see the token manifest).")
 

@@ -11,12 +11,11 @@ from safetensors.torch import save_file
 
 from compactvl.config.kinds import FORMATS
 from compactvl.config.weights import PretrainedWeights
-from compactvl.errors import UserError
+from compactvl.errors import UserError, first_line
 from compactvl.files import atomic_path
 from compactvl.records.record import Made, write
 from compactvl.text.pretrained import read_pretrained
 from compactvl.vision.converted import Converted
-from compactvl.vision.transformers_models import first_line
 
 
 def convert_weights(name: str, settings: PretrainedWeights, archive: Path | None, target: Path, made: Made) -> None:

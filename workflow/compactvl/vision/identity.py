@@ -7,13 +7,14 @@ from compactvl.files import digest_of
 from compactvl.records.record import read_manifest
 from compactvl.vision.store import TokenStore
 
-IDENTITY = ("loader", "model", "weights_sha256", "preprocessing")
+IDENTITY = ("loader", "model", "weights_sha256", "preprocessing", "layer", "grid", "quick_gelu")
 
 
 def encoder_of(store: TokenStore) -> dict[str, str]:
     """Return name and digest of the encoder whose patch tokens a store holds.
 
-    The digest covers what decides the tokens beyond rounding: model, weights and preprocessing, not the number formats.
+    The digest covers what decides the tokens beyond rounding: model, weights, activation, layer, grid and preprocessing, not the number
+    formats.
     """
     facts = store.manifest["encoder"]
     return {"name": facts["name"], "digest": digest_of({key: facts.get(key) for key in IDENTITY})}

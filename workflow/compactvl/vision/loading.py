@@ -1,6 +1,6 @@
 """What loaders of encoders share."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from compactvl.config.encoders import EncoderCommon, PackagedEncoder
-from compactvl.errors import UserError
+from compactvl.errors import UserError, first_line
 from compactvl.vision.preprocessing import Preprocessing
 from compactvl.vision.weights import read_weights
 
@@ -18,7 +18,8 @@ Loaded = tuple[nn.Module, Preprocessing, dict[str, Any]]
 
 def chosen_preprocessing(settings: EncoderCommon, choices: dict[str, Any]) -> Preprocessing:
     """Return a model's own preprocessing (``choices``), with what the settings say in its place."""
-    chosen = {key: getattr(settings, key) for key in ("image_size", "resize") if getattr(settings, key) is not None}
+    keys = ("image_size", "resize", "interpolation", "mean", "std")
+    chosen = {key: value for key in keys if (value := getattr(settings, key, None)) is not None}
     return Preprocessing(**{**choices, **chosen})
 
 
@@ -28,6 +29,24 @@ def check_own_size(settings: EncoderCommon, own: int) -> None:
         raise UserError(
             f"{settings.model} takes images of {own} pixels, not {settings.image_size}; leave image_size out"
         )
+
+
+def try_size(
+    model: Callable[[torch.Tensor], tuple[torch.Tensor, torch.Tensor]], side: int, name: str
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return what a model gives for one black image (1, 3, side, side).
+
+    Args:
+        name: the model's, for the message.
+
+    Raises:
+        UserError: it cannot take images of this size.
+    """
+    try:
+        return model(torch.zeros(1, 3, side, side))
+    except (AssertionError, IndexError, RuntimeError, ValueError) as error:
+        why = first_line(error)
+        raise UserError(f"{name} cannot take images of {side} pixels ({why}); choose another size") from error
 
 
 def packaged_weights(

@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from compactvl.errors import UserError
-from compactvl.vision.transformers_models import first_line
+from compactvl.errors import UserError, first_line
 
 
 class OpenClipTokens(nn.Module):
@@ -54,7 +53,9 @@ def build_open_clip(
             )
         quick_gelu = quick_gelu or open_clip.get_pretrained_cfg(name, checkpoint).get("quick_gelu", False)
     try:
-        model = open_clip.create_model(name, pretrained=checkpoint, force_quick_gelu=quick_gelu)
+        model = open_clip.create_model(
+            name, pretrained=checkpoint, force_quick_gelu=quick_gelu, require_pretrained=True
+        )
     except Exception as error:  # open_clip raises RuntimeError, HTTP and pickle errors alike
         raise UserError(
             f"cannot load open_clip {name} with {checkpoint!r} ({first_line(error)}); download the weights "

@@ -16,6 +16,8 @@ INTERPOLATIONS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
+MUCH = 1 << 24
+"""Pixels an image may be enlarged to as a whole: a narrow picture could take gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -24,12 +26,14 @@ class Preprocessing:
 
     Attributes:
         image_size: side of the square output in pixels.
-        resize: ``crop`` (shortest side to ``image_size / crop_fraction``, then the centre), ``squash`` (both sides to
-            ``image_size``), ``pad`` (longest side to ``image_size``, white around).
+        resize: ``crop`` (shortest side to ``image_size / crop_fraction``, all sides rounded down, then the centre),
+            ``squash`` (both sides to ``image_size``), ``pad`` (longest side to ``image_size``, white around).
         crop_fraction: share of the resized shortest side the crop keeps; 1 keeps it all.
         interpolation: Pillow's resampling filter.
         mean: subtracted after scaling to 0..1, one a channel (RGB).
         std: divided by after that, one a channel.
+        halves: where a crop lies half a pixel off the middle: ``even``, at the even number (torchvision, so timm and
+            open_clip), or ``down``, at the lower one (transformers).
     """
 
     image_size: int
@@ -38,6 +42,7 @@ class Preprocessing:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     crop_fraction: float = 1.0
+    halves: str = "even"
 
     def facts(self) -> dict[str, Any]:
         """Return the choices as JSON, the fixed ones (colour, orientation, transparency) included."""
@@ -70,10 +75,11 @@ class Preprocessing:
             canvas = Image.new("RGB", (side, side), (255, 255, 255))
             canvas.paste(fitted, ((side - fitted.width) // 2, (side - fitted.height) // 2))
             return canvas
-        scale = side / self.crop_fraction / min(image.size)
-        width, height = (max(side, round(edge * scale)) for edge in image.size)
-        left, top = (width - side) // 2, (height - side) // 2
-        if scale > 1:  # a narrow picture enlarged as a whole could take gigabytes: only what the crop keeps is computed
+        smallest, short = min(image.size), int(side / self.crop_fraction)
+        width, height = (int(short * edge / smallest) for edge in image.size)
+        spare = (width - side, height - side)
+        left, top = (edge // 2 if self.halves == "down" else round(edge / 2) for edge in spare)
+        if width * height > max(MUCH, image.width * image.height):  # only what the crop keeps is computed
             x, y = image.width / width, image.height / height
             box = (left * x, top * y, (left + side) * x, (top + side) * y)
             return image.resize((side, side), sampling, box=box)

@@ -12,6 +12,7 @@ from compactvl.config.encoders import EncoderSettings
 from compactvl.config.kinds import LOADERS
 from compactvl.nn.compute import arithmetic, autocast, compute_device
 from compactvl.nn.grids import resample
+from compactvl.vision.loading import try_size
 from compactvl.vision.preprocessing import Preprocessing
 
 
@@ -29,6 +30,9 @@ class Encoder:
         tokens_shape: (T, D).
         pooled_dim: P.
         facts: everything that determines the tokens' values, JSON-serialisable.
+
+    Raises:
+        UserError: the model cannot take images of the size ``preprocess`` gives.
     """
 
     def __init__(
@@ -41,8 +45,7 @@ class Encoder:
         self.facts = {**facts, "preprocessing": preprocess.facts(), "precision": precision}
         self._mean = torch.tensor(preprocess.mean, device=self.device).view(1, 3, 1, 1)
         self._std = torch.tensor(preprocess.std, device=self.device).view(1, 3, 1, 1)
-        side = preprocess.image_size
-        tokens, pooled = self(torch.zeros(1, 3, side, side, dtype=torch.uint8))
+        tokens, pooled = try_size(self, preprocess.image_size, facts["model"])
         self.tokens_shape = (tokens.shape[1], tokens.shape[2])
         self.pooled_dim = pooled.shape[1]
 

@@ -294,7 +294,12 @@ class TokenStore:
 
         Yields:
             Ids and float16 tokens (B, T, D) in memory of their own.
+
+        Raises:
+            ValueError: ``size`` is below 1.
         """
+        if size < 1:
+            raise ValueError(f"size {size}: a block has 1 image or more")
         place = 0
         for number, rows in self._rows.items():
             for start in range(0, rows, size):

@@ -1,26 +1,22 @@
-"""timm models as frozen encoders and as towers to be trained; weights are loaded strictly, from one file."""
+"""timm models as frozen encoders and as towers to be trained; weights are loaded strictly."""
 
-import difflib
-import io
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import timm
 import torch
-from huggingface_hub import hf_hub_download
-from safetensors.torch import load_file
 from timm.data import resolve_model_data_config
 from timm.layers import resample_abs_pos_embed
 from torch import nn
 
-from compactvl.config.encoders import EncoderCommon, TimmWeights, Tower
+from compactvl.config.encoders import EncoderCommon, Tower
 from compactvl.errors import UserError
-from compactvl.files import sha256_file
-from compactvl.vision.loading import Loaded, chosen_preprocessing
+from compactvl.vision.loading import Loaded, chosen_preprocessing, try_size
 from compactvl.vision.preprocessing import INTERPOLATIONS
-from compactvl.vision.transformers_models import first_line
-from compactvl.vision.weights import check_pin, read_weights
+from compactvl.vision.timm_weights import known, read_pretrained
+from compactvl.vision.weights import read_weights
 
 CLASSIFIERS = ("head.", "head_dist.", "classifier.", "fc.")
 """Prefixes of the classification layers an encoder does without: the only tensors that may be left over."""
@@ -47,7 +43,11 @@ class TimmTokens(nn.Module):
         self.model = model.to(memory_format=self.layout)
 
     def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Pixels (B, 3, S, S) → tokens (B, T, D), pooled (B, P)."""
+        """Pixels (B, 3, S, S) → tokens (B, T, D), pooled (B, P).
+
+        Raises:
+            UserError: the model's last features are not one token a patch.
+        """
         pixels = pixels.contiguous(memory_format=self.layout)
         if self.headless or self.stage is not None:
             if self.headless:
@@ -58,11 +58,28 @@ class TimmTokens(nn.Module):
                 )
             return features.flatten(2).transpose(1, 2), features.mean((2, 3))
         features = self.model.forward_features(pixels)
+        self._check(features)
         pooled = self.model.forward_head(features, pre_logits=True)
         if features.ndim == 4:
             flat = features.flatten(1, 2) if self._channels_last_output() else features.flatten(2).transpose(1, 2)
             return flat, pooled
         return features[:, getattr(self.model, "num_prefix_tokens", 0) :], pooled
+
+    def _check(self, features: Any) -> None:
+        """Raise UserError unless features are a map, or have a token for every patch after the known other ones."""
+        told = type(features).__name__
+        if isinstance(features, torch.Tensor):
+            if features.ndim == 4:
+                return
+            count = features.shape[1] - (getattr(self.model, "num_prefix_tokens", None) or 0)
+            embed = getattr(self.model, "patch_embed", None)
+            grid = getattr(embed, "grid_size", None)
+            patches = math.prod(grid) if grid else getattr(embed, "num_patches", None)
+            if count == (patches or math.isqrt(count) ** 2):
+                return
+            told = f"{count} tokens for {patches or 'a square of'} patches"
+        name = self.model.pretrained_cfg["architecture"]
+        raise UserError(f"timm's {name} gives {told}, not one token a patch; choose another model")
 
     def _channels_last_output(self) -> bool:
         return str(getattr(self.model, "output_fmt", "NCHW")).upper().endswith("NHWC")
@@ -84,13 +101,22 @@ def frozen(
         state, name, where: see :func:`load_timm`. facts: what identifies the model.
         fused: see :func:`use_fused_attention`. crop_fraction: in place of the model's own.
         headless: see :class:`TimmTokens`.
+
+    Raises:
+        UserError: see :func:`load_timm`; or timm prepares the model's images in a way of its own.
     """
     model = TimmTokens(load_timm(name, state, settings.image_size, where), headless)
     use_fused_attention(model, fused)
     data = resolve_model_data_config(model.model)
+    own = data["crop_mode"], data["crop_pct"]
+    resize = "squash" if own == ("squash", 1) else "crop" if own[0] == "center" else None
+    if settings.resize is resize is None:
+        raise UserError(
+            f"timm's way to fit images for {name} ({own[0]}, crop_pct {own[1]}) is not supported; set `resize`"
+        )
     choices = {
         "image_size": data["input_size"][-1],
-        "resize": {"center": "crop", "squash": "squash", "border": "pad"}.get(data["crop_mode"], "crop"),
+        "resize": resize,
         "crop_fraction": data["crop_pct"] if crop_fraction is None else crop_fraction,
         "interpolation": data["interpolation"] if data["interpolation"] in INTERPOLATIONS else "bicubic",
         "mean": tuple(data["mean"]),
@@ -109,7 +135,8 @@ def build_tower(settings: Tower, weights_path: str | Path | None = None) -> Timm
         weights_path: converted weights, where ``settings.weights`` names some.
 
     Raises:
-        UserError: unknown model, a size it cannot take, or trained weights that cannot be had or do not fit.
+        UserError: unknown model, one without patch tokens, a size it cannot take, or trained weights that cannot be had
+            or do not fit.
     """
     size, options = settings.image_size, settings.options
     if not settings.pretrained:
@@ -129,12 +156,8 @@ def build_tower(settings: Tower, weights_path: str | Path | None = None) -> Timm
             f"{settings.model} has no feature map {settings.stage} to end with; choose another `stage`"
         ) from error
     side = size or resolve_model_data_config(model)["input_size"][-1]
-    try:
-        with torch.no_grad():
-            tokens, pooled = tower(torch.zeros(1, 3, side, side))
-    except RuntimeError as error:
-        why = first_line(error)
-        raise UserError(f"{settings.model} cannot take images of {side} pixels ({why}); choose another size") from error
+    with torch.no_grad():
+        tokens, pooled = try_size(tower, side, settings.model)
     tower.tokens_shape, tower.pooled_dim = tuple(tokens.shape[1:]), pooled.shape[1]
     return tower.train()
 
@@ -159,70 +182,26 @@ def load_timm(
     model = create(name, image_size, **options)
     expected = model.state_dict()
     state = dict(state)
-    if strange := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:
-        raise UserError(
-            f"{where} holds more than tensors (e.g. {strange[0]!r}); save the model's state dictionary alone"
-        )
     table, own = state.get("pos_embed"), expected.get("pos_embed")
     if table is not None and own is not None and table.shape != own.shape and table.ndim == own.ndim == 3:
         prefix = 0 if getattr(model, "no_embed_class", False) else model.num_prefix_tokens
         state["pos_embed"] = resample_abs_pos_embed(table, model.patch_embed.grid_size, num_prefix_tokens=prefix)
     missing = [key for key in expected if key not in state]
     unexpected = [key for key in state if key not in expected and not key.startswith(CLASSIFIERS)]
-    wrong = [key for key in expected if key in state and state[key].shape != expected[key].shape]
-    if missing or unexpected or wrong:
-        parts = (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
+    both = [key for key in expected if key in state]
+    wrong = [key for key in both if state[key].shape != expected[key].shape]
+    quantised = [key for key in both if expected[key].is_floating_point() > state[key].is_floating_point()]
+    if missing or unexpected or wrong or quantised:
+        parts = (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape", wrong),
+            ("quantised", quantised),
+        )
         text = "; ".join(f"{len(keys)} tensors {what} ({', '.join(keys[:3])})" for what, keys in parts if keys)
         raise UserError(f"{where}: weights do not fit timm's {name}: {text}; give the checkpoint of this very model")
     model.load_state_dict({key: state[key] for key in expected}, strict=True)
     return model
-
-
-def read_pretrained(settings: TimmWeights) -> tuple[dict[str, torch.Tensor], str, str]:
-    """Read a model's weights from the file the settings name, or else timm's from the Hub.
-
-    Returns:
-        State dictionary, SHA-256 of the file, its path.
-
-    Raises:
-        UserError: missing, damaged, not the pinned ones, or no network to get them.
-    """
-    path = Path(settings.checkpoint) if settings.checkpoint else _download(settings)
-    if not path.is_file():
-        raise UserError(f"{path} is missing; copy the weights of {settings.model} there or correct `checkpoint`")
-    digest = sha256_file(path)
-    check_pin(settings.sha256, digest, str(path))
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path), digest, str(path)
-        state = torch.load(io.BytesIO(path.read_bytes()), map_location="cpu", weights_only=True)
-        return state.get("state_dict", state), digest, str(path)
-    except Exception as error:  # whatever a damaged file provokes in safetensors or pickle
-        raise UserError(f"{path} is no readable checkpoint ({type(error).__name__}); fetch it again") from error
-
-
-def _download(settings: TimmWeights) -> Path:
-    known = timm.is_model(settings.model.split(".")[0])
-    config = timm.get_pretrained_cfg(settings.model, allow_unregistered=False) if known else None
-    if config is None:
-        raise unknown_model(settings.model)
-    if not config.hf_hub_id:
-        raise UserError(f"timm has no weights for {settings.model} on the Hub; give the file as `checkpoint`")
-    repository = config.hf_hub_id if config.hf_hub_id != "timm/" else f"timm/{settings.model}"
-    try:
-        return Path(hf_hub_download(repository, "model.safetensors", revision=settings.revision))
-    except Exception as error:  # the Hub client raises HTTP, connection and cache errors alike
-        raise UserError(
-            f"cannot download {repository} ({first_line(error)}); get its model.safetensors on a machine with network "
-            "and give the file as `checkpoint`"
-        ) from error
-
-
-def unknown_model(name: str) -> UserError:
-    """Return what to tell the user of a name timm does not know."""
-    near = difflib.get_close_matches(name.split(".")[0], timm.list_models(), n=3)
-    known = f"near: {', '.join(near)}" if near else "timm.list_models() gives all names"
-    return UserError(f"timm has no model {name!r}; {known}")
 
 
 def use_fused_attention(model: nn.Module, fused: bool) -> None:
@@ -244,8 +223,7 @@ def create(name: str, image_size: int | None, **options: Any) -> nn.Module:
     Raises:
         UserError: unknown model, a size it cannot take, or an argument it does not have.
     """
-    if not timm.is_model(name.split(".")[0]):
-        raise unknown_model(name)
+    known(name)
     given = {"pretrained": False, "num_classes": 0, **options}
     size = {} if image_size is None else {"img_size": image_size}
     try:
@@ -257,7 +235,8 @@ def create(name: str, image_size: int | None, **options: Any) -> nn.Module:
             raise UserError(f"timm's {name} does not take {', '.join(options)} ({first}); correct `options`") from first
     except (AssertionError, ValueError) as error:
         raise UserError(f"{name} cannot take images of {image_size} pixels ({error}); choose another size") from error
-    patch = getattr(getattr(model, "patch_embed", None), "patch_size", (1,))[0]
+    patch = getattr(getattr(model, "patch_embed", None), "patch_size", 1)
+    patch = patch if isinstance(patch, int) else patch[0]
     if image_size is not None and image_size % patch:
         raise UserError(f"{name} cannot take images of {image_size} pixels; choose a multiple of its patches' {patch}")
     return model

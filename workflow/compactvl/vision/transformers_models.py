@@ -1,14 +1,27 @@
 """Vision towers of transformers models (SigLIP, SigLIP2 of fixed size, CLIP, DINOv2) as encoders."""
 
-import pickle
+import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from PIL import Image
+from safetensors import safe_open
 from torch import nn
 
-from compactvl.errors import UserError
+from compactvl.errors import UserError, first_line
+from compactvl.vision.preprocessing import Preprocessing
 
+PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (61, 90, 3), dtype=np.uint8))
+"""What a processor and this package both prepare, to see that they do the same."""
+FOLLOWED = dict.fromkeys(("do_convert_rgb", "do_resize", "do_rescale", "do_normalize"), True) | {
+    "rescale_factor": 1 / 255,
+    "image_mean": None,
+    "image_std": None,
+}
+"""Settings of a processor that need no mention if they have this value; ``None``: any."""
 RESAMPLING = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
@@ -52,7 +65,7 @@ class TransformersTokens(nn.Module):
         return output.last_hidden_state[:, self.tower.prefix :], getattr(output, self.tower.pooled)
 
 
-def build_transformers(name: str, revision: str | None, attention: str) -> tuple[TransformersTokens, dict[str, Any]]:
+def build_transformers(name: str, revision: str | None, attention: str) -> tuple[TransformersTokens, Any]:
     """Load a model's image side strictly.
 
     Args:
@@ -61,13 +74,13 @@ def build_transformers(name: str, revision: str | None, attention: str) -> tuple
         attention: ``eager`` or ``sdpa``.
 
     Returns:
-        The model and its image processor's settings.
+        The model and its image processor.
 
     Raises:
         UserError: cannot be found, is of another family, or its weights do not fit tensor by tensor.
     """
     import transformers
-    from transformers.image_processing_base import ImageProcessingMixin
+    from transformers.utils import cached_file
 
     try:
         config = transformers.AutoConfig.from_pretrained(name, revision=revision, trust_remote_code=False)
@@ -75,6 +88,8 @@ def build_transformers(name: str, revision: str | None, attention: str) -> tuple
             raise UserError(f"{name} is a {config.model_type!r} model; supported: {', '.join(sorted(TOWERS))}")
         tower = TOWERS[config.model_type]
         vision = getattr(config, "vision_config", config)
+        if not getattr(vision, "vision_use_head", True):
+            raise UserError(f"{name} has no head that pools its patches (vision_use_head false); choose another model")
         if hasattr(config, "projection_dim"):  # CLIP's own number, which its vision part may not repeat
             vision.projection_dim = config.projection_dim
         model, loading = getattr(transformers, tower.model_class).from_pretrained(
@@ -85,7 +100,10 @@ def build_transformers(name: str, revision: str | None, attention: str) -> tuple
             attn_implementation=attention,
             dtype=torch.float32,
         )
-        processing, _ = ImageProcessingMixin.get_image_processor_dict(name, revision=revision)
+        processor = transformers.AutoImageProcessor.from_pretrained(
+            name, revision=revision, trust_remote_code=False, backend="pil"
+        )
+        quantised = _integers(Path(cached_file(name, "config.json", revision=revision)).parent, tower)
     except UserError:
         raise
     except Exception as error:  # transformers, safetensors, pickle and the Hub's client raise errors of many types
@@ -97,55 +115,73 @@ def build_transformers(name: str, revision: str | None, attention: str) -> tuple
     missing = sorted(loading["missing_keys"])
     unexpected = sorted(key for key in loading["unexpected_keys"] if not key.startswith(tower.left_over))
     wrong = sorted(str(key) for key in loading.get("mismatched_keys", ()))
-    if missing or unexpected or wrong:
-        parts = (("missing", missing), ("unexpected", unexpected), ("of another shape", wrong))
+    if missing or unexpected or wrong or quantised:
+        parts = (
+            ("missing", missing),
+            ("unexpected", unexpected),
+            ("of another shape", wrong),
+            ("quantised", quantised),
+        )
         text = "; ".join(f"{len(keys)} tensors {what} ({', '.join(keys[:3])})" for what, keys in parts if keys)
         raise UserError(f"{name}: weights do not fit {tower.model_class}: {text}")
-    return TransformersTokens(model, tower), processing
+    return TransformersTokens(model, tower), processor
 
 
-def preprocessing_choices(processing: dict[str, Any], where: str) -> dict[str, Any]:
+def _integers(folder: Path, tower: Tower) -> list[str]:
+    """Return the weights stored as integers, which transformers takes as they are, without what scales them."""
+    found = []
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, "pt") as file:
+            kinds = {key: file.get_slice(key).get_dtype() for key in file.keys()}  # noqa: SIM118
+        found += [key for key, kind in kinds.items() if not kind.startswith(("F", "BF"))]
+    return [key for key in found if not key.startswith(tower.left_over) and not key.endswith("position_ids")]
+
+
+def preprocessing_choices(processor: Any, where: str) -> dict[str, Any]:
     """Translate an image processor's settings to those of :class:`~compactvl.vision.preprocessing.Preprocessing`.
 
     Returns:
-        ``image_size``, ``resize``, ``crop_fraction``, ``interpolation``, ``mean``, ``std``.
+        ``image_size``, ``resize``, ``crop_fraction``, ``halves``, ``interpolation``, ``mean``, ``std``.
 
     Raises:
-        UserError: a processor this package cannot follow exactly.
+        UserError: the processor does more or other than this package can; a picture is prepared both ways to see it.
     """
-    size, crop = processing.get("size"), processing.get("crop_size")
-    size = {"shortest_edge": size} if isinstance(size, int) else dict(size or {})
-    crop = {"height": crop, "width": crop} if isinstance(crop, int) else dict(crop or {})
-    shortest, resample = size.get("shortest_edge"), processing.get("resample", 3)
-    centre = bool(processing.get("do_center_crop", False)) and bool(crop)
-    height, width = ((crop if centre else size).get(edge, shortest) for edge in ("height", "width"))
-    switches = ("do_resize", "do_rescale", "do_normalize")
-    strange = [f"{name} {processing[name]}" for name in switches if not processing.get(name, True)]
-    if abs((processing.get("rescale_factor") or 1 / 255) * 255 - 1) > 1e-6:
-        strange.append(f"rescale_factor {processing['rescale_factor']}")
-    if resample not in RESAMPLING:
-        strange.append(f"resample {resample}")
-    if not {"image_mean", "image_std"} <= processing.keys():
-        strange.append("no image_mean or image_std")
-    if height is None or height != width or (centre and (shortest is None or shortest < height)):
-        strange.append(f"size {size or None}, crop_size {crop if centre else None}")
-    if strange:
+    choices = None
+    try:
+        theirs = np.asarray(processor(PICTURE, return_tensors="np")["pixel_values"][0])
+        centre = bool(getattr(processor, "do_center_crop", False))
+        size, crop = (dict(getattr(processor, key, None) or {}) for key in ("size", "crop_size"))
+        side, shortest = (crop if centre else size).get("height"), size.get("shortest_edge")
+        squash = size == {"height": side, "width": side}
+        fits = squash or (centre and list(size) == ["shortest_edge"] and shortest >= side)
+        if fits and processor.resample in RESAMPLING:
+            fraction = 1.0 if squash else side / shortest
+            if not squash and int(side / fraction) < shortest:  # where the quotient falls just short of it
+                fraction = math.nextafter(fraction, 0)
+            mean, std = (np.broadcast_to(getattr(processor, f"image_{key}"), 3).tolist() for key in ("mean", "std"))
+            choices = {
+                "image_size": side,
+                "resize": "squash" if squash else "crop",
+                "crop_fraction": fraction,
+                "halves": "down",
+                "interpolation": RESAMPLING[processor.resample],
+                "mean": tuple(mean),
+                "std": tuple(std),
+            }
+            ours = ((np.asarray(Preprocessing(**choices).fit(PICTURE)) / 255 - mean) / std).transpose(2, 0, 1)
+            if ours.shape != theirs.shape or not np.allclose(ours, theirs, rtol=1e-4, atol=1e-4):
+                choices = None
+    except Exception as error:  # whatever settings that contradict each other provoke in the processor's code
         raise UserError(
-            f"{where}: its preprocessor_config.json asks for what is not supported: {', '.join(strange)}; "
-            "images must be resized to a square, scaled to 0..1 and normalised; choose another model"
+            f"{where}: its image processor fails ({first_line(error)}); correct its preprocessor_config.json"
+        ) from error
+    if choices is None:
+        settings = {
+            key: value for key, value in processor.to_dict().items() if FOLLOWED.get(key, ...) not in (value, None)
+        }
+        raise UserError(
+            f"{where}: its preprocessor_config.json asks for what is not supported "
+            f"({', '.join(f'{key} {value}' for key, value in settings.items())}); images must be resized to a square, scaled "
+            "to 0..1 and normalised; choose another model"
         )
-    return {
-        "image_size": height,
-        "resize": "crop" if shortest is not None else "squash",
-        "crop_fraction": height / shortest if centre else 1.0,
-        "interpolation": RESAMPLING[resample],
-        "mean": tuple(processing["image_mean"]),
-        "std": tuple(processing["image_std"]),
-    }
-
-
-def first_line(error: Exception) -> str:
-    """Return the first line of an error's text, at most 160 characters."""
-    if isinstance(error, pickle.UnpicklingError):
-        return "its weights are a pickle of more than tensors, which is never run"
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]
+    return choices

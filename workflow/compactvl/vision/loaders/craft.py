@@ -6,7 +6,7 @@ from compactvl.config.encoders import PackagedEncoder
 from compactvl.vision.craft import Craft, CraftTokens
 from compactvl.vision.loading import Loaded, chosen_preprocessing, packaged_weights
 
-SIDE, STRIDE = 224, 8
+SIDE = 224
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 
 

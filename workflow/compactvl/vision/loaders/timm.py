@@ -4,7 +4,8 @@ from pathlib import Path
 
 from compactvl.config.encoders import TimmEncoder
 from compactvl.vision.loading import Loaded
-from compactvl.vision.timm_models import frozen, read_pretrained
+from compactvl.vision.timm_models import frozen
+from compactvl.vision.timm_weights import read_pretrained
 
 
 def load(settings: TimmEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
