@@ -36,6 +36,10 @@ def test_special_tokens_frame_and_long_texts_are_cut(tokenizer):
     assert row[-1] == tokenizer.eos
     assert len(row) == 6
     assert (tokenizer.pad, tokenizer.eos, tokenizer.bos) == (0, 1, 2)
+    assert tokenizer.encode(["the cat"], 2) == [[2, 1]]
+    for longest in (1, 0, -1):
+        with pytest.raises(ValueError, match=f"longest {longest}"):
+            tokenizer.encode(["the cat"], longest)
 
 
 def test_special_tokens_in_a_text_are_just_text(tokenizer):

@@ -1,11 +1,14 @@
 """BERT weights from a folder of save_pretrained, as the Hub gives them, on a tiny model with random weights."""
 
 import json
+import re
 
+import numpy as np
 import pytest
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer, models, normalizers
 
 from compactvl.cli import main as program
 from compactvl.config.base import validate
@@ -14,7 +17,7 @@ from compactvl.dag.root import RootSettings
 from compactvl.errors import UserError
 from compactvl.files import read_json, sha256_file, write_json
 from compactvl.records.record import Made
-from compactvl.text.sentences import load_bert
+from compactvl.text.sentences import SentenceEncoder, load_bert
 from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.convert import convert_weights
 from compactvl.vision.weights import read_weights
@@ -132,12 +135,75 @@ def test_without_the_model_or_a_network(name, tmp_path, monkeypatch):
         ({"num_attention_heads": 4}, "num_attention_heads is 4, the joint encoder computes with 2"),
         ({"hidden_act": "relu"}, 'hidden_act is "relu"'),
         ({"layer_norm_eps": 1e-5}, "layer_norm_eps is 1e-05"),
+        ({"is_decoder": True}, "is_decoder is true, the joint encoder computes with false"),
         ({"vocab_size": 8}, "the tokenizer knows 12 words, the model 8"),
     ],
 )
 def test_models_the_joint_encoder_would_compute_otherwise(changes, message, tmp_path):
     save(tmp_path / "model", **changes)
     assert message in refused(bert(tmp_path / "model"), tmp_path / "tiny.safetensors")
+
+
+def test_a_tokenizer_whose_ids_leave_gaps(saved, tmp_path):
+    folder, _ = saved
+    words = Tokenizer(models.WordPiece({word: 3 * i for i, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    words.normalizer = normalizers.BertNormalizer()
+    transformers.BertTokenizerFast(tokenizer_object=words).save_pretrained(folder)
+    assert "the tokenizer knows 34 words, the model 12" in refused(bert(folder), tmp_path / "tiny.safetensors")
+
+
+def test_a_tokenizer_that_keeps_capitals(saved, tmp_path):
+    folder, _ = saved
+    write_json(folder / "tokenizer_config.json", {"tokenizer_class": "BertTokenizer", "do_lower_case": False})
+    assert "keeps capitals; choose an uncased BERT" in refused(bert(folder), tmp_path / "tiny.safetensors")
+
+
+SWITCHES = {"word_embedding_dimension": 64, "pooling_mode_cls_token": False, "pooling_mode_mean_tokens": False}
+
+
+@pytest.mark.parametrize(
+    ("pooling", "more", "found"),
+    [
+        (SWITCHES | {"pooling_mode_mean_tokens": True}, "Normalize", "mean"),
+        (SWITCHES | {"pooling_mode_cls_token": True}, "Normalize", "cls_token"),
+        ({"pooling_mode": "mean", "include_prompt": True}, "Normalize", "mean"),
+        ({"pooling_mode": "cls"}, "Normalize", "cls"),
+        ({"pooling_mode": ["mean", "max"]}, "Normalize", "mean + max"),
+        ({"pooling_mode": "mean"}, "Dense", "mean + Dense"),
+    ],
+)
+def test_only_the_mean_of_the_tokens_is_taken_for_a_sentence(pooling, more, found, saved, tmp_path):
+    folder, model = saved
+    kinds = {"": "Transformer", "1_Pooling": "Pooling", "2": more}
+    modules = [{"path": path, "type": f"sentence_transformers.models.{kind}"} for path, kind in kinds.items()]
+    write_json(folder / "modules.json", modules)
+    write_json(folder / "1_Pooling/config.json", pooling)
+    target = tmp_path / "tiny.safetensors"
+    convert_weights("tiny", bert(folder), None, target, MADE)
+    load_bert(target)  # a joint encoder pools by itself
+    if found != "mean":
+        with pytest.raises(UserError, match=re.escape(f"its sentence vectors are {found}, expected mean")):
+            SentenceEncoder(target)
+        return
+    (vector,) = SentenceEncoder(target, "fp32").encode(["two dogs"])
+    with torch.inference_mode():
+        expected = model(input_ids=torch.tensor([[2, 5, 6, 7, 3]])).last_hidden_state[0].mean(0)
+    torch.testing.assert_close(torch.from_numpy(vector), expected / expected.norm(), atol=1e-5, rtol=1e-5)
+
+
+def test_long_sentences_are_counted_and_need_positions(saved, tmp_path, caplog):
+    save(tmp_path / "long", max_position_embeddings=128)
+    for name in ("long", "model"):
+        convert_weights("tiny", bert(tmp_path / name), None, tmp_path / f"{name}.safetensors", MADE)
+    long, short = (SentenceEncoder(tmp_path / f"{name}.safetensors", "fp32") for name in ("long", "model"))
+    caplog.set_level("WARNING")
+    caplog.clear()
+    found = long.encode(["cake " * 126, "cake " * 127, "cake " * 500])
+    assert caplog.messages == ["embed texts: 2 texts are longer than the 128 tokens it reads; their ends are cut off"]
+    np.testing.assert_allclose(found, found[[0, 0, 0]], atol=1e-6)
+    short.encode(["cake " * 22])
+    with pytest.raises(UserError, match="a text has 25 word pieces, the model 24 positions; choose a BERT with 128"):
+        short.encode(["cake " * 23])
 
 
 def test_another_kind_of_model(tmp_path):

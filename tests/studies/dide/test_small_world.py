@@ -183,6 +183,21 @@ def test_questions_are_answered_from_kept_features(world, tmp_path):
         Answerer.open(run, tokens).answer("no-such", questions)
 
 
+def test_what_is_lost_of_a_question_is_told(world, caplog):
+    answerer = Answerer.open(world.trained("dual"), world.layout.tokens("cam", "drawn"))
+    long = "is there a red and blue and " * 3
+    caplog.set_level("WARNING")
+    caplog.clear()
+    asked = answerer.answer("test-00", ["is there a red ?", f"{long} green ?", f"{long} blue ?"])
+    assert caplog.messages == [
+        f"question {n} is longer than the 16 word pieces the model reads; its end is cut off" for n in (2, 3)
+    ]
+    assert asked[1] == asked[2]
+    for question in ("dogs", "\u200b", "caf\udce9 ?"):
+        with pytest.raises(UserError, match="question 2 "):
+            answerer.answer("test-00", ["is there a red ?", question])
+
+
 def test_tokens_of_another_encoder_are_refused(world, tmp_path):
     store = tmp_path / "store"
     shutil.copytree(world.layout.tokens("cam", "drawn"), store)

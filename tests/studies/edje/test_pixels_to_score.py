@@ -160,6 +160,8 @@ def test_bad_queries_and_stores_are_errors(world, tmp_path):
     for query in ("狗 狗", "\N{DOG FACE}"):
         with pytest.raises(UserError, match=f"knows no word of the query '{query}'"):
             reranker.rank(query)
+    with pytest.raises(UserError, match=r"the query 'caf\\udce9' is not UTF-8"):
+        reranker.rank("caf\udce9")
     for top in (0, -1):
         with pytest.raises(UserError, match=f"top {top}: ask for 1 image or more"):
             reranker.rank("a dog", top=top)
@@ -167,6 +169,13 @@ def test_bad_queries_and_stores_are_errors(world, tmp_path):
         reranker.rank("a dog", image_ids=["nobody"])
     with pytest.raises(UserError, match=r"manifest\.json is missing"):
         Reranker.open(tmp_path, world.root / "tokens")
+
+
+def test_blocks_hold_an_image_or_more(world):
+    store = TokenStore.open(world.root / "tokens")
+    for size in (0, -1):
+        with pytest.raises(ValueError, match=f"size {size}"):
+            next(store.blocks(size))
 
 
 def test_what_is_lost_of_a_query_is_told(world, caplog):

@@ -93,5 +93,11 @@ class TextTokenizer:
         return [encoding.ids for encoding in self.backend.encode_batch_fast(list(texts), add_special_tokens=False)]
 
     def encode(self, texts: Sequence[str], longest: int) -> list[list[int]]:
-        """Return [BOS] text [EOS] for each text, at most ``longest`` ids each, the text cut to fit."""
+        """Return [BOS] text [EOS] for each text, at most ``longest`` ids each, the text cut to fit.
+
+        Raises:
+            ValueError: ``longest`` has no place for [BOS] and [EOS].
+        """
+        if longest < 2:
+            raise ValueError(f"longest {longest}: [BOS] and [EOS] need 2 ids")
         return [[self.bos, *ids[: longest - 2], self.eos] for ids in self.pieces(texts)]

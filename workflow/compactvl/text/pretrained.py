@@ -5,14 +5,15 @@ The encoder's tensors have the names of ``transformers.BertModel``. :func:`compa
 """
 
 import json
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from compactvl.config.weights import TransformersBert
-from compactvl.errors import UserError
+from compactvl.data.user_files import read_user_json
+from compactvl.errors import UserError, first_line
 from compactvl.vision.converted import BERT_CONFIG, Converted
-from compactvl.vision.transformers_models import first_line
 from compactvl.vision.weights import state_digest
 
 UNUSED = ("pooler.", "cls.", "embeddings.position_ids")
@@ -42,6 +43,7 @@ def read_pretrained(name: str, settings: TransformersBert) -> Converted:
             **source,
         )
         tokenizer = transformers.AutoTokenizer.from_pretrained(settings.model, **source)
+        pooling = _pooling(settings)
     except UserError:
         raise
     except Exception as error:  # transformers and the Hub's client raise file, HTTP and value errors alike
@@ -55,9 +57,11 @@ def read_pretrained(name: str, settings: TransformersBert) -> Converted:
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None or tokenizer.cls_token != "[CLS]" or tokenizer.sep_token != "[SEP]":
         raise UserError(f"{place} has no WordPiece tokenizer with [CLS] and [SEP]; choose an uncased BERT model")
-    if backend.get_vocab_size() > config.vocab_size:
+    if backend.normalizer is None or backend.normalizer.normalize_str("A") != "a":
+        raise UserError(f"{place} has a tokenizer that keeps capitals; choose an uncased BERT model")
+    if (size := 1 + max(backend.get_vocab().values())) > config.vocab_size:
         raise UserError(
-            f"{place}: the tokenizer knows {backend.get_vocab_size()} words, the model {config.vocab_size}; "
+            f"{place}: the tokenizer knows {size} words, the model {config.vocab_size}; "
             "they do not belong together, get both from one repository"
         )
     state = {key: value.detach().contiguous() for key, value in model.state_dict().items() if value.is_floating_point()}
@@ -69,7 +73,7 @@ def read_pretrained(name: str, settings: TransformersBert) -> Converted:
         "bert",
         {"revision": settings.revision, "sha256": digest},
         UNUSED,
-        {key: getattr(config, key) for key in BERT_CONFIG},
+        {key: getattr(config, key) for key in BERT_CONFIG} | {"pooling": pooling},
         {"tokenizer.json": backend.to_str(pretty=True).encode()},
         "language model as published; heads are trained from fresh weights",
     )
@@ -84,6 +88,7 @@ def _check_architecture(place: str, config: Any) -> None:
         "hidden_act": "gelu",
         "layer_norm_eps": 1e-12,
         "type_vocab_size": 2,
+        "is_decoder": False,
     }
     for key, value in wanted.items():
         if getattr(config, key) != value:
@@ -91,6 +96,25 @@ def _check_architecture(place: str, config: Any) -> None:
                 f"{place}: {key} is {json.dumps(getattr(config, key))}, the joint encoder computes with "
                 f"{json.dumps(value)}; choose a BERT with heads {HEAD_WIDTH} wide, such as MiniLM-L12-H384-uncased"
             )
+
+
+def _pooling(settings: TransformersBert) -> str:
+    """Return what sentence-transformers' files, if there are any, make of the last layer: "mean", "cls", "mean + Dense"."""
+    from transformers.utils import cached_file
+
+    def read(name: str) -> Any:
+        options = {"revision": settings.revision, "_raise_exceptions_for_missing_entries": False}
+        file = cached_file(settings.model, name, **options)
+        return file and read_user_json(Path(file))
+
+    folders = {module["type"].rpartition(".")[2]: module["path"] for module in read("modules.json") or []}
+    pooling = read(f"{folders.get('Pooling', '1_Pooling')}/config.json") or {}
+    # Release 6 writes the mode's name; before, each mode was a switch.
+    switches = [key for key, on in pooling.items() if key.startswith("pooling_mode_") and on]
+    switched = [key.removeprefix("pooling_mode_").removesuffix("_tokens") for key in switches]
+    modes = pooling.get("pooling_mode") or switched or "mean"
+    others = sorted(folders.keys() - {"Transformer", "Pooling", "Normalize"})
+    return " + ".join([*([modes] if isinstance(modes, str) else modes), *others])
 
 
 def _check_tensors(place: str, loading: dict[str, Any]) -> None:

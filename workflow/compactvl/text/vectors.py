@@ -57,10 +57,15 @@ def embed(encoder, dataset: CanonicalSet, folder: str | Path, facts: dict[str, A
     Args:
         encoder: has ``encode(texts) -> float32 (N, D)`` and ``device``: :class:`compactvl.text.sentences.SentenceEncoder`.
         facts: what identifies the encoder (name, weights' SHA-256, precision, canonical), for the manifest.
+
+    Raises:
+        UserError: a vector is not finite.
     """
     folder = Path(folder)
     texts = texts_of(dataset.items)
     vectors = encoder.encode(texts, label=f"embed {dataset.name}")
+    if not np.isfinite(vectors).all():
+        raise UserError(f"text encoder {facts['name']!r} gives vectors that are not finite; get its weights again")
     (folder / MANIFEST).unlink(missing_ok=True)
     with atomic_path(folder / VECTORS) as temporary:
         np.save(temporary, vectors)

@@ -82,14 +82,13 @@ class Answerer:
         Probabilities are each answer's own (sigmoid) where the task lets several be right, else they sum to 1.
 
         Raises:
-            UserError: the store has no such image, a question has no words, or ``top`` is below 1.
+            UserError: the store has no such image, ``top`` is below 1, or see
+                :meth:`compactvl.text.wordpiece.WordPiece.read`.
         """
         if top < 1:
             raise UserError(f"top {top}: ask for 1 answer or more")
-        for question in questions:
-            if not question.strip():
-                raise UserError("a question has no words; ask in words")
-        rows = self.tokenizer.encode(questions, self.model.settings.trunk.longest)
+        longest = self.model.settings.trunk.longest
+        rows = [self.tokenizer.read(text, longest, f"question {n}") for n, text in enumerate(questions, 1)]
         texts = TokenBatch.of(rows, device=self.model.device)
         with autocast(self.model.device, self.model.settings.precision):
             if isinstance(self.model, DualEncoder):

@@ -4,8 +4,6 @@ reranker = Reranker.open("runs/edje/edje/seed0", "cache/tokens/dinov2_s/scenes")
 reranker.rank("two dogs left of a cake", top=5)
 """
 
-import logging
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,10 +17,9 @@ from compactvl.studies.edje.model import JointModel, compress_all, score_pairs
 from compactvl.studies.edje.stores import check_store, is_compressed
 from compactvl.studies.pieces import open_tokenizer
 from compactvl.text.batches import TokenBatch
-from compactvl.text.wordpiece import WordPiece, canonical_caption
+from compactvl.text.wordpiece import WordPiece
 from compactvl.vision.store import TokenStore
 
-log = logging.getLogger(__name__)
 BLOCK = 1024
 
 
@@ -60,9 +57,10 @@ class Reranker:
         """Matching logits of one query with images, float32 (N,), in the order given.
 
         Raises:
-            UserError: the query has no words, or none that the model knows.
+            UserError: see :meth:`compactvl.text.wordpiece.WordPiece.read`.
         """
-        captions = TokenBatch.of([self._read(query)])
+        longest, canonical = self.model.longest_caption, self.model.settings.joint.canonical
+        captions = TokenBatch.of([self.tokenizer.read(query, longest, "the query", canonical=canonical)])
         parts = []
         for start in range(0, len(image_ids), BLOCK):
             vision = self.tokens(image_ids[start : start + BLOCK])
@@ -70,21 +68,6 @@ class Reranker:
             text = np.zeros(len(vision), np.int64)
             parts.append(score_pairs(self.model, vision, captions, rows, text, self.tokenizer.sep))
         return np.concatenate(parts) if parts else np.empty(0, np.float32)
-
-    def _read(self, query: str) -> list[int]:
-        """Return a query's token ids; what is lost of it is told."""
-        if not canonical_caption(query):
-            raise UserError(f"the query {query!r} has no words; describe an image in words")
-        (ids,) = self.tokenizer.encode([query], sys.maxsize, canonical=self.model.settings.joint.canonical)
-        pieces, longest = ids[1:-1], self.model.longest_caption
-        unknown = pieces.count(self.tokenizer.unknown)
-        if unknown == len(pieces):
-            raise UserError(f"the model knows no word of the query {query!r}; describe the image in other words")
-        if unknown:
-            log.warning("the model does not know %d of the query's words", unknown)
-        if len(ids) > longest:
-            log.warning("the query is longer than the %d word pieces the model reads; its end is cut off", longest)
-        return self.model.encode(self.tokenizer, [query])[0]
 
     def rank(
         self, query: str, image_ids: Sequence[str] | None = None, top: int | None = None
