@@ -9,10 +9,11 @@ import numpy as np
 from PIL import Image
 
 
-def photo(path: Path, seed: int = 0) -> None:
+def photo(path: Path, seed: int = 0, size: tuple[int, int] = (32, 24), **save: Any) -> None:
     """Write a small picture, in the format that its suffix says."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (24, 32, 3), dtype=np.uint8)).save(path)
+    pixels = np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(path, **save)
 
 
 def json_lines(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

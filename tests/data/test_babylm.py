@@ -57,6 +57,43 @@ def test_a_pair_of_one_sentence_is_told(tmp_path, caplog):
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "change", "said"),
+    [
+        ("ewok", {"Context2": "A is  left."}, "both contexts are the same text"),
+        ("ewok", {"Target2": "L"}, "both targets are the same text"),
+        ("vqa", {"target_ans": " g"}, "the right answer is among the distractors"),
+        ("babylm_winoground", {"caption_1": "a on  b"}, "both captions are the same text"),
+    ],
+)
+def test_items_that_no_model_can_get_right_are_told(tmp_path, caplog, kind, change, said):
+    path = lines(tmp_path / "a.jsonl", RECORDS[kind], RECORDS[kind] | change)
+    curate(tmp_path / "out", kind=kind, path=str(path))
+    assert caplog.messages == [f"{path} line 2: {said}, so no model can be right"]
+
+
+def test_group_names_are_one_line_of_text(tmp_path):
+    records = [PAIR | {"UID": uid} for uid in ("agree\r", " a\n b ", 7, None)]
+    done = curate(tmp_path / "out", kind="blimp", path=str(lines(tmp_path / "x.jsonl", *records)))
+    assert list(done.items["phenomenon"]) == ["agree", "a b", "7", "x"]
+    for uid in (["agree"], True, "a\0"):
+        path = lines(tmp_path / "x.jsonl", PAIR, PAIR | {"UID": uid})
+        with pytest.raises(UserError, match=r"x\.jsonl line 2: field 'UID' is .*, neither text nor number; get"):
+            curate(tmp_path / "bad", kind="blimp", path=str(path))
+
+
+def test_files_of_one_name_are_named(captions, tmp_path):
+    (tmp_path / "t").mkdir()
+    lines(tmp_path / "t/a.jsonl", PAIR)
+    (tmp_path / "t/a.json").write_text(json.dumps([PAIR]))
+    with pytest.raises(UserError, match=r"items of .*/a\.json and .*/a\.jsonl would .* the same ids; rename one"):
+        curate(tmp_path / "out", kind="blimp", path=str(tmp_path / "t"))
+    (captions / "t/cc.json").write_text('["a", "b", "c"]')
+    both = [str(captions / "cc.json"), str(captions / "t/cc.json")]
+    with pytest.raises(UserError, match=r"items of .*/cc\.json and .*/t/cc\.json would have the same ids; rename"):
+        make(tmp_path / "out", "c", caption_settings(captions, captions=both))
+
+
 def test_different_words():
     assert different_words("a b c", "a x c") == ("b", "x")
     assert different_words("a b c", "a x") == different_words("a b", "x y") == different_words("a", "a") == ("", "")
@@ -104,6 +141,7 @@ def test_missing_fields_are_named(tmp_path, kind, field):
         ("a.jsonl", b'{"sentence_good": "\xff"}\n', "line 1 is not UTF-8"),
         ("a.json", b'{"a": 1}', "is not a JSON list"),
         ("a.jsonl", json.dumps(PAIR | {"sentence_bad": 3}).encode(), "'sentence_bad' is 3, no text"),
+        ("a.jsonl", json.dumps(PAIR | {"sentence_bad": "a\0"}).encode(), "line 1: field 'sentence_bad' has a NUL"),
     ],
 )
 def test_bad_files_are_one_clear_line(tmp_path, name, content, message):

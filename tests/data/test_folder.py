@@ -1,32 +1,23 @@
-"""Own images: captions.csv, Karpathy JSON, photographs of many forms."""
+"""Own images: captions.csv, Karpathy JSON."""
 
 import io
 import json
-import zlib
 
-import numpy as np
 import pytest
 from curating import is_made, make
+from photographed import photo
 from PIL import Image
 
-from compactvl.data.photos import read_photo
 from compactvl.data.ratios import SplitRatios
 from compactvl.errors import UserError
 
 HEADER = "image,caption,split\n"
 
 
-def photo(path, seed=0, size=(40, 30), **save):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (size[1], size[0], 3), dtype=np.uint8)).save(
-        path, **save
-    )
-
-
 @pytest.fixture
 def album(tmp_path):
     for n, name in enumerate(("a.jpg", "b.png", "sub/c.webp")):
-        photo(tmp_path / "album" / name, n)
+        photo(tmp_path / "album" / name, n, size=(40, 30))
     (tmp_path / "album" / "captions.csv").write_text(
         HEADER + 'a.jpg,a dog,train\na.jpg,"a dog, running",train\n./b.png,ein Bär,val\nsub/c.webp,a  cat ,test\n',
         encoding="utf-8",
@@ -52,7 +43,15 @@ def test_folder_becomes_a_data_set(album, tmp_path):
     ("content", "message"),
     [
         (b"file,caption\na.jpg,x\n", "no column 'image'"),
-        (HEADER.encode() + b"a.jpg,caf\xe9,train\n", "is not UTF-8"),
+        (HEADER.encode() + b"a.jpg,a dog,train\na.jpg,caf\xe9,train\n", r"captions\.csv line 3 is not UTF-8"),
+        (HEADER.encode() + b"A dog and " * 40 + b",a.jpg,train\n", "line 2: caption of unknown image 'A dog and A dog"),
+        (HEADER.encode() + b"A.JPG,a dog,train\n", r"album/A\.JPG is missing \(there is 'a\.jpg', spelt otherwise\)"),
+        (
+            HEADER.encode() + b'a.jpg,a dog,train\na.jpg,"a cat,train\nb.png,x,test\n',
+            r"the row from line 3 on .*quotes",
+        ),
+        (HEADER.encode() + b"a.jpg," + b"x " * 70000 + b",train\n", r"the row from line 2 on .*field larger than"),
+        (HEADER.encode() + b"a.jpg,a\0dog,train\n", "line 2: caption of 'a.jpg' has a NUL character"),
         (HEADER.encode() + b"nope.jpg,a dog,train\n", "line 2: caption of unknown image 'nope.jpg'"),
         (HEADER.encode() + b"../x.jpg,a dog,train\n", "must be a path below the image folder"),
         (HEADER.encode() + b"a.jpg,,train\n", "line 2: caption '' of 'a.jpg' has no words"),
@@ -105,85 +104,6 @@ def test_ratios_hold_and_adding_images_moves_none():
     assert {SplitRatios(train=1, val=0, test=0).split_of(i, 0) for i in ids} == {"train"}
 
 
-def test_photographs_of_many_forms(tmp_path):
-    photo(tmp_path / "turned.jpg", size=(40, 30), exif=_orientation(6))
-    assert Image.open(io.BytesIO(read_photo(tmp_path / "turned.jpg"))).size == (30, 40)
-    assert not Image.open(io.BytesIO(read_photo(tmp_path / "turned.jpg"))).getexif()
-    Image.new("RGBA", (8, 8), (255, 0, 0, 0)).save(tmp_path / "clear.png")
-    assert Image.open(io.BytesIO(read_photo(tmp_path / "clear.png"))).getpixel((0, 0)) == (255, 255, 255)
-    Image.fromarray(np.full((8, 8), 65535, np.uint16)).save(tmp_path / "deep.tiff")
-    assert Image.open(io.BytesIO(read_photo(tmp_path / "deep.tiff"))).getpixel((0, 0)) == (255, 255, 255)
-    for mode, name in (
-        ("L", "grey.png"),
-        ("P", "palette.gif"),
-        ("CMYK", "print.jpg"),
-        ("1", "bits.png"),
-        ("LA", "la.png"),
-    ):
-        Image.new(mode, (8, 8)).save(tmp_path / name)
-        assert Image.open(io.BytesIO(read_photo(tmp_path / name))).mode == "RGB"
-
-
-def with_chunk(png: bytes, name: bytes, content: bytes) -> bytes:
-    """A PNG with one more chunk behind its header."""
-    checksum = zlib.crc32(name + content).to_bytes(4, "big")
-    return png[:33] + len(content).to_bytes(4, "big") + name + content + checksum + png[33:]
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2 << 20))),
-        (b"iTXt", b"prompt\0\1\0\0\0" + zlib.compress(bytes(70 << 20))),
-        (b"iCCP", b"screen\0\0" + zlib.compress(bytes(3 << 20))),
-        (b"pHYs", b"cut"),
-        (b"eXIf", b"rubbish"),
-    ],
-)
-def test_metadata_refuse_no_picture(name, content, tmp_path):
-    photo(tmp_path / "plain.png", 1)
-    plain = (tmp_path / "plain.png").read_bytes()
-    (tmp_path / "full.png").write_bytes(with_chunk(plain, name, content))
-    assert read_photo(tmp_path / "full.png") == read_photo(tmp_path / "plain.png")
-    # A picture that is damaged itself is refused as before, whatever stands beside it.
-    (tmp_path / "cut.png").write_bytes(with_chunk(plain, name, content)[:-300])
-    with pytest.raises(UserError, match=r"cut\.png is not a readable image"):
-        read_photo(tmp_path / "cut.png")
-
-
-def test_orientation_is_read_beside_damaged_metadata(tmp_path):
-    photo(tmp_path / "turned.png", size=(40, 30), exif=_orientation(6))
-    (tmp_path / "turned.png").write_bytes(with_chunk((tmp_path / "turned.png").read_bytes(), b"pHYs", b"cut"))
-    assert Image.open(io.BytesIO(read_photo(tmp_path / "turned.png"))).size == (30, 40)
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        (b"", "the file is empty"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50), "HEIC photo.* save it as JPEG"),
-        (b"<!DOCTYPE html>\n<title>404 Not Found</title>", "it is text, which begins with '<!DOCTYPE html> <title>"),
-        (
-            b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
-            "it is text, which begins with 'version https",
-        ),
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), "a damaged PNG"),
-        (bytes(range(128, 228)), "no image format that Pillow knows"),
-    ],
-)
-def test_what_is_no_image_is_told(content, said, tmp_path):
-    (tmp_path / "photo.jpg").write_bytes(content)
-    with pytest.raises(UserError, match=rf"photo\.jpg is not a readable image \(.*{said}") as caught:
-        read_photo(tmp_path / "photo.jpg")
-    assert "\n" not in str(caught.value)
-
-
-def _orientation(value):
-    exif = Image.Exif()
-    exif[0x0112] = value
-    return exif
-
-
 def karpathy_file(path, **changes):
     images = [
         {"filename": "a.jpg", "filepath": "val2014", "split": "restval", "sentences": [{"raw": "A dog.", "sentid": 4}]},
@@ -229,6 +149,8 @@ def test_karpathy(tmp_path):
         ({"sentences": [{"raw": " "}]}, r"caption '' of 'a\.jpg' has no words"),
         ({"filename": None}, r"images\[0\]: 'filename' is missing"),
         ({"filename": 5}, r"images\[0\]: 'filename' is 5, no text"),
+        ({"filename": ["a.jpg"]}, r"images\[0\]: 'filename' is \['a\.jpg'\], no text"),
+        ({"filename": "x" * 300}, r"2 of 2 images are missing"),
         ({"split": None}, "some images have a split, 'a.jpg' has none; give all of them one, or none"),
         (
             {"sentences": [{"raw": "x", "sentid": 4}, {"raw": "...", "sentid": 6}]},

@@ -96,16 +96,18 @@ def write_refcoco(root, **changed) -> dict:
     ]
     for row in annotations:
         row["id"] += 1000 * row["image_id"]
+    annotations[1].update(changed.get("annotation", {}))
     instances = {
         "images": [{"id": image, "file_name": name} for image, name in names.items()],
         "annotations": annotations,
-    }
+    } | changed.get("instances", {})
     refs = [
         {"ref_id": i, "ann_id": 1000 * image + 71, "image_id": image, "file_name": f"{names[image][:-4]}_{i}.jpg", "split": split,
          "category_id": 1, "sent_ids": [2 * i, 2 * i + 1],
          "sentences": [{"sent_id": 2 * i + j, "sent": f"the  one {j}", "raw": "The one", "tokens": ["the", "one"]} for j in (0, 1)]}
         for i, (image, split) in enumerate([(7, "train"), (9, "testA"), (9, "testB"), (11, "val")])
     ]  # fmt: skip
+    refs[0]["sentences"][0].update(changed.get("sentence", {}))
     (root / "refs(unc).p").write_bytes(changed.get("pickle") or pickle.dumps(changed.get("refs", refs), protocol=2))
     (root / "instances.json").write_text(json.dumps(instances))
     return {
@@ -129,6 +131,17 @@ def test_refcoco_is_read_as_it_is_distributed(tmp_path):
     assert set(found.images["split"]) == {"train", "val", "test"}
 
 
+def test_what_refcoco_has_at_the_edge_is_read(tmp_path):
+    """Half an emoji, a box that leaves its image by a pixel, and one without height that no expression means."""
+    body = write_refcoco(tmp_path, sentence={"sent": "the \ud83d one"}, annotation={"bbox": [-1, 0, 34, 25]})
+    assert make(tmp_path, "refcoco", body).items["expression"][0] == "the \ufffd one"
+    body = write_refcoco(tmp_path, instances={"images": [{"id": image, "file_name": f"COCO_train2014_0000000000{image:02}.jpg"} for image in (7, 9, 11)], "annotations": [{"id": 1000 * image + 70 + i, "image_id": image, "bbox": [i, i, 5.5, 0 if i == 2 else 6]} for image in (7, 9, 11) for i in range(3)]})  # fmt: skip
+    assert json.loads(make(tmp_path, "refcoco", body).items["boxes"][0])[2] == [2.0, 2.0, 5.5, 0.0]
+
+
+NAMED = r"instances\.json annotations\[1\] is not in COCO's form \(ValueError: annotation 7071 has the box"
+
+
 class Harm:
     """A pickle of this would run a program."""
 
@@ -146,6 +159,20 @@ class Harm:
         ({"pickle": pickle.dumps({"refs": 1})}, "holds a dict, not a list of refs"),
         ({"refs": [{"split": "train"}]}, r"ref 0 is not in RefCOCO's form \(KeyError: 'sentences'\)"),
         ({"refs": []}, "has no expressions"),
+        ({"sentence": {"sent": None}}, r"ref 0 is not in RefCOCO's form \(ValueError: 'sent' is None, no text\)"),
+        ({"sentence": {"sent": ["a"]}}, r"ref 0 .*'sent' is \['a'\], no text"),
+        ({"sentence": {"sent": " "}}, "ref 0 .*'sent' is ' ', no text"),
+        ({"sentence": {"sent": "a\0b"}}, "ref 0, sentence 0 has a NUL character"),
+        ({"annotation": {"bbox": [0, float("nan"), 5, 5]}}, NAMED),
+        ({"annotation": {"bbox": [0, 0, 5, float("inf")]}}, NAMED),
+        ({"annotation": {"bbox": [5, 5, -5, 5]}}, NAMED),
+        ({"annotation": {"bbox": [5, 5, 0, 0]}}, NAMED),
+        ({"annotation": {"bbox": [5, 5, 5, 0]}}, "ref 0: the box of annotation 7071 in .*instances.json is empty"),
+        ({"annotation": {"bbox": [5, 5, 29, 5]}}, r"annotation 7071 has the box .* but .*07\.jpg is 32 × 24 pixels"),
+        ({"annotation": {"bbox": None}}, r"instances\.json annotations\[1\] is not in COCO's form \(TypeError"),
+        ({"annotation": {"id": 7070}}, r"annotations\[1\] .*annotation 7070 is there twice"),
+        ({"instances": {"images": [{"id": 7, "file_name": None}]}}, r"images\[0\] .*'file_name' is None, no text"),
+        ({"instances": {"images": [{"id": 7, "file_name": f"{n}.jpg"} for n in "ab"]}}, r"images\[1\] .*image 7 is there"),
         ({"refs": [{"ann_id": 1, "image_id": 7, "split": "val", "sentences": []}]}, "image 7 with object 1 is not in"),
     ],
 )  # fmt: skip

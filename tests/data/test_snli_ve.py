@@ -84,6 +84,20 @@ def test_files_that_say_less(root):
     json_lines(root / "snli_ve_dev.jsonl", short)
     items = curate(root).split("val")
     assert items[["item_id", "image_id"]].values.tolist() == [["val-1", "4705552913.jpg"], ["val-2", "4705552913.jpg"]]
+    json_lines(root / "snli_ve_dev.jsonl", [one | {"pairID": None} for one in short])
+    assert list(curate(root).split("val")["item_id"]) == ["val-1", "val-2"]
+
+
+def test_two_files_of_one_name_are_two_images(root):
+    """An image's id is its file name."""
+    lines = [{"Flickr30K_ID": f"{below}/1", "sentence2": "A dog.", "gold_label": "entailment"} for below in "ab"]
+    for line in lines:
+        photo(root / "flickr" / f"{line['Flickr30K_ID']}.jpg")
+    json_lines(root / "snli_ve_dev.jsonl", lines[:1] * 2)
+    assert list(curate(root).split("val")["image_id"]) == ["1.jpg"] * 2
+    json_lines(root / "snli_ve_dev.jsonl", lines)
+    with pytest.raises(UserError, match=r"line 2: image 'b/1\.jpg' has the file name of 'a/1\.jpg' \(.* line 1\)"):
+        curate(root)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +109,8 @@ def test_files_that_say_less(root):
         ),
         ({"gold_label": None}, "line 2: 'gold_label' is missing"),
         ({"sentence2": ""}, "line 2: 'sentence2' is '', no text"),
+        ({"sentence2": "a\0b"}, "line 2: 'sentence2' has a NUL character"),
+        ({"Flickr30K_ID": "x" * 300}, "1 of 5 images are missing"),
         ({"Flickr30K_ID": 4705552913}, "line 2: 'Flickr30K_ID' is 4705552913, no text"),
         ({"Flickr30K_ID": "../1"}, r"line 2: '\.\./1\.jpg' must be a path below the image folder"),
         (

@@ -1,12 +1,16 @@
 """Text files of one sample a line, and the optional tagger."""
 
+import json
+import os
 import sys
 from collections import Counter
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from curating import is_made, make
 
+from compactvl.data.audit import drop_repeated
 from compactvl.errors import UserError
 
 
@@ -52,10 +56,25 @@ def test_ratios_hold_and_equal_lines_stay_together(tmp_path):
     assert list(items["split"]) != list(other["split"])
 
 
+def test_turkish_and_greek_are_no_leak(tmp_path):
+    """Python and Arrow lower-case İ, and Σ at a word's end, each in its own way."""
+    texts = [text for n in range(60) for text in (f"{n} İstanbul", f"{n} istanbul", f"{n} ΟΔΟΣ", f"{n} οδοσ")]
+    (tmp_path / "x.train").write_text("\n".join(texts), encoding="utf-8")
+    items = curate(tmp_path, tmp_path / "out").items
+    assert set(items["split"]) == {"train", "val", "test"}
+    assert len(drop_repeated(items)[0]) == len(texts)
+    (tmp_path / "x.json").write_text(json.dumps(texts))
+    np.save(tmp_path / "x.npy", np.zeros((len(texts), 8)))
+    files = {"captions": [str(tmp_path / "x.json")], "vectors": [str(tmp_path / "x.npy")]}
+    captions = make(tmp_path / "out", "c", {"kind": "babylm_captions", "dim": 8} | files).items
+    assert list(captions["split"]) == list(items["split"])
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"fine\ncaf\xe9\n", r"x\.train line 2 is not UTF-8 \(byte 3 of the line\)"),
+        (b"fine\r\0\r", r"x\.train line 2 has a NUL character"),
         (b"\n \n", r"the files \*\.train of .* have no text"),
     ],
 )
@@ -64,6 +83,19 @@ def test_bad_files_are_one_clear_line(tmp_path, content, message):
     with pytest.raises(UserError, match=message):
         curate(tmp_path, tmp_path / "out")
     assert not is_made(tmp_path)
+
+
+@pytest.mark.parametrize("pattern", ["**", "**.train", ".", "..", "a/*", "a\\*"])
+def test_a_pattern_that_leaves_the_folder_is_refused(corpus, tmp_path, pattern):
+    with pytest.raises(UserError, match="give a file name with wildcards, without folders"):
+        curate(corpus, tmp_path / "out", pattern=pattern)
+
+
+def test_a_file_name_that_is_not_utf8_is_refused(corpus, tmp_path):
+    (corpus / os.fsdecode(b"caf\xe9.train")).write_bytes(b"x\n")
+    with pytest.raises(UserError, match=r"the name of the file .*caf\\udce9\.train is not UTF-8; rename it"):
+        curate(corpus, tmp_path / "out")
+    assert list(curate(corpus, tmp_path / "dev", pattern="*.dev").items["text"]) == ["other"]
 
 
 def test_missing_files_say_where_to_get_them(tmp_path):

@@ -252,6 +252,8 @@ def test_a_question_that_is_in_two_splits(root):
 
 def test_files_that_are_not_what_they_should_be(root):
     asked, annotated = files(root, "val2014")
+    change(root, "val2014", 0, lambda body: body.update(data_subtype=None), "all")
+    curate(root)
     change(root, "val2014", 0, lambda body: body.update(data_subtype="train2014"), "all")
     with pytest.raises(
         UserError, match=r"questions\.json is of train2014, not of val2014; give each part its own file"

@@ -5,6 +5,7 @@ photographs that an item names are read.
 """
 
 import logging
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -17,7 +18,7 @@ from compactvl.data.canonical import ImageRow
 from compactvl.data.curate import Curation
 from compactvl.data.draws import SPLITS
 from compactvl.data.photos import read_photo
-from compactvl.data.user_files import parse_json, read_lines
+from compactvl.data.user_files import one_line, parse_json, read_lines, spelt_otherwise
 from compactvl.errors import UserError
 from compactvl.files import sha256_bytes
 from compactvl.progress import track
@@ -65,12 +66,12 @@ def text_of(record: Any, field: str, where: str) -> str:
     """Return a field's text, its words separated by single spaces.
 
     Raises:
-        UserError: it is missing, no text, or empty; ``where`` says of which record.
+        UserError: it is missing, no text, empty, or has a NUL character; ``where`` says of which record.
     """
     value = record.get(field) if isinstance(record, Mapping) else None
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{where}: {field!r} {'is missing' if value is None else f'is {value!r}, no text'}; {AGAIN}")
-    return " ".join(value.split())
+    return one_line(value, f"{where}: {field!r}")
 
 
 def read_split_files(files: SplitFiles) -> Iterator[Line]:
@@ -123,7 +124,8 @@ class AnsweredItems:
             columns: its other columns.
 
         Raises:
-            UserError: the id has an item, an image is in another split, or a path leads out of the folder.
+            UserError: the id has an item, an image is in another split or its id that of another, or a path leads out of the
+                folder.
         """
         if item_id in self._items:
             other, place = self._items[item_id]
@@ -148,6 +150,11 @@ class AnsweredItems:
             raise UserError(
                 f"{where}: image {name!r} is in split {known.split} ({known.where}) and in split {split}; "
                 "take its items out of one of them"
+            )
+        if known.candidates != candidates:
+            raise UserError(
+                f"{where}: image {candidates[0]!r} has the file name of {known.candidates[0]!r} ({known.where}), and the name "
+                "is an image's id; rename one of them"
             )
         return name
 
@@ -193,14 +200,15 @@ class AnsweredItems:
         files: dict[str, Path] = {}
         for name, photo in self._photos.items():
             places = (self._folder / candidate for candidate in photo.candidates)
-            if (found := next((path for path in places if path.is_file()), None)) is not None:
+            if (found := next((path for path in places if os.path.isfile(path)), None)) is not None:
                 files[name] = found
         if missing := self._photos.keys() - files.keys():
-            first = next(name for name in self._photos if name in missing)
-            photo = self._photos[first]
+            photo = next(photo for name, photo in self._photos.items() if name in missing)
+            first = photo.candidates[0]
             raise UserError(
                 f"{len(missing)} of {len(self._photos)} images are missing below {self._folder} ({self._job.place}.images), "
-                f"the first is {photo.candidates[0]}, which {photo.where} names. {self._settings.how_to_get}"
+                f"the first is {first}{spelt_otherwise(self._folder / first)}, which {photo.where} names. "
+                f"{self._settings.how_to_get}"
             )
         return files
 

@@ -3,7 +3,8 @@
 Every item is in the split ``test``. Images, where a vector file is given, are its rows in the order of the items.
 """
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,12 @@ from pydantic import Field
 
 from compactvl.data.curate import Curation
 from compactvl.data.kind import Count, DataKind, FilePath, files_in
-from compactvl.data.user_files import parse_json, read_lines, read_user_json
+from compactvl.data.user_files import one_line, parse_json, read_lines, read_user_json
 from compactvl.errors import UserError
 
 GET_BABYLM = "The BabyLM challenge gives it at https://osf.io/ad7qg (see https://babylm.github.io)."
 Record = Mapping[str, Any]
+log = logging.getLogger(__name__)
 
 
 class BabylmTask(DataKind):
@@ -35,6 +37,7 @@ class BabylmTask(DataKind):
 
         Raises:
             UserError: it lacks a field; ``where`` names file and record, ``stem`` is the file's name without suffix.
+            ValueError: a field is wrong; the caller names file and record.
         """
         raise TypeError(f"data kind {self.kind} does not say what a record's columns are")
 
@@ -44,29 +47,43 @@ class BabylmTask(DataKind):
         return [*(("path", path) for path in files_in(self.path, "*.json", "*.jsonl")), *vectors]
 
     def curate(self, job: Curation) -> None:
-        """Make a set of evaluation items: item_id (``<file>-<row>``), split, image_id ("" without vectors), columns."""
+        """Make a set of evaluation items: item_id (``<file>-<row>``), split, image_id ("" without vectors), columns.
+
+        Raises:
+            UserError: a file or a record is wrong, or two files have one name.
+        """
         import pandas as pd
 
         from compactvl.data.vector_file import row_ids, vector_facts
 
         paths = [Path(path) for field, path in self.own_files() if field == "path"]
-        items = pd.DataFrame(
-            [
-                {
-                    "item_id": f"{path.stem}-{number}",
-                    "split": "test",
-                    "image_id": "",
-                    **self.columns(record, where, path.stem),
-                }
-                for path in paths
-                for number, where, record in read_records(path)
-            ]
-        )
+        check_stems(paths)
+        rows = []
+        for path in paths:
+            for number, where, record in read_records(path):
+                try:
+                    columns = self.columns(record, where, path.stem)
+                except ValueError as error:
+                    raise UserError(f"{where}: {error}; get the file again") from None
+                rows.append({"item_id": f"{path.stem}-{number}", "split": "test", "image_id": "", **columns})
+        items = pd.DataFrame(rows)
         facts: dict[str, Any] = {}
         if self.vectors is not None:
             facts["vectors"] = vector_facts([self.vectors], self.dim)
             items["image_id"] = row_ids(facts["vectors"], len(items), f"{self.path} has {{}} items")
         job.write(self, items, text_only=True, **facts)
+
+
+def check_stems(paths: Iterable[Path]) -> None:
+    """Check that item ids, which begin with a file's name without suffix, are different.
+
+    Raises:
+        UserError: two files have the same name but for folder and suffix; names both.
+    """
+    seen: dict[str, Path] = {}
+    for path in paths:
+        if seen.setdefault(path.stem, path) is not path:
+            raise UserError(f"items of {seen[path.stem]} and {path} would have the same ids; rename one of the files")
 
 
 def read_records(path: Path) -> Iterator[tuple[int, str, Record]]:
@@ -103,14 +120,27 @@ def text_of(record: Record, field: str, where: str) -> str:
     """Return a field's text, its words separated by single spaces.
 
     Raises:
-        UserError: it is missing or no text; ``where`` says of which record.
+        UserError: it is missing, no text, or has a NUL character; ``where`` says of which record.
     """
     value = record.get(field)
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"{where}: field {field!r} is {'missing' if field not in record else f'{value!r}, no text'}")
-    return " ".join(value.split())
+    return one_line(value, f"{where}: field {field!r}")
 
 
 def first_of(record: Record, *fields: str) -> str:
-    """Return the first of the fields that has a value, or an empty text."""
-    return next((str(record[field]) for field in fields if record.get(field) not in (None, "")), "")
+    """Return the first of the fields that has a value, its words separated by single spaces, or an empty text.
+
+    Raises:
+        ValueError: it is neither text nor number, or has a NUL character.
+    """
+    field = next((field for field in fields if record.get(field) not in (None, "")), None)
+    value = "" if field is None else record[field]
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or "\0" in str(value):
+        raise ValueError(f"field {field!r} is {value!r}, neither text nor number")
+    return " ".join(str(value).split())
+
+
+def warn_of(where: str, why: str) -> None:
+    """Say that an item counts as wrong whatever the model."""
+    log.warning("%s: %s, so no model can be right", where, why)

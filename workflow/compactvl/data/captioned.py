@@ -12,6 +12,7 @@ from compactvl.data.curate import Curation
 from compactvl.data.draws import SPLITS
 from compactvl.data.kind import PhotoKind
 from compactvl.data.photos import read_photo
+from compactvl.data.user_files import one_line
 from compactvl.errors import UserError
 from compactvl.files import sha256_bytes, sha256_file
 from compactvl.progress import track
@@ -48,9 +49,7 @@ def clean_caption(text: str, image_id: str, where: str) -> str:
     Raises:
         UserError: it has a NUL character, or nothing is left of it once punctuation is removed, as text models do.
     """
-    caption = " ".join(text.split())
-    if "\0" in caption:
-        raise UserError(f"{where}: caption of {image_id!r} has a NUL character; is this a text file? Delete it there")
+    caption = one_line(text, f"{where}: caption of {image_id!r}")
     if not any(character.isalnum() for character in caption):
         raise UserError(f"{where}: caption {caption!r} of {image_id!r} has no words; write one or take it out")
     return caption

@@ -2,10 +2,13 @@
 
 import csv
 import difflib
+import io
+import os
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from compactvl.data.captioned import CaptionedImage, clean_caption, split_name
+from compactvl.data.user_files import read_text, spelt_otherwise
 from compactvl.errors import UserError
 
 COLUMNS = ("image", "caption", "split")
@@ -33,8 +36,8 @@ def read_captions_csv(path: Path, folder: Path) -> list[CaptionedImage]:
                 f"{where}: the same image and caption as line {seen[image_id, caption]}; delete one of them"
             )
         split = split_name(row["split"], where) if (row.get("split") or "").strip() else None
-        if image_id not in splits and not (folder / image_id).is_file():
-            raise UserError(f"{where}: caption of unknown image {image_id!r}: {folder / image_id} is missing")
+        if image_id not in splits and not os.path.isfile(file := folder / image_id):
+            raise UserError(f"{where}: caption of unknown image {image_id!r}: {file} is missing{spelt_otherwise(file)}")
         if splits.setdefault(image_id, split) != split:
             raise UserError(
                 f"{where}: {image_id!r} is in split {splits[image_id]!r} and {split!r}; an image has one split"
@@ -51,22 +54,21 @@ def read_captions_csv(path: Path, folder: Path) -> list[CaptionedImage]:
 
 
 def _rows(path: Path):
+    if not os.path.isfile(path):
+        raise UserError(f"{path} is missing; write it with columns image,caption[,split]")
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            _check_columns(path, reader.fieldnames or ())
-            for row in reader:
-                if None in row:
-                    raise UserError(
-                        f"{path} line {reader.line_num}: too many columns; put a caption with commas in double quotes"
-                    )
-                yield reader.line_num, row
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing; write it with columns image,caption[,split]") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    except (csv.Error, OSError) as error:
-        raise UserError(f"{path} cannot be read as CSV ({error}); check its quotes") from error
+        _check_columns(path, reader.fieldnames or ())
+        for row in reader:
+            if None in row:
+                raise UserError(
+                    f"{path} line {reader.line_num}: too many columns; put a caption with commas in double quotes"
+                )
+            yield reader.line_num, row
+    except csv.Error as error:  # line_num is still that of the row before
+        raise UserError(
+            f"{path}: the row from line {reader.line_num + 1} on cannot be read as CSV ({error}); check its quotes"
+        ) from error
 
 
 def _check_columns(path: Path, found: Sequence[str]) -> None:

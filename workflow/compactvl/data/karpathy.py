@@ -6,6 +6,7 @@
 ``sentid``, and every ``split``.
 """
 
+import os
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -26,13 +27,13 @@ def read_karpathy(path: Path, folder: Path) -> list[CaptionedImage]:
         UserError: no file, not that form, splits of some images only, a repeated file name or sentence id, an image without captions,
             a caption without words; names it.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"{path} is missing; put Karpathy's split file there")
     body = read_user_json(path)
     if not isinstance(body, dict) or not isinstance(body.get("images"), list) or not body["images"]:
         raise UserError(f"{path} is not a Karpathy split file: it has no list 'images'")
     entries = body["images"]
-    names = Counter(entry.get("filename") for entry in entries if isinstance(entry, dict))
+    names = Counter(str(entry.get("filename")) for entry in entries if isinstance(entry, dict))
     records: dict[str, CaptionedImage] = {}
     item_ids: set[str] = set()
     for number, entry in enumerate(entries):

@@ -10,6 +10,7 @@ from pydantic import Field
 from compactvl.config.base import Strict
 from compactvl.config.references import named
 from compactvl.data.curate import Curation
+from compactvl.errors import UserError
 
 Count = Annotated[int, Field(ge=1)]
 FilePath = Annotated[str, Field(min_length=1)]
@@ -83,11 +84,17 @@ class PhotoKind(DataKind):
 def files_in(path: str, *patterns: str) -> list[str]:
     """Return the files of a folder that fit one of the patterns, sorted by name; or ``path`` itself if it is no folder.
 
-    Hidden files are left out: a Mac's ``._name`` beside each file is none. Where there are none, a path with the patterns stands for them: it is missing.
+    Hidden files are left out: a Mac's ``._name`` beside each file is none. Where there are none, a path with the patterns
+    stands for them: it is missing.
+
+    Raises:
+        UserError: a name that is not UTF-8, which no table can hold.
     """
     if not os.path.isdir(path):
         return [path]
-    found = {file for pattern in patterns for file in Path(path).glob(pattern) if file.is_file()}
-    return sorted(str(file) for file in found if not file.name.startswith(".")) or [
-        os.path.join(path, " or ".join(patterns))
-    ]
+    found = {file for pattern in patterns for file in Path(path).glob(pattern) if os.path.isfile(file)}
+    files = sorted(str(file) for file in found if not file.name.startswith("."))
+    for file in files:
+        if (shown := file.encode("utf-8", "backslashreplace").decode()) != file:
+            raise UserError(f"the name of the file {shown} is not UTF-8; rename it")
+    return files or [os.path.join(path, " or ".join(patterns))]

@@ -3,6 +3,7 @@
 import os
 import stat
 from pathlib import Path
+from typing import Any
 
 from compactvl.config.overlay import read_yaml
 from compactvl.errors import UserError
@@ -13,21 +14,38 @@ def listing_digest(folder: str | Path) -> str | None:
     """Return a digest that changes when a file below ``folder`` does; ``None`` where there is no such folder.
 
     It covers names, sizes and times. A folder that DVC tracks has ``<folder>.dvc`` beside it, with a hash of the content,
-    which counts instead, because a checkout gives files new times. Where number and size of the files are not what that
-    says (something changed since ``dvc add``), names and sizes count too.
+    which counts instead of the times, because a checkout gives files new ones.
 
     Raises:
-        UserError: a folder that cannot be read, or a ``.dvc`` file that is no YAML.
+        UserError: a folder that cannot be read, or a ``.dvc`` file that is none.
     """
     folder = Path(folder)
     files = sorted(_entries(folder, "", ())) if folder.is_dir() else None
-    tracked = folder.with_name(f"{folder.name}.dvc")
-    if not tracked.is_file():
+    if dvc_out(folder) is None:
         return None if files is None else digest_of(files)
-    known = (read_yaml(tracked).get("outs") or [{}])[0]
-    if files is None or (known.get("nfiles"), known.get("size")) == (len(files), sum(size for _, size, _ in files)):
-        return sha256_file(tracked)
-    return digest_of([sha256_file(tracked), [(name, size) for name, size, _ in files]])
+    tracked = sha256_file(dvc_file(folder))
+    return tracked if files is None else digest_of([tracked, [(name, size) for name, size, _ in files]])
+
+
+def dvc_file(path: Path) -> Path:
+    """Return where DVC keeps what it knows of a file or folder that was added to it."""
+    return path.with_name(f"{path.name}.dvc")
+
+
+def dvc_out(path: Path) -> dict[str, Any] | None:
+    """Return what ``<path>.dvc`` says of a file or folder; ``None`` where there is no such file.
+
+    Raises:
+        UserError: it cannot be read, is no YAML, or does not say a hash of ``path``.
+    """
+    record = dvc_file(path)
+    if not os.path.isfile(record):
+        return None
+    outs = read_yaml(record).get("outs")
+    for out in outs if isinstance(outs, list) else []:
+        if isinstance(out, dict) and out.get("path") == path.name and "md5" in out:
+            return out
+    raise UserError(f"{record} is not a DVC file for {path.name}; make it again with 'dvc add {path}'")
 
 
 def _entries(folder: str | Path, below: str, above: tuple[tuple[int, int], ...]) -> list[tuple[str, int, int]]:

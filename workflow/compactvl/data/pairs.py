@@ -31,7 +31,7 @@ class Pairs:
     @cached_property
     def text(self) -> np.ndarray:
         """int64 (captions,), equal where two captions are the same words."""
-        return np.unique(self.captions, return_inverse=True)[1]
+        return pd.factorize(np.array(self.captions, dtype=object), sort=True)[0]
 
     @staticmethod
     def of(dataset: CanonicalSet, split: str, column: str = "caption") -> "Pairs":

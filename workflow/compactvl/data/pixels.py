@@ -21,6 +21,11 @@ PNG = b"\x89PNG\r\n\x1a\n"
 PNG_PICTURE = {b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"acTL", b"fcTL", b"fdAT", b"eXIf"}
 """Chunks of a PNG that make the picture; the others hold texts, profiles, sizes in print."""
 
+NEW_SUBFILE_TYPE, DNG_VERSION, THUMBNAIL = 254, 50706, 1
+"""TIFF: what an image of the file is, a tag of camera raw, and the bit of the first that says a small copy of another."""
+BLOCK = 1 << 20
+"""Pixels that are converted at once: in float64 a whole picture takes much memory."""
+
 
 def read_rgb(data: bytes) -> tuple[Image.Image, str]:
     """Decode a file's bytes to RGB without metadata; return the picture and Pillow's name of the format.
@@ -38,6 +43,13 @@ def read_rgb(data: bytes) -> tuple[Image.Image, str]:
 
 def _read(data: bytes) -> tuple[Image.Image, str]:
     with Image.open(io.BytesIO(data)) as image:
+        if data.startswith(PNG) and data[24:26] == b"\x10\x02" and "transparency" in image.info:
+            # 16 bits a channel, of which Pillow reads 8: too few to tell which pixels have the transparent colour.
+            raise ValueError("a 16-bit PNG with a transparent colour; save it with an alpha channel, or 8 bits")
+        if image.format == "TIFF" and (
+            THUMBNAIL & image.tag_v2.get(NEW_SUBFILE_TYPE, 0) or DNG_VERSION in image.tag_v2
+        ):
+            raise ValueError("camera raw, of which Pillow reads the thumbnail; convert it to JPEG or PNG")
         return _to_rgb(image), image.format or ""
 
 
@@ -67,18 +79,27 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 def _eight_bits(image: Image.Image) -> np.ndarray:
     """Return a grey image of more than 8 bits as uint8 (H, W); the transparent grey, if it has one, as white."""
-    grey = np.nan_to_num(np.asarray(image).astype(np.float64))
-    largest = grey.max(initial=0.0)
+    stored = np.asarray(image)
+    rows = max(1, BLOCK // max(1, image.width))
+    blocks = [slice(start, start + rows) for start in range(0, image.height, rows)]
+
+    def greys(block: slice) -> np.ndarray:
+        return np.nan_to_num(stored[block].astype(np.float64), copy=False)
+
+    largest = max((greys(block).max(initial=0.0) for block in blocks), default=0.0)
     if image.mode.startswith("I;16"):
         top = 65535.0
     elif image.mode == "F" and largest <= 1:
         top = 1.0
     else:
         top = next((known for known in (255.0, 65535.0) if largest <= known), largest)
-    scaled = np.clip(grey * (255.0 / top) + 0.5, 0, 255).astype(np.uint8)
+    scaled = np.empty(stored.shape, np.uint8)
     transparent = image.info.get("transparency")
-    if isinstance(transparent, int):
-        scaled[grey == transparent] = WHITE
+    for block in blocks:
+        grey = greys(block)
+        scaled[block] = np.clip(grey * (255.0 / top) + 0.5, 0, 255)
+        if isinstance(transparent, int):
+            scaled[block][grey == transparent] = WHITE
     return scaled
 
 

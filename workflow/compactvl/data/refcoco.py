@@ -10,21 +10,25 @@ the photograph's own name is in instances.json.
 A pickle can run code; this one is read without: whatever is not a plain value is refused.
 """
 
+import io
 import json
+import os
 import pickle
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from pathlib import Path, PurePath
 from typing import Any
 
 import pandas as pd
+from PIL import Image
 
 from compactvl.data.canonical import ImageRow
 from compactvl.data.curate import Curation
 from compactvl.data.draws import SPLITS, by_split
 from compactvl.data.kinds.refcoco import Settings
 from compactvl.data.photos import read_photo
-from compactvl.data.user_files import read_user_json
+from compactvl.data.user_files import one_line, read_user_json, spelt_otherwise, whole_letters
 from compactvl.errors import UserError
 from compactvl.progress import track
 
@@ -63,6 +67,8 @@ def curate(settings: Settings, job: Curation) -> None:
             raise UserError(
                 f"{where}: image {image} is in split {splits[image]} and in split {split}; take one of them out"
             )
+        if 0 in boxes[image][own][2:]:
+            raise UserError(f"{where}: the box of annotation {own} in {settings.instances} is empty; {AGAIN}")
         ids = sorted(boxes[image])
         for sentence_id, text in sentences:
             rows.append(
@@ -81,9 +87,11 @@ def curate(settings: Settings, job: Curation) -> None:
             sorted(splits.items(), key=lambda one: SPLITS.index(one[1])), unit="image", label=f"read {job.name}"
         ):
             path = Path(settings.images, names[image])
-            if not path.is_file():
-                raise UserError(f"{path} is missing ({job.place}.images): {settings.how_to_get}")
-            yield ImageRow(names[image], read_photo(path, quality=settings.jpeg_quality), split)
+            if not os.path.isfile(path):
+                raise UserError(f"{path} is missing{spelt_otherwise(path)} ({job.place}.images): {settings.how_to_get}")
+            data = read_photo(path, quality=settings.jpeg_quality)
+            _check_inside(settings.instances, boxes[image], path, data)
+            yield ImageRow(names[image], data, split)
 
     job.write(
         settings, items, photos(), types=by_split(items, "type", len),
@@ -110,17 +118,50 @@ def read_refs(path: Path) -> list[Any]:
 
 
 def _objects(path: Path) -> tuple[dict[int, dict[int, list[float]]], dict[int, str]]:
-    """Return image → object → box, and image → name of its file."""
-    body = read_user_json(path)
+    """Return image → object → box, and image → name of its file.
+
+    COCO itself has objects without height: they may be candidates.
+    """
+    body, place = read_user_json(path), ""
+    names: dict[int, str] = {}
+    boxes: dict[int, dict[int, list[float]]] = defaultdict(dict)
+    seen: set[int] = set()
     try:
-        names = {int(image["id"]): PurePath(str(image["file_name"])).name for image in body["images"]}
-        boxes: dict[int, dict[int, list[float]]] = defaultdict(dict)
-        for one in body["annotations"]:
-            x, y, width, height = (float(value) for value in one["bbox"])
-            boxes[int(one["image_id"])][int(one["id"])] = [x, y, width, height]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path} is not in COCO's form ({type(error).__name__}: {error}); {AGAIN}") from error
+        for number, image in enumerate(body["images"]):
+            place = f" images[{number}]"
+            if names.setdefault(int(image["id"]), name := PurePath(_text(image, "file_name")).name) != name:
+                raise ValueError(f"image {image['id']} is there twice")
+        place = ""
+        for number, one in enumerate(body["annotations"]):
+            place = f" annotations[{number}]"
+            x, y, width, height = box = [float(value) for value in one["bbox"]]
+            if not all(map(isfinite, box)) or min(width, height) < 0 or width == height == 0:
+                raise ValueError(f"annotation {one['id']} has the box {box}, which is no part of an image")
+            if (own := int(one["id"])) in seen:
+                raise ValueError(f"annotation {own} is there twice")
+            seen.add(own)
+            boxes[int(one["image_id"])][own] = [x, y, width, height]
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise UserError(f"{path}{place} is not in COCO's form ({type(error).__name__}: {error}); {AGAIN}") from error
     return boxes, names
+
+
+def _check_inside(instances: str, boxes: Mapping[int, list[float]], path: Path, data: bytes) -> None:
+    """Refuse a box that leaves its photograph by more than a pixel, as published ones do at the edge."""
+    with Image.open(io.BytesIO(data)) as image:
+        width, height = image.size
+    for own, (x, y, w, h) in boxes.items():
+        if min(x, y) < -1 or x + w > width + 1 or y + h > height + 1:
+            raise UserError(
+                f"{instances}: annotation {own} has the box {[x, y, w, h]}, but {path} is {width} × {height} pixels; "
+                "give the files that belong together, photographs in their own size"
+            )
+
+
+def _text(entry: Mapping[str, Any], field: str) -> str:
+    if not isinstance(value := entry[field], str) or not value.strip():
+        raise ValueError(f"{field!r} is {value!r}, no text")
+    return value
 
 
 def _parts(ref: Any, where: str) -> tuple[int, int, str, str, list[tuple[int, str]]]:
@@ -129,7 +170,10 @@ def _parts(ref: Any, where: str) -> tuple[int, int, str, str, list[tuple[int, st
         if not isinstance(ref, Mapping):
             raise TypeError("no dictionary")
         split, kind = SPLIT_OF[ref["split"]]
-        sentences = [(int(one["sent_id"]), " ".join(str(one["sent"]).split())) for one in ref["sentences"]]
+        sentences = [
+            (int(one["sent_id"]), one_line(whole_letters(_text(one, "sent")), f"{where}, sentence {one['sent_id']}"))
+            for one in ref["sentences"]
+        ]
         return int(ref["image_id"]), int(ref["ann_id"]), split, kind, sentences
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise UserError(f"{where} is not in RefCOCO's form ({type(error).__name__}: {error}); {AGAIN}") from error

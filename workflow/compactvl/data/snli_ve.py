@@ -30,7 +30,7 @@ def curate(settings: Settings, job: Curation) -> None:
         name = f"{line.text('Flickr30K_ID').removesuffix('.jpg')}.jpg"
         items.add(
             line.where,
-            line.text("pairID") if "pairID" in line.record else f"{line.split}-{line.number}",
+            f"{line.split}-{line.number}" if line.record.get("pairID") is None else line.text("pairID"),
             line.split,
             {"image_id": [name, f"images/{name}"]},
             hypothesis=line.text("sentence2"),

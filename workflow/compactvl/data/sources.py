@@ -16,9 +16,8 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-import yaml
-
 from compactvl.config.sources import SourceSettings
+from compactvl.data.listing import dvc_out
 from compactvl.errors import UserError
 from compactvl.files import atomic_path, sha256_file, sha256_once
 
@@ -131,16 +130,8 @@ def source_hash(path: Path, settings: SourceSettings) -> str:
 
 def _dvc_agrees(path: Path) -> bool:
     """Whether ``<path>.dvc`` exists and records exactly these bytes."""
-    record = path.with_name(path.name + ".dvc")
-    if not record.is_file():
-        return False
-    try:
-        body = yaml.safe_load(record.read_text(encoding="utf-8"))
-        out = next(out for out in body["outs"] if out.get("path") == path.name)
-        md5 = out["md5"]
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, StopIteration):
-        raise UserError(f"{record} is not a DVC file for {path.name}; make it again with 'dvc add {path}'") from None
-    if out.get("size") not in (None, os.path.getsize(path)):
+    out = dvc_out(path)
+    if out is None or out.get("size") not in (None, os.path.getsize(path)):
         return False
     with path.open("rb") as file:
-        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest() == md5
+        return hashlib.file_digest(file, partial(hashlib.md5, usedforsecurity=False)).hexdigest() == out["md5"]

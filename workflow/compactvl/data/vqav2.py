@@ -130,7 +130,7 @@ def _by_id(part: str, path: Path, field: str) -> dict[int, tuple[str, Mapping[st
     entries = body.get(field) if isinstance(body, dict) else None
     if not isinstance(entries, list) or not entries:
         raise UserError(f"{path} has no list {field!r}; give the {field} file of VQAv2's {part}")
-    if (subtype := body.get("data_subtype", part)) != part:
+    if (subtype := body.get("data_subtype")) not in (None, part):
         raise UserError(f"{path} is of {subtype}, not of {part}; give each part its own file")
     found: dict[int, tuple[str, Mapping[str, Any]]] = {}
     for place, entry in enumerate(entries):

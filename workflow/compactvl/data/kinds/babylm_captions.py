@@ -12,11 +12,11 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from compactvl.data.babylm import GET_BABYLM
+from compactvl.data.babylm import GET_BABYLM, check_stems
 from compactvl.data.curate import Curation
 from compactvl.data.kind import Count, DataKind, FilePath
 from compactvl.data.ratios import SplitRatios
-from compactvl.data.user_files import read_user_json
+from compactvl.data.user_files import one_line, read_user_json
 from compactvl.errors import UserError
 
 
@@ -67,20 +67,24 @@ class Settings(DataKind):
         Items: item_id (``<captions file>-<row>``), split, image_id, caption, file (index into ``captions``), row, pos
         ("" of training captions, and of all without a tagger).
         The manifest's ``vectors`` lists the vector files (data/vector_file.py).
+
+        Raises:
+            UserError: a file is wrong, or two caption files have one name.
         """
         import pandas as pd
 
-        from compactvl.data.audit import audit_texts
+        from compactvl.data.audit import audit_texts, caseless
         from compactvl.data.tagger import load_tagger
         from compactvl.data.vector_file import row_ids, vector_facts
 
+        check_stems(Path(path) for path in self.captions)
         tag = load_tagger(self.tagger, f"{job.place}.tagger")
         facts = vector_facts([part for entry in self.parts for part in entry], self.dim)
         by_path = {fact["path"]: fact for fact in facts}
         tables = []
         for number, (path, entry) in enumerate(zip(self.captions, self.parts, strict=True)):
             captions = read_captions(Path(path))
-            splits = [self.ratios.split_of(text.lower(), self.seed) for text in captions]
+            splits = [self.ratios.split_of(caseless(text), self.seed) for text in captions]
             columns = {
                 "item_id": [f"{Path(path).stem}-{row}" for row in range(len(captions))],
                 "split": splits,
@@ -99,7 +103,7 @@ def read_captions(path: Path) -> list[str]:
     """Read a JSON list of captions; words end up separated by single spaces.
 
     Raises:
-        UserError: not a list of strings, or an empty one; names the row.
+        UserError: not a list of strings, an empty one, or one with a NUL character; names the row.
     """
     body = read_user_json(path)
     if not isinstance(body, list) or not body:
@@ -108,5 +112,5 @@ def read_captions(path: Path) -> list[str]:
     for row, caption in enumerate(body):
         if not isinstance(caption, str) or not caption.strip():
             raise UserError(f"{path} row {row}: {caption!r} is not a caption; every row has one, as its vector does")
-        captions.append(" ".join(caption.split()))
+        captions.append(one_line(caption, f"{path} row {row}"))
     return captions

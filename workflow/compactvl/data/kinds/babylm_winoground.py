@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from compactvl.data.babylm import BabylmTask, Record, first_of, text_of
+from compactvl.data.babylm import BabylmTask, Record, first_of, text_of, warn_of
 
 
 class Settings(BabylmTask):
@@ -17,4 +17,6 @@ class Settings(BabylmTask):
     def columns(self, record: Record, where: str, stem: str) -> dict[str, str]:
         """Return caption_0, caption_1, kind."""
         captions = {column: text_of(record, column, where) for column in ("caption_0", "caption_1")}
+        if captions["caption_0"] == captions["caption_1"]:
+            warn_of(where, "both captions are the same text")
         return captions | {"kind": first_of(record, "collapsed_tag", "tag")}

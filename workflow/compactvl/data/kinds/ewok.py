@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from compactvl.data.babylm import BabylmTask, Record, text_of
+from compactvl.data.babylm import BabylmTask, Record, text_of, warn_of
 
 COLUMNS = {
     "context_0": "Context1", "context_1": "Context2", "target_0": "Target1", "target_1": "Target2", "domain": "Domain",
@@ -25,4 +25,8 @@ class Settings(BabylmTask):
 
     def columns(self, record: Record, where: str, stem: str) -> dict[str, str]:
         """Return context_0, context_1, target_0, target_1, domain."""
-        return {column: text_of(record, field, where) for column, field in COLUMNS.items()}
+        texts = {column: text_of(record, field, where) for column, field in COLUMNS.items()}
+        for what in ("context", "target"):
+            if texts[f"{what}_0"] == texts[f"{what}_1"]:
+                warn_of(where, f"both {what}s are the same text")
+        return texts

@@ -1,5 +1,6 @@
 """A user's own images with captions, as a data set by config alone."""
 
+import os
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from pydantic import Field, model_validator
 from compactvl.data.curate import Curation
 from compactvl.data.kind import PhotoKind
 from compactvl.data.ratios import SplitRatios
+from compactvl.data.user_files import spelt_otherwise
 from compactvl.errors import UserError
 
 if TYPE_CHECKING:
@@ -71,6 +73,8 @@ class Settings(PhotoKind):
 def _found(record: "CaptionedImage", source: Path, images: Path) -> "CaptionedImage":
     """Return a record with its file: Karpathy's own folders hold it either directly or in ``images/``."""
     for path in (record.path, images / "images" / record.path.relative_to(images)):
-        if path.is_file():
+        if os.path.isfile(path):
             return replace(record, path=path)
-    raise UserError(f"{source}: captions of unknown image {record.image_id!r}: {record.path} is missing")
+    raise UserError(
+        f"{source}: captions of unknown image {record.image_id!r}: {record.path} is missing{spelt_otherwise(record.path)}"
+    )

@@ -1,5 +1,6 @@
 """Flickr30k or COCO with Karpathy's split file, as their owners distribute them."""
 
+import os
 from pathlib import Path
 from typing import Literal
 
@@ -7,6 +8,7 @@ from pydantic import Field
 
 from compactvl.data.curate import Curation
 from compactvl.data.kind import FilePath, PhotoKind
+from compactvl.data.user_files import spelt_otherwise
 from compactvl.errors import UserError
 
 
@@ -37,10 +39,10 @@ class Settings(PhotoKind):
         records = read_karpathy(annotations, images)
         if records[0].split is None:
             raise UserError(f"{annotations} has no splits; for images of your own use kind folder ({job.place}.kind)")
-        missing = [record.path for record in records if not record.path.is_file()]
+        missing = [record.path for record in records if not os.path.isfile(record.path)]
         if missing:
             raise UserError(
                 f"{len(missing)} of {len(records)} images are missing below {images} ({job.place}.images), "
-                f"the first is {missing[0]}. {self.how_to_get}"
+                f"the first is {missing[0]}{spelt_otherwise(missing[0])}. {self.how_to_get}"
             )
         write_captioned(job, self, records, refuse_leaks=False)

@@ -35,7 +35,7 @@ class Settings(DataKind):
     @field_validator("pattern")
     @classmethod
     def _in_the_folder(cls, pattern: str) -> str:
-        if "/" in pattern or "\\" in pattern:
+        if any(part in pattern for part in ("/", "\\", "**")) or pattern in (".", ".."):
             raise ValueError("give a file name with wildcards, without folders")
         return pattern
 
@@ -50,7 +50,7 @@ class Settings(DataKind):
         """
         import pandas as pd
 
-        from compactvl.data.audit import audit_texts
+        from compactvl.data.audit import audit_texts, caseless
         from compactvl.data.tagger import load_tagger
         from compactvl.data.user_files import read_lines
         from compactvl.errors import UserError
@@ -61,7 +61,7 @@ class Settings(DataKind):
             number, before = 0, len(rows)
             for number, text in read_lines(path):
                 if text:
-                    split = self.ratios.split_of(text.lower(), self.seed)
+                    split = self.ratios.split_of(caseless(text), self.seed)
                     rows.append((f"{path.name}:{number}", split, path.name, text, tag(text)))
             lines[path.name], empty[path.name] = number, number - (len(rows) - before)
         items = pd.DataFrame(rows, columns=["item_id", "split", "document", "text", "pos"])

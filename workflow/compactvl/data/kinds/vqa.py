@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from compactvl.data.babylm import BabylmTask, Record, first_of, text_of
+from compactvl.data.babylm import BabylmTask, Record, first_of, text_of, warn_of
 from compactvl.errors import UserError
 
 DISTRACTORS = 7
@@ -23,11 +23,14 @@ class Settings(BabylmTask):
         distractors = record.get("distractors")
         if not isinstance(distractors, list) or len(distractors) != DISTRACTORS:
             raise UserError(f"{where}: field 'distractors' is not a list of {DISTRACTORS} answers")
-        if not all(isinstance(one, str) and one.strip() for one in distractors):
+        if not all(isinstance(one, str) and one.strip() and "\0" not in one for one in distractors):
             raise UserError(f"{where}: field 'distractors' has an answer that is no text")
+        answer, distractors = text_of(record, "target_ans", where), [" ".join(one.split()) for one in distractors]
+        if answer in distractors:
+            warn_of(where, "the right answer is among the distractors")
         return {
             "question": text_of(record, "question", where),
-            "answer": text_of(record, "target_ans", where),
-            "distractors": json.dumps([" ".join(one.split()) for one in distractors], ensure_ascii=False),
+            "answer": answer,
+            "distractors": json.dumps(distractors, ensure_ascii=False),
             "type": first_of(record, "question_type", "answer_type"),
         }
