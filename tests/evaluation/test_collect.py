@@ -56,6 +56,16 @@ def test_names_are_never_missing_values(tmp_path):
     assert (tmp_path / "summary.csv").read_text().count(",0.5") == len(names)
 
 
+def test_line_ends_in_names_are_kept(tmp_path):
+    write(tmp_path, "edje", "local", 0, "a\rb", "c\nd", "e")
+    collected(tmp_path)
+    rows = read_metrics(tmp_path)
+    assert rows["metric"].tolist() == ["a\rb", "c\nd", "e"]
+    assert rows["value"].tolist() == [0.5] * 3
+    assert rows["higher_is_better"].all()
+    assert list(pd.read_csv(tmp_path / "summary.csv"))[-3:] == ["a\rb", "c\nd", "e"]
+
+
 def test_an_edited_metric_is_not_collected_and_an_edited_table_not_read(tmp_path):
     path = write(tmp_path, "edje", "local", 0, "t2i_r1")
     table = collected(tmp_path)

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from compactvl.data.pairs import Pairs
+from compactvl.errors import UserError
 from compactvl.evaluation.controls import (
     FusedPairs,
     LogitsWithOtherImages,
@@ -112,3 +113,14 @@ def test_random_answers_are_at_chance_and_repeat():
     assert first.shape == (COUNT, COUNT)
     assert (first == again).all()
     assert (first.argmax(1) == np.arange(COUNT)).mean() < 0.05
+
+
+def test_one_image_has_no_other():
+    one = ITEMS.assign(image_id="i0")
+    for ask in (
+        lambda: LogitsWithOtherImages(Reader()).logits(one),
+        lambda: PairsWithOtherImages(Perfect(False)).similarity(["i0"], ["0"]),
+        lambda: PairsWithOtherImages(Perfect(True)).score_pairs(["i0"], ["0"], np.array([0]), np.array([0])),
+    ):
+        with pytest.raises(UserError, match="needs two different images"):
+            ask()

@@ -2,6 +2,7 @@
 
 import json
 import math
+import tracemalloc
 
 import numpy as np
 import pandas as pd
@@ -245,6 +246,11 @@ def test_a_subset_is_spread_over_the_groups():
     fifths = spread_evenly([""] * 500, 100) % 5
     assert np.bincount(fifths).min() >= 19
     assert all(len(set(spread_evenly([""] * 100, number))) == number for number in range(1, 100))
+    tracemalloc.start()
+    assert spread_evenly(["a" * 10_000] + ["b"] * 1000, 1).tolist() == [0]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1 << 20, "one long name makes no wide array"
     assert spread_evenly(groups, None).tolist() == spread_evenly(groups, 500).tolist() == list(range(200))
     some = build_requests("v", task("ranked_answers", max_items=9), vqa(), ["own"])
     assert some.groupby("group")["item_id"].nunique().tolist() == [3, 3, 3]

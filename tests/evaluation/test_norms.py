@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ HEADER = "Word\tBigram\tConc.M\tConc.SD\r\n"
 def test_read_and_look_up(tmp_path):
     file = tmp_path / "norms.txt"
     file.write_bytes(
-        b"\xef\xbb\xbf" + (HEADER + 'Dog\t0\t4.85\t1\r\nice cream\t1\t5\t0\r\n"the\t0\t1.4\t1\r\n').encode()
+        b"\xef\xbb\xbf" + (HEADER + 'Dog \t0\t4.85\t1\r\nice cream\t1\t5\t0\r\n"the\t0\t1.4\t1\r\n').encode()
     )
     assert read_concreteness(file) == {"dog": 4.85, "ice cream": 5.0, '"the': 1.4}
     assert concreteness(["DOG", "ice cream"], file).tolist() == [4.85, 5]
@@ -32,6 +33,11 @@ def test_read_and_look_up(tmp_path):
         (HEADER + "dog\t0\t4.8\t1\ncat\t0\tfour\t1\n", r"norms.txt, line 3, column Conc.M: 'four' is not a number"),
         (HEADER + "dog\t0\n", r"line 2, column Conc.M: '' is not a number"),
         (HEADER + "dog\t0\tnan\t1\n", r"line 2, column Conc.M: 'nan'"),
+        (HEADER + "dog\t0\t485\t1\n", r"line 2, column Conc.M: '485' is not a number from 1 to 5"),
+        (HEADER + "dog\t0\t-1\t1\n", r"'-1' is not a number from 1 to 5"),
+        (HEADER + "dog\t0\t4_85\t1\n", r"'4_85' is not a number from 1 to 5"),
+        (HEADER, "no words below the header"),
+        (HEADER + "x" * 140_000, r"norms.txt, line 2: field larger than field limit"),
     ],
 )
 def test_bad_norms_are_named(tmp_path, text, message):
@@ -41,11 +47,14 @@ def test_bad_norms_are_named(tmp_path, text, message):
         read_concreteness(file)
 
 
-def test_unreadable_norms(tmp_path):
+def test_unreadable_norms(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="no such file"):
         read_concreteness(tmp_path / "norms.txt")
-    (tmp_path / "norms.txt").write_bytes(HEADER.encode() + b"caf\xe9\t0\t4.8\t1\n")
-    with pytest.raises(UserError, match="not UTF-8"):
+    (tmp_path / "norms.txt").write_bytes(HEADER.encode() + b"dog\t0\t4\t1\n" * 5000 + b"caf\xe9\t0\t4.8\t1\n")
+    with pytest.raises(UserError, match="line 5002 is not UTF-8"):
+        read_concreteness(tmp_path / "norms.txt")
+    monkeypatch.setattr(Path, "read_bytes", MagicMock(side_effect=PermissionError(13, "Permission denied")))
+    with pytest.raises(UserError, match=r"cannot read .*norms\.txt: Permission denied"):
         read_concreteness(tmp_path / "norms.txt")
 
 

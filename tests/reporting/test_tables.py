@@ -1,5 +1,7 @@
 """What every report reads and its tables; figures' shared parts."""
 
+import matplotlib
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -52,6 +54,15 @@ def test_points_and_bands_are_drawn_where_they_were_measured():
     assert flat.get_xydata().tolist() == [[0.5, 1], [0.2, 3]]
     assert np.array(flat_bars.get_segments())[:, :, 0] == pytest.approx(np.array([[0.4, 0.7], [0.1, 0.25]]))
     assert line.lines[0].get_xydata().tolist() == [[1, 50], [3, 20]]
+
+
+def test_dollars_in_a_caption_are_drawn_as_they_are(style):
+    with matplotlib.rc_context():
+        use_style(style)
+        figure = plt.figure()
+        text = figure.text(0, 0, "50% off, $#1 to $2")
+        figure.canvas.draw()
+        assert not text.get_parse_math()
 
 
 def test_bad_input(toy, tmp_path):

@@ -196,16 +196,44 @@ def test_scores_made_elsewhere_give_the_same_analysis(tmp_path):
         (lambda text: text.replace("b,g,x,30", "b,g,x,many"), "line 8: score 'many' is no number"),
         (lambda text: text + "b,g,x,31\n", "line 14: b on x is given twice; delete one"),
         (lambda text: text.replace("b,k,z,50\n", "", 1), "b has no score on z; add it, or take the subset out"),
+        (lambda text: text.replace("a,g,x,50", "a,g,café,50").encode("latin-1"), "line 5 is not UTF-8; save"),
+        (lambda text: "", "lacks the column subset"),
+        (lambda text: text.replace("a,k,y,60", "a,k,y,60,1"), "line 6 has not as many fields as the header"),
+        (lambda text: text.replace("a,k,y,60", "a,k,y"), "line 6 has not as many fields as the header"),
+        (lambda text: text.replace("a,k,y,60", 'a,k,"y,60'), "line 13 is not CSV (unexpected end of data)"),
+        (lambda text: text[: text.index("\n") + 1], "has no scores of retrained encoders"),
+        (lambda text: "".join(text.splitlines(True)[:4]), "has no scores of retrained encoders"),
+        (lambda text: text.replace("b,g,x,30", "b,g,x,inf"), "line 8: score 'inf' is no number"),
+        (lambda text: text.replace("b,g,x,30", "b,g,x,3_0"), "line 8: score '3_0' is no number"),
+        (lambda text: text.replace("\nb,g,x,30", "\n\n\nb,g,x,"), "line 10: score '' is no number"),
+        (lambda text: text.replace("b,g,x,30", ",g,x,30"), "line 8: subset '' is neither encoders joined by +"),
+        (lambda text: text.replace("a+b,g", "a+blind,g"), "line 11: subset 'a+blind' is neither"),
+        (lambda text: text.replace("b,g,x,30", "b,k,x,30"), "line 8: x is in the areas g and k; give it one"),
+        (lambda text: text.replace("b,g,x,30", "b,,x,30"), "line 8 names no area"),
+        (lambda text: text.replace("score", "score,score").replace("0\n", "0,0\n"), "two columns are named score"),
+        (
+            lambda text: text.replace("score\n", "score,view\n").replace("0\n", "0,masked\n"),
+            "line 2: unknown view 'masked'; known: mean, retrained, zero",
+        ),
     ],
 )
 def test_a_table_with_a_mistake_is_refused(tmp_path, changed, said):
     path = tmp_path / "scores.csv"
-    path.write_text(changed(CSV))
+    wrong = changed(CSV)
+    path.write_bytes(wrong if isinstance(wrong, bytes) else wrong.encode())
     with pytest.raises(UserError) as caught:
         read_csv(path)
     assert said in str(caught.value)
     with pytest.raises(UserError, match="is missing; give a CSV file"):
         read_csv(tmp_path / "no.csv")
+
+
+def test_spaces_and_blank_lines_change_nothing(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text("\ufeff" + CSV.replace("a+b,", " a + b , ").replace("subset", " subset").replace("\n", "\n\n"))
+    scores = read_csv(path)["overall"]
+    assert scores.pool == ("a", "b")
+    assert scores.value.tolist() == [20, 57.5, 40, 80]
 
 
 def test_encoding_times_are_those_of_the_stores(measured, tmp_path):

@@ -1,5 +1,6 @@
 """The stage ``collect``: results become one tidy table, and of all studies its two forms for DVC: means over seeds."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,12 @@ def wide(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write_csv(table: pd.DataFrame, path: Path) -> Path:
+    options = {"index": False, "float_format": f"%.{SIGNIFICANT_DIGITS}g", "lineterminator": "\n"}
+    text = table.to_csv(**options)
+    if "\r" in text:  # the writer quotes none, and readers end a line there
+        text = table.to_csv(quoting=csv.QUOTE_ALL, **options)
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False, float_format=f"%.{SIGNIFICANT_DIGITS}g", lineterminator="\n")
+        temporary.write_text(text, encoding="utf-8", newline="")
     return path
 
 

@@ -5,10 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from compactvl.errors import UserError
 from compactvl.evaluation.abilities import Classifier, PairScorer
 from compactvl.evaluation.language_requests import other_images
 
 IMAGE_COLUMNS = ("image_id", "image_0", "image_1")
+ALONE = "the control with other images needs two different images; ask more items or leave the control out"
 
 
 class RandomPairs:
@@ -30,6 +32,9 @@ class PairsWithOtherImages:
     """A model that is given, for each image, the one half of the gallery further on.
 
     Where the model reranks, the candidates are those of its own, unharmed first stage.
+
+    Raises:
+        UserError: where it is asked: there is one image only.
     """
 
     kilobytes = None
@@ -40,14 +45,20 @@ class PairsWithOtherImages:
     def similarity(self, image_ids: Sequence[str], texts: Sequence[str]) -> np.ndarray:
         """See :class:`compactvl.evaluation.abilities.PairScorer`."""
         matrix = self._model.similarity(image_ids, texts)
-        return matrix if self.reranks else np.roll(matrix, -(len(image_ids) // 2), axis=0)
+        return matrix if self.reranks else np.roll(matrix, -self._further(image_ids), axis=0)
 
     def score_pairs(
         self, image_ids: Sequence[str], texts: Sequence[str], images: np.ndarray, captions: np.ndarray
     ) -> np.ndarray:
         """See :class:`compactvl.evaluation.abilities.PairScorer`."""
-        images = (images + len(image_ids) // 2) % len(image_ids)
+        images = (images + self._further(image_ids)) % len(image_ids)
         return self._model.score_pairs(image_ids, texts, images, captions)
+
+    @staticmethod
+    def _further(image_ids: Sequence[str]) -> int:
+        if len(image_ids) < 2:
+            raise UserError(ALONE)
+        return len(image_ids) // 2
 
 
 class FusedPairs:
@@ -86,7 +97,11 @@ class RandomLogits:
 
 
 class LogitsWithOtherImages:
-    """A model that is given, for each image, the one half of the different images further on."""
+    """A model that is given, for each image, the one half of the different images further on.
+
+    Raises:
+        UserError: where it is asked: there is one image only.
+    """
 
     def __init__(self, model: Classifier) -> None:
         self._model = model
@@ -94,5 +109,8 @@ class LogitsWithOtherImages:
     def logits(self, items: pd.DataFrame) -> np.ndarray:
         """See :class:`compactvl.evaluation.abilities.Classifier`."""
         columns = [column for column in IMAGE_COLUMNS if column in items]
-        other = other_images(items[columns].to_numpy(dtype=object))
+        try:
+            other = other_images(items[columns].to_numpy(dtype=object))
+        except ValueError:
+            raise UserError(ALONE) from None
         return self._model.logits(items.assign(**{column: items[column].map(other) for column in columns}))

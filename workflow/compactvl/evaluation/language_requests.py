@@ -123,7 +123,7 @@ def spread_evenly(groups: Sequence[str] | np.ndarray, number: int | None) -> np.
     n = len(groups)
     if number is None or number >= n:
         return np.arange(n)
-    order = np.argsort(np.asarray(groups, dtype=str), kind="stable")
+    order = np.argsort(np.asarray(groups, dtype=object), kind="stable")
     edges = np.arange(number + 1) * n // number
     place = np.arange(number) * GOLDEN % 1
     return np.sort(order[edges[:-1] + (place * np.diff(edges)).astype(int)])

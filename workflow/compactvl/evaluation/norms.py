@@ -1,13 +1,16 @@
 """What is known of words: how frequent they are in a body of text, and how concrete."""
 
 import csv
+import io
 import math
+import os
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
+from compactvl.data.user_files import read_text
 from compactvl.errors import UserError
 
 WORD, RATING = "Word", "Conc.M"
@@ -47,32 +50,34 @@ def read_concreteness(path: str | Path) -> dict[str, float]:
         Lower-cased word (or expression of two words) → mean rating. A word that comes again keeps its first rating.
 
     Raises:
-        UserError: the file is missing or not UTF-8, lacks a column, or holds a rating that is no number; file, line
-            and column are named.
+        UserError: the file is missing, unreadable or not UTF-8, lacks a column, has no words, or holds a rating that is
+            no number from 1 to 5; file, line and column are named.
     """
     path, norms = Path(path), {}
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise UserError(f"{path}: no such file of concreteness norms; correct the path or leave `concreteness` out")
+    text = io.StringIO(read_text(path), newline="")
+    rows = csv.DictReader(text, delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE, restval="")
-            if missing := [name for name in (WORD, RATING) if name not in (rows.fieldnames or ())]:
-                raise UserError(
-                    f"{path}, line 1: no column {' and no column '.join(missing)} in the header; "
-                    "norms are tab-separated, with the columns Word and Conc.M"
-                )
-            for row in rows:
-                norms.setdefault(row[WORD].lower(), _rating(row[RATING], f"{path}, line {rows.line_num}"))
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 (byte {error.start}); save the norms as UTF-8 text") from None
+        if missing := [name for name in (WORD, RATING) if name not in (rows.fieldnames or ())]:
+            raise UserError(
+                f"{path}, line 1: no column {' and no column '.join(missing)} in the header; "
+                "norms are tab-separated, with the columns Word and Conc.M"
+            )
+        for row in rows:
+            norms.setdefault(row[WORD].strip().lower(), _rating(row[RATING], f"{path}, line {rows.line_num}"))
+    except csv.Error as error:
+        raise UserError(f"{path}, line {rows.reader.line_num}: {error}; norms are tab-separated text") from error
+    if not norms:
+        raise UserError(f"{path}: no words below the header; get the norms again or leave `concreteness` out")
     return norms
 
 
 def _rating(text: str, where: str) -> float:
     try:
-        rating = float(text)
+        rating = math.nan if "_" in text else float(text)  # float takes 4_85 for 485
     except ValueError:
         rating = math.nan
-    if not math.isfinite(rating):
-        raise UserError(f"{where}, column {RATING}: {text!r} is not a number; correct or delete the line")
+    if not 1 <= rating <= 5:
+        raise UserError(f"{where}, column {RATING}: {text!r} is not a number from 1 to 5; correct or delete the line")
     return rating

@@ -133,6 +133,8 @@ def test_swaps(study, metrics):
 def test_throughput(study):
     raw = pd.read_parquet(study.results / "edje" / "edje" / "seed0" / "efficiency.parquet")
     (axes,) = throughput(study, variants=["edje", "local"]).axes
+    axes.figure.canvas.draw()
+    assert not any("$" in label.get_text() for label in axes.get_yticklabels(which="both"))
     lines = {c.get_label(): c for c in axes.containers}
     for source, said in {"store": "tokens read from the store", "online": "vision computed online"}.items():
         part = raw[raw["source"] == source].sort_values("batch")

@@ -1,5 +1,8 @@
 """The score of every subset of a pool, with its resamples: from results, or from a table made elsewhere."""
 
+import csv
+import io
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from compactvl.config.base import did_you_mean
+from compactvl.data.user_files import read_text
 from compactvl.errors import UserError
 from compactvl.evaluation.statistics import Interval, percentiles
 from compactvl.evaluation.suite import AREA, OVERALL, TASK, task_shares
@@ -17,6 +21,7 @@ from compactvl.studies.encoder_roles.section import BLIND
 RESAMPLES, SEED = 2000, 0
 CSV_COLUMNS = ("subset", "area", "benchmark", "score")
 RETRAINED = "retrained"
+VIEWS = (RETRAINED, "zero", "mean")
 
 
 @dataclass(frozen=True)
@@ -106,38 +111,67 @@ def read_csv(path: str | Path) -> dict[str, Scores]:
     ``view``, ``retrained`` or ``zero`` or ``mean``, gives their names a prefix ``<view>:``.
 
     Raises:
-        UserError: no such file, a column is missing, a score is no number, a subset or a benchmark is given twice or not at all.
+        UserError: no such file, no CSV in UTF-8, no scores of retrained encoders, a column is missing or there twice, a row has
+            too few or too many fields, or one that is empty or not known, a score is no finite number, a benchmark is in
+            two areas, a subset or a benchmark is given twice or not at all.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path} is missing; give a CSV file with the columns {', '.join(CSV_COLUMNS)}")
-    table = pd.read_csv(path, dtype=str, keep_default_na=False).rename(columns=str.strip)
-    if missing := [name for name in CSV_COLUMNS if name not in table]:
-        raise UserError(f"{path} lacks the column {missing[0]}{did_you_mean(missing[0], table.columns)}")
-    numbers = pd.to_numeric(table["score"], errors="coerce")
-    if numbers.isna().any():
-        row = int(numbers.isna().to_numpy().argmax())
-        raise UserError(f"{path} line {row + 2}: score {table['score'][row]!r} is no number")
-    table = table.assign(score=numbers, view=table.get("view", RETRAINED))
+    path, found = Path(path), {}
+    table = _rows(path)
     names = [name for text in table["subset"] for name in text.split("+") if text != BLIND]
     pool = tuple(dict.fromkeys(names))
-    found: dict[str, Scores] = {}
     for view, rows in table.groupby("view", sort=False):
         prefix = "" if view == RETRAINED else f"{view}:"
         found |= {f"{prefix}{name}": one for name, one in _of_rows(path, pool, rows).items()}
+    if not pool or OVERALL not in found:
+        raise UserError(f"{path} has no scores of retrained encoders; give one row a subset and benchmark")
     return found
+
+
+def _rows(path: Path) -> pd.DataFrame:
+    """Return subset, area, benchmark, score and view of every row, by the number of its line."""
+    if not os.path.isfile(path):
+        raise UserError(f"{path} is missing; give a CSV file with the columns {', '.join(CSV_COLUMNS)}")
+    reader = csv.DictReader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        header = reader.fieldnames = [name.strip() for name in reader.fieldnames or ()]
+        lines = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise UserError(f"{path} line {reader.reader.line_num} is not CSV ({error}); check its quotes") from error
+    if missing := [name for name in CSV_COLUMNS if name not in header]:
+        raise UserError(f"{path} lacks the column {missing[0]}{did_you_mean(missing[0], header)}")
+    if twice := [name for name in (*CSV_COLUMNS, "view") if header.count(name) > 1]:
+        raise UserError(f"{path}: two columns are named {twice[0]}; rename one")
+    rows, areas = [], {}
+    for line, row in lines:
+        where = f"{path} line {line}"
+        if None in row or None in row.values():
+            raise UserError(f"{where} has not as many fields as the header; put one with commas in double quotes")
+        subset, area, benchmark, score, view = (row.get(name, RETRAINED).strip() for name in (*CSV_COLUMNS, "view"))
+        parts, number = [part.strip() for part in subset.split("+")], pd.to_numeric(score, errors="coerce")
+        if not all(parts) or (BLIND in parts and len(parts) > 1):
+            raise UserError(f"{where}: subset {subset!r} is neither encoders joined by + nor {BLIND}")
+        if not area or not benchmark:
+            raise UserError(f"{where} names no {'benchmark' if area else 'area'}; fill it in")
+        if areas.setdefault(benchmark, area) != area:
+            raise UserError(f"{where}: {benchmark} is in the areas {areas[benchmark]} and {area}; give it one")
+        if not np.isfinite(number):
+            raise UserError(f"{where}: score {score!r} is no number")
+        if view not in VIEWS:
+            raise UserError(f"{where}: unknown view {view!r}{did_you_mean(view, VIEWS)}")
+        rows.append(("+".join(parts), area, benchmark, float(number), view))
+    return pd.DataFrame(rows, index=[line for line, _ in lines], columns=[*CSV_COLUMNS, "view"])
 
 
 def _of_rows(path: Path, pool: tuple[str, ...], rows: pd.DataFrame) -> dict[str, Scores]:
     areas = dict(zip(rows["benchmark"], rows["area"], strict=True))
     values = np.full((len(areas), 1 << len(pool)), np.nan)
-    for number, (subset, benchmark, score) in zip(
+    for line, (subset, benchmark, score) in zip(
         rows.index, rows[["subset", "benchmark", "score"]].itertuples(index=False), strict=True
     ):
         parts = [] if subset == BLIND else subset.split("+")
         place = list(areas).index(benchmark), mask_of(parts, pool)
         if len(set(parts)) != len(parts) or not np.isnan(values[place]):
-            raise UserError(f"{path} line {number + 2}: {subset} on {benchmark} is given twice; delete one")
+            raise UserError(f"{path} line {line}: {subset} on {benchmark} is given twice; delete one")
         values[place] = score
     lacking = np.argwhere(np.isnan(values) & np.isfinite(values).any(0))
     if len(lacking):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatter
 
 from compactvl.reporting.study import NotRun
 from compactvl.reporting.style import PALETTE, grid, interval_points, legend_below, log_ticks
@@ -37,6 +38,9 @@ def throughput(study: EdjeResults, *, variants: Sequence[str]) -> Figure | NotRu
         interval_points(axes, part["batch"], zip(*rates, strict=True), scale=1, **look)
     log_ticks(axes, rows["batch"])
     axes.set_yscale("log")
+    # The scale's own formatter writes mathtext, which the style draws as it is.
+    axes.yaxis.set_major_formatter(LogFormatter())
+    axes.yaxis.set_minor_formatter(LogFormatter())
     axes.set_xlabel("pairs in a batch")
     axes.set_ylabel("pairs / s")
     legend_below(figure, ncols=2)
