@@ -35,6 +35,23 @@ def test_a_failure_leaves_the_file_as_it_was(tmp_path):
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.json", "1\n")]
 
 
+def test_a_file_system_without_modes_and_fsync_is_written(tmp_path, monkeypatch):
+    def refuse(number):
+        def call(*arguments, **named):
+            raise OSError(number, os.strerror(number))
+
+        return call
+
+    monkeypatch.setattr(Path, "chmod", refuse(errno.EPERM))
+    monkeypatch.setattr(os, "fsync", refuse(errno.EINVAL))
+    write_json(tmp_path / "a.json", 1)
+    assert (tmp_path / "a.json").read_text() == "1\n"
+    monkeypatch.setattr(os, "fsync", refuse(errno.EIO))
+    with pytest.raises(UserError, match="Input/output error"):
+        write_json(tmp_path / "a.json", 2)
+    assert (tmp_path / "a.json").read_text() == "1\n"
+
+
 def test_what_a_killed_process_left_goes_and_what_a_live_one_writes_stays(tmp_path):
     path = tmp_path / "a.json"
     code = (

@@ -94,16 +94,49 @@ def test_a_defect_keeps_its_traceback(monkeypatch):
         program.main(["try"])
 
 
+@pytest.mark.parametrize(
+    "error",
+    [MemoryError(), RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 1 B")],
+)
+def test_a_machine_without_memory_is_one_line(monkeypatch, capsys, error):
+    def fail(args):
+        raise error
+
+    with_command(monkeypatch, fail)
+    assert program.main(["try"]) == 2
+    assert re.fullmatch(r"error: out of memory \(.+\); run fewer jobs at a time, .*\n", capsys.readouterr().err)
+
+
+def shell(line, **environment):
+    """Run a line of a shell in which ``compactvl`` is the program; what it prints waits in its buffer."""
+    program = f'compactvl() {{ "{sys.executable}" -m compactvl.cli "$@"; }}; '
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONUNBUFFERED"}
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", program + line],
+        cwd=REPOSITORY, env={**kept, "PYTHONPATH": str(REPOSITORY / "workflow"), **environment}, capture_output=True, text=True,
+    )  # fmt: skip
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, a file whose disk is always full")
-def test_output_that_finds_no_room_is_one_line():
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [sys.executable, "-m", "compactvl.cli", "config", "show"],
-            cwd=REPOSITORY, env={**os.environ, "PYTHONPATH": str(REPOSITORY / "workflow"), "PYTHONUNBUFFERED": "1"},
-            stdout=full, stderr=subprocess.PIPE, text=True,
-        )  # fmt: skip
+@pytest.mark.parametrize("buffered", [{}, {"PYTHONUNBUFFERED": "1"}])
+def test_output_that_finds_no_room_is_one_line(buffered):
+    done = shell("compactvl config describe encoders > /dev/full", **buffered)
     assert done.returncode == 2
     assert done.stderr == "error: No space left on device; free some space and run again\n"
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "compactvl config describe encoders | true",
+        "compactvl config describe encoders --help | true",
+        "compactvl config check >&-",
+        "PYTHONIOENCODING=latin-1 compactvl config describe datasets.folder > /dev/null",
+    ],
+)
+def test_a_reader_that_has_gone_or_reads_little_is_no_error(line):
+    done = shell(line)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -33,6 +33,8 @@ def test_load_config_lays_files_in_order(tmp_path):
     [
         ("a: [1", r"bad\.yaml:1:6: "),
         ("a: 1\na: 2", r"bad\.yaml:2:1: key 'a' is given twice"),
+        ("a: 1\nratio: [3:4, 1]", r"bad\.yaml:2:9: 3:4 is another number in YAML \(base 8 or 60\); write it plainly"),
+        ("batch: 010", r"bad\.yaml:1:8: 010 is another number"),
         ("- 1", "expected settings as `key: value`, found list"),
     ],
 )
@@ -79,6 +81,7 @@ def test_null_switches_a_variant_off():
         ({"a": {"base": "b"}, "b": {"base": "a"}}, r"v\.a\.base: bases form a circle: a -> b -> a"),
         ({"a": {"base": "a"}}, "circle: a -> a"),
         ({"a": {"base": "b"}, "b": None}, r'v\.a\.base: variant "b" is switched off'),
+        ({"a": {"base": ["b"]}, "b": {}}, r"v\.a\.base: unknown variant \"\['b'\]\""),
         ({"a": 3}, r"v\.a: expected settings as `key: value` or null, found 3"),
     ],
 )

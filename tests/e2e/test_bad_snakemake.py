@@ -2,11 +2,13 @@
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from bad_input import listing
-from e2e_tools import python, working_copy
+from e2e_tools import REPOSITORY, environment, python, working_copy
 
 pytestmark = pytest.mark.e2e
 
@@ -33,6 +35,24 @@ def test_a_key_that_is_given_twice_stops_the_plan(copy):
     shown = refused(copy, "-n", "--configfile", "twice.yaml")
     assert "twice.yaml:3:3: key 'scenes' is given twice" in shown
     assert "Job stats" not in shown
+
+
+def test_the_code_of_another_folder_is_not_run(copy):
+    other = {**environment(copy), "PYTHONPATH": str(REPOSITORY / "workflow")}
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "-n"], cwd=copy, env=other, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert (
+        f"runs the code in {REPOSITORY}/workflow/compactvl, not {copy}/workflow/compactvl" in done.stdout + done.stderr
+    )
+
+
+def test_a_folder_whose_name_has_braces_stops_the_plan(tmp_path):
+    folder = working_copy(tmp_path / "a {copy}")
+    shown = refused(folder, "-n")
+    assert f"{folder}: Snakemake takes {{ and }} in a folder's name for a wildcard; rename the folder" in shown
+    assert "Traceback" not in shown
 
 
 def test_a_missing_folder_stops_the_plan(copy):

@@ -53,9 +53,10 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         # mkstemp makes files private; outputs follow the umask like any other file.
         umask = os.umask(0)
         os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        with contextlib.suppress(PermissionError):  # vfat and some network file systems have no modes
+            temporary.chmod(0o666 & ~umask)
         with temporary.open("rb") as file:
-            os.fsync(file.fileno())
+            _sync(file.fileno())
         os.replace(temporary, path)
     except UserError:
         raise
@@ -66,6 +67,15 @@ def atomic_path(path: str | Path) -> Iterator[Path]:
         raise write_error(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _sync(handle: int) -> None:
+    """Have a file on the disk before its name is; some network file systems cannot say when it is."""
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
 
 
 def _remove_left(path: Path, prefix: str) -> None:

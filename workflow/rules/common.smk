@@ -7,6 +7,7 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
+import compactvl
 from compactvl.config.overlay import read_yaml
 from compactvl.config.references import named
 from compactvl.dag.environment import put_program_on_path
@@ -26,6 +27,15 @@ from compactvl.dag.stages import (
 )
 from compactvl.errors import UserError
 
+own, installed = Path(workflow.basedir) / "workflow" / "compactvl", Path(compactvl.__file__).parent
+if not own.samefile(installed):
+    raise WorkflowError(
+        f"{sys.executable} runs the code in {installed}, not {own}: run `pip install --no-deps -e .` here"
+    )
+if set("{}") & set(f"{own}{os.getcwd()}"):
+    raise WorkflowError(
+        f"{os.getcwd()}: Snakemake takes {{ and }} in a folder's name for a wildcard; rename the folder"
+    )
 put_program_on_path()
 try:
     # Jobs that Snakemake starts read the Snakefile too; they are part of the run that started them.

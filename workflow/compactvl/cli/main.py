@@ -4,10 +4,13 @@ The rules of the Snakefile call these commands and nothing else, so every job ca
 """
 
 import argparse
+import contextlib
 import importlib
 import importlib.util
+import io
 import logging
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -16,7 +19,7 @@ from types import ModuleType
 
 from compactvl import __version__, logs
 from compactvl.command import Command
-from compactvl.errors import UserError
+from compactvl.errors import UserError, first_line
 from compactvl.files import FULL_DISK
 
 MODULES = ("data", "tokens", "runs", "reports", "config", "verify", "explain", "restore")
@@ -77,12 +80,16 @@ def _add_log_level(parser: argparse.ArgumentParser, default: str) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the program and return its exit code: 0, 2 for what the user can mend, 130 when interrupted."""
-    args = build_parser(commands()).parse_args(arguments)
-    logs.set_up(args.log_level)
-    # A scheduler's stop unwinds like Ctrl-C, so temporary files go away.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _open_streams()
     try:
-        return args.command.run(args) or 0
+        try:
+            args = build_parser(commands()).parse_args(arguments)
+            logs.set_up(args.log_level)
+            # A scheduler's stop unwinds like Ctrl-C, so temporary files go away.
+            signal.signal(signal.SIGTERM, signal.default_int_handler)
+            return args.command.run(args) or 0
+        finally:
+            sys.stdout.flush()  # here, where it is told if that fails
     except UserError as error:
         for line in str(error).splitlines() or ["unknown"]:
             print(f"error: {line}", file=sys.stderr)
@@ -91,14 +98,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print("interrupted; what was finished is kept", file=sys.stderr)
         return EXIT_INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, less) has gone: nobody is left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # the reader (head, less) has gone: nobody is left to tell
         return 0
     except OSError as error:
         if error.errno not in FULL_DISK:
             raise
+        _drop_output()
         where = f" ({error.filename})" if error.filename else ""
         print(f"error: {error.strerror}{where}; free some space and run again", file=sys.stderr)
         return EXIT_USER_ERROR
+    except (MemoryError, RuntimeError) as error:
+        if not (isinstance(error, MemoryError) or re.search("out of memory|can't allocate memory", str(error))):
+            raise
+        print(
+            f"error: out of memory ({first_line(error)}); run fewer jobs at a time, or smaller batches", file=sys.stderr
+        )
+        return EXIT_USER_ERROR
     finally:
         logging.shutdown()
+
+
+def _drop_output() -> None:
+    """Write nothing more to where nothing can be written: Python would try again as it ends."""
+    with contextlib.suppress(OSError):  # a stream of its own making, in a test
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _open_streams() -> None:
+    """Have a place for what is printed, also where it was closed, and a spelling of what its encoding lacks."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
+        elif isinstance(stream := getattr(sys, name), io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

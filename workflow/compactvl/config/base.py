@@ -3,9 +3,9 @@
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from compactvl.errors import UserError
 
@@ -33,6 +33,16 @@ class Strict(BaseModel):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
+    if (repeated := next((seed for seed in seeds if seeds.count(seed) > 1), None)) is not None:
+        raise ValueError(f"{repeated} is given twice; delete one")
+    return seeds
+
+
+Seeds = Annotated[tuple[Annotated[int, Field(ge=0, lt=2**63)], ...], AfterValidator(_different)]
+"""Seeds of random generators, each once."""
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

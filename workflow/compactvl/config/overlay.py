@@ -4,6 +4,7 @@ The merge is the one Snakemake makes of ``configfile:`` and ``--configfile``, so
 the same settings: mappings merge key by key, everything else is replaced.
 """
 
+import re
 from collections.abc import Hashable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from compactvl.config.base import did_you_mean
 from compactvl.errors import UserError
 
 DEFAULT_CONFIG = Path("config.yaml")
+NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -105,7 +107,7 @@ def expand_bases(variants: Mapping[str, Any], where: str) -> dict[str, dict[str,
         own = {key: value for key, value in settings.items() if key != "base"}
         base = settings.get("base")
         if base is not None:
-            if base not in variants:
+            if not isinstance(base, str) or base not in variants:
                 raise UserError(f'{where}.{name}.base: unknown variant "{base}"{did_you_mean(str(base), variants)}')
             if variants[base] is None:
                 raise UserError(f'{where}.{name}.base: variant "{base}" is switched off (null); switch {name} off too')
@@ -135,6 +137,9 @@ class _UniqueKeyLoader(yaml.SafeLoader):
             self._unfinished.discard(anchor)
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        if node.tag in NUMBERS and (":" in node.value or re.match(r"[-+]?0\d", node.value)):
+            why = f"{node.value} is another number in YAML (base 8 or 60); write it plainly, or in quotes as text"
+            raise yaml.constructor.ConstructorError(None, None, why, node.start_mark)
         try:
             return super().construct_object(node, deep)
         except ValueError as error:  # e.g. of a date that does not exist

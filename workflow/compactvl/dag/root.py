@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny
 
-from compactvl.config.base import Strict, validate
+from compactvl.config.base import Seeds, Strict, validate
 from compactvl.config.encoders import EncoderSettings
 from compactvl.config.kinds import BENCHMARK_KINDS, DATA_KINDS, find_kind, kind_names, validate_kinds
 from compactvl.config.overlay import without_null
@@ -29,19 +29,11 @@ NOUNS = {
 """Section → what one of its things is called."""
 
 
-def _different(seeds: tuple[int, ...]) -> tuple[int, ...]:
-    if (repeated := next((seed for seed in seeds if seeds.count(seed) > 1), None)) is not None:
-        raise ValueError(f"{repeated} is given twice; delete one")
-    return seeds
-
-
 class RootSettings(Strict):
     """A benchmark: sources become data sets and weights, data sets become tokens, studies train and are evaluated."""
 
-    size: str = Field(description="Name of this size of the benchmark: smoke, demo, paper, or your own.")
-    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], AfterValidator(_different)] = Field(
-        default=(0,), min_length=1, description="Seeds of every variant that does not name its own."
-    )
+    size: str = Field(description="Name of this size of the benchmark: smoke, demo, lab, paper, or your own.")
+    seeds: Seeds = Field(default=(0,), min_length=1, description="Seeds of every variant that does not name its own.")
     sources: dict[str, SourceSettings] = Field(default={}, description="Pinned package archives, by name.")
     weights: dict[str, PretrainedWeights] = Field(default={}, description="Pretrained weights, by name.")
     datasets: dict[str, SerializeAsAny[DataKind]] = Field(default={}, description="Data sets, by name.")
@@ -106,7 +98,7 @@ def _unexpanded(value: Any, place: str) -> list[str]:
         return [one for key in value for one in _unexpanded(value[key], f"{place}.{key}" if place else str(key))]
     if isinstance(value, list | tuple):
         return [one for number, item in enumerate(value) for one in _unexpanded(item, f"{place}.{number}")]
-    if isinstance(value, str) and re.match(r"(~\w*|\$\{?\w+\}?)/", value):
+    if isinstance(value, str) and re.match(r"~[\w.-]*(/|$)|[^ ]*\$\{?\w", value):
         return [f"{place}: {value}: ~ and variables are not expanded; write the whole path"]
     return []
 

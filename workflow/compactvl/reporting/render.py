@@ -15,8 +15,9 @@ from compactvl.files import atomic_path
 from compactvl.records.record import Made, write
 
 START_TIMEOUT = 300
-JUPYTER = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-"""Folders of Jupyter and IPython. A home need not be writable, and what a user has set there is no part of a report."""
+JUPYTER = ("JUPYTER_PATH", "JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
+"""Folders of Jupyter and IPython. A home need not be writable, and what a user has set there (another kernel of the same
+name, say) is no part of a report."""
 CLOCK_STEP = 0.1
 """Seconds a file's time may be behind the clock."""
 

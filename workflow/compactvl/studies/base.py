@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import Field
 
-from compactvl.config.base import Strict
+from compactvl.config.base import Seeds, Strict
 from compactvl.config.references import Ref
 from compactvl.evaluation.kind import BenchmarkKind
 from compactvl.records.layout import Layout
@@ -72,7 +72,7 @@ class Variant(Strict):
     benchmarks: Annotated[tuple[str, ...], Ref("benchmarks")] = Field(
         default=(), description="Names of the benchmarks it is evaluated on."
     )
-    seeds: tuple[int, ...] | None = Field(
+    seeds: Seeds | None = Field(
         default=None, description="Seeds to train; default: the config's `seeds`; []: left to another size."
     )
     threads: int = Field(

@@ -6,9 +6,11 @@ the process, however that ends. Nothing here imports torch: ``CUDA_VISIBLE_DEVIC
 
 import logging
 import os
+import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 
 from compactvl.files import try_lock
@@ -29,11 +31,11 @@ def present_gpus(devices: Path = Path("/dev")) -> list[int]:
 
 
 @contextmanager
-def lease(gpus: list[int] | None = None, folder: Path | None = None) -> Iterator[int | None]:
+def lease(gpus: list[int] | None = None, folder: Path | None = None) -> Iterator[str | None]:
     """Hold one GPU for as long as the context lasts; wait for one if all are held.
 
-    ``CUDA_VISIBLE_DEVICES`` that is already set (by SLURM, or by the user; empty means "no GPU") is respected and
-    nothing is locked. Without a GPU nothing happens and the job computes on the CPU.
+    ``CUDA_VISIBLE_DEVICES`` that is already set (by SLURM, or by the user; empty means "no GPU") is respected: of several
+    devices in it one is held, and of a single one nothing is locked. Without a GPU the job computes on the CPU.
 
     CUDA counts the devices it sees from 0: a container that was given ``/dev/nvidia3`` alone has the device 0. So the
     file's number is locked, and its place among those present is handed to CUDA.
@@ -43,39 +45,58 @@ def lease(gpus: list[int] | None = None, folder: Path | None = None) -> Iterator
         folder: where the lock files are; default: :data:`FOLDER`.
 
     Yields:
-        The device's number to CUDA, or ``None`` where nothing was leased.
+        The device as CUDA knows it (a number, or a name such as ``GPU-…``), or ``None`` where nothing was leased.
     """
-    gpus = present_gpus() if gpus is None else gpus
-    if VARIABLE in os.environ or not gpus:
+    before = os.environ.get(VARIABLE)
+    if before is None:
+        locks = {str(number): str(gpu) for number, gpu in enumerate(present_gpus() if gpus is None else gpus)}
+    else:
+        locks = _listed(before)
+    if not locks:
         yield None
         return
-    number, handle = _wait_for_one(gpus, folder or FOLDER)
-    os.environ |= {VARIABLE: str(number), ORDER: "PCI_BUS_ID"}
-    log.info("computing on GPU %d", number)
+    name, handle = _wait_for_one(locks, folder or FOLDER)
+    os.environ[VARIABLE] = name
+    if before is None:
+        os.environ[ORDER] = "PCI_BUS_ID"
+    log.info("computing on GPU %s", name)
     try:
-        yield number
+        yield name
     finally:
-        del os.environ[VARIABLE]
+        if before is None:
+            del os.environ[VARIABLE]
+        else:
+            os.environ[VARIABLE] = before
         if handle is not None:
             os.close(handle)
 
 
-def _wait_for_one(gpus: list[int], folder: Path) -> tuple[int, int | None]:
+def _listed(value: str) -> dict[str, str]:
+    """Return the devices of a list of several, each with the name of its lock; a single one is its job's alone.
+
+    Two SLURM jobs on a machine may both count their own devices from 0, so their locks have the job's number too.
+    """
+    names = list(takewhile(lambda name: name and not name.startswith("-"), map(str.strip, value.split(","))))
+    job = f"{os.environ['SLURM_JOB_ID']}-" if "SLURM_JOB_ID" in os.environ else ""
+    return {name: job + re.sub(r"\W", "-", name) for name in names} if len(names) > 1 else {}
+
+
+def _wait_for_one(locks: Mapping[str, str], folder: Path) -> tuple[str, int | None]:
     said = float("-inf")
     while True:
-        for number, gpu in enumerate(gpus):
-            path, handle, locked = folder / f"compactvl-gpu{gpu}.lock", None, None
+        for name, lock in locks.items():
+            path, handle, locked = folder / f"compactvl-gpu{lock}.lock", None, None
             with suppress(OSError):
                 handle = _open_lock(path)
                 locked = try_lock(handle)
             if locked is None:
-                log.warning("%s cannot be locked: other jobs may compute on GPU %d too", path, number)
+                log.warning("%s cannot be locked: other jobs may compute on GPU %s too", path, name)
             if locked is not False:
-                return number, handle
+                return name, handle
             os.close(handle)
         if time.monotonic() - said >= LINE_EVERY_SECONDS:
             said = time.monotonic()
-            log.info("waiting for a GPU: %s are in use by other jobs", ", ".join(map(str, range(len(gpus)))))
+            log.info("waiting for a GPU: %s are in use by other jobs", ", ".join(locks))
         time.sleep(POLL_SECONDS)
 
 
