@@ -1,13 +1,15 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from compactvl.config.overlay import load_config
+from compactvl.dag.plan import Plan
 from compactvl.dag.root import validate_root
 from compactvl.errors import UserError
 
 REPOSITORY = Path(__file__).parents[2]
-OVERLAYS = [[], ["config/smoke.yaml"], ["config/paper.yaml"]]
+OVERLAYS = [[], ["config/smoke.yaml"], ["config/lab.yaml"], ["config/paper.yaml"]]
 
 
 def place(config, path, value):
@@ -82,3 +84,9 @@ def test_null_switches_an_entry_off(config):
 def test_shipped_configurations_are_valid(overlays):
     config = load_config([REPOSITORY / path for path in overlays], base=REPOSITORY / "config.yaml")
     assert validate_root(config).seeds
+
+
+@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", (REPOSITORY / "README.md").read_text(), re.DOTALL))
+def test_the_settings_that_the_readme_proposes_are_valid(example, tmp_path):
+    (tmp_path / "example.yaml").write_text(example)
+    Plan(load_config([tmp_path / "example.yaml"], base=REPOSITORY / "config.yaml"))

@@ -95,6 +95,14 @@ def test_defaults_are_the_papers():
             {"start": {"joint": "late"}},
             r'v\.x\.start\.joint: needs joint, which variant "late" \(late interaction\) is not; name x',
         ),
+        (
+            {"start": {"adapter": "late"}, "adapter": {"tokens": 16}},
+            r"v\.x\.adapter\.tokens: differs from that of start\.adapter late; they must be the same",
+        ),
+        (
+            {"start": {"joint": "deep"}, "joint": {"layers": 3, "longest_caption": 32}},
+            r"v\.x\.joint\.layers: differs from that of start\.joint deep",
+        ),
         ({"first_stage": "late"}, r"v\.x\.objectives\.recovery: first stage late compares tokens"),
         (
             {"first_stage": "late", "objectives": {"recovery": 0}, "negatives": {"group": 4}},
@@ -106,7 +114,7 @@ def test_defaults_are_the_papers():
 )
 def test_each_bad_value_has_its_message(change, message):
     with pytest.raises(UserError, match=message):
-        resolve(x={**JOINT, **change}, late=LATE)
+        resolve(x={**JOINT, **change}, late=LATE, deep=JOINT)
 
 
 def test_every_problem_is_reported_at_once():

@@ -49,7 +49,7 @@ CONCEPTS = ("ant", "bee", "cat", "dog", "elk", "fox", "gnu", "hen")
 def plan() -> Plan:
     """The default benchmark, the trunk evaluated too, and a variant of the user's own: what is to be in a results tree."""
     config = load_config(base=REPOSITORY / "config.yaml")
-    mine = {"base": "compressed_12", "adapter": {"tokens": 16}, "validations": 2}
+    mine = {"base": "compressed_12", "adapter": {"tokens": 16}, "start": {"adapter": None}, "validations": 2}
     own = {"trunk": {"benchmarks": ["scenes"]}, "mine": mine}
     return Plan(merge(config, {"studies": {"edje": {"variants": own}}}))
 

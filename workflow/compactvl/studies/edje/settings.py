@@ -1,4 +1,5 @@
-"""Settings of EDJE's variants. Every departure from the paper's recipe is a field here whose default is the paper's value."""
+"""Settings of EDJE's variants. Every departure from the paper's recipe is a field here whose default is the paper's value;
+parameters and Adam's state are float32 (the release: bfloat16)."""
 
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Literal
@@ -227,6 +228,10 @@ class Start(Strict):
     )
 
 
+FREE = {"dropout", "longest_caption", "canonical", "checkpoint_chunks"}
+"""Settings of a joint encoder in which a variant may differ from the one it begins with."""
+
+
 class JointEncoder(Variant):
     """EDJE."""
 
@@ -259,7 +264,11 @@ class JointEncoder(Variant):
         default=0, ge=0, description="How often to measure R@1 on the validation split while training."
     )
     storage: Literal["fp16", "int8", "fp8"] = Field(default="fp16", description="How its compressed tokens are stored.")
-    online: bool = Field(default=False, description="Measured by the efficiency benchmark.")
+    online: bool = Field(
+        default=False,
+        description="The efficiency benchmark also times it with vision features computed online, from captions as text, "
+        "and beside other libraries.",
+    )
 
     @model_validator(mode="after")
     def _teacher_fits(self) -> "JointEncoder":
@@ -296,7 +305,13 @@ class JointEncoder(Variant):
         return needs | peers[self.first_stage].similarity_needs(benchmark.dataset)
 
     def problems(self, peers: Peers) -> Iterator[tuple[str, str]]:
-        """What needs vectors that a first stage of tokens does not have."""
+        """What does not fit the variants it begins with, or needs vectors that a first stage of tokens does not have."""
+        for part, name in self.start:
+            if name is None:
+                continue
+            mine, its = (getattr(one, part).model_dump(exclude=FREE) for one in (self, peers[name]))
+            if differ := [key for key in mine if mine[key] != its[key]]:
+                yield f"{part}.{differ[0]}", f"differs from that of start.{part} {name}; they must be the same"
         if isinstance(peers[self.first_stage], LateInteraction):
             asked = {"objectives.recovery": self.objectives.recovery > 0, "negatives.group": self.negatives.group > 1}
             for setting in (name for name, wanted in asked.items() if wanted):
