@@ -127,9 +127,9 @@ report.figure("gallery", gallery(measured, dataset=scenes, reranker=main, first_
 # differ in nothing but the number of tokens, and each has an adapter of its own. They can be compared with each other, but
 # not with the main variant, which trains longer.
 #
-# They do not start on quite equal terms. All go on from one joint encoder, which was trained together with *one* adapter
-# (the table names the run, the table of costs its number of tokens). This favours the arm with as many tokens: part of its
-# lead, or of the others' lag, may be the start's.
+# Where the table names a run for the joint encoder, they do not start on quite equal terms: all go on from one joint encoder,
+# which was trained together with *one* adapter (the table of costs has its number of tokens). This favours the arm with as
+# many tokens: part of its lead, or of the others' lag, may be the start's.
 
 # %%
 report.table("arms", runs_table(measured, [*arms, "local", "mean_pooling"]), "What the arms start from.")

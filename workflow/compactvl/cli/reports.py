@@ -17,7 +17,7 @@ RESULTS = path_argument("--results", "default: results", "FOLDER", default=Path(
 
 @command(
     "collect",
-    "gather all results into results/metrics.csv and metrics.json",
+    "gather all results into results/metrics.csv, metrics.json and summary.csv; or one study's into its metrics.csv",
     "compactvl collect",
     RESULTS,
     path_argument("--only", "JSON list of the results to take; the others in the folder are left out"),

@@ -173,7 +173,7 @@ class Plan:
                 problems.append(f"{place}: variants build on each other: {' -> '.join(chain)}; begin one afresh")
         return problems
 
-    # What each job reads. Keys are the names of the rule's inputs; blobs are listed apart, for `ancient()`.
+    # What each job reads; blobs are listed apart, for `ancient()`.
 
     def peers(self, study: str, variant: str, benchmark: str | None = None) -> list[str]:
         """Return the variants a job builds on, transitively: for training, or for evaluation on ``benchmark``."""

@@ -9,7 +9,7 @@ from compactvl.command import argument, command, path_argument
 @command(
     "roles",
     "report what each encoder of a pool is worth, from scores made elsewhere",
-    "compactvl roles --scores cambrian.csv --out results/elsewhere",
+    "compactvl roles --scores cambrian.csv --out elsewhere",
     path_argument(
         "--scores",
         "CSV with the columns subset (encoders joined by +, or blind), area, benchmark, score; and view (retrained, zero or "

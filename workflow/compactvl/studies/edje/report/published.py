@@ -11,7 +11,7 @@ FLICKR30K = pd.DataFrame(
     ],
     columns=["embedding model", "T→I", "T→I + EDJE", "I→T", "I→T + EDJE"],
 )
-"""Flickr30k zero-shot R@1 / R@5 / R@10 (the paper's Table 1)."""
+"""Flickr30k zero-shot R@1 / R@5 / R@10 (four rows of the paper's Table 1)."""
 
 COST = pd.DataFrame(
     [
