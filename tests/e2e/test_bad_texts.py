@@ -70,7 +70,7 @@ FILES = [
     ("missing key", "blimp", {"x.jsonl": lines(PAIR, {"sentence_good": "x"})}, ("in/x.jsonl line 2: field 'sentence_bad' is missing",)),
     ("number for a sentence", "blimp", {"x.jsonl": lines(PAIR | {"sentence_bad": 3})}, ("in/x.jsonl line 1: field 'sentence_bad' is 3, no text",)),
     ("folder without files", "folder", {"readme.txt": "x"}, ("datasets.mine.path: in/*.json or *.jsonl is missing: Ask THEM.",)),
-    ("the same file twice", "folder", {"x.jsonl": lines(PAIR), "x.json": json.dumps([PAIR])}, ("item id 'x-0' occurs twice",)),
+    ("the same file twice", "folder", {"x.jsonl": lines(PAIR), "x.json": json.dumps([PAIR])}, ("items of in/x.json and in/x.jsonl would have the same ids; rename one",)),
     ("BLiMP as EWoK", "ewok", {"x.jsonl": lines(PAIR)}, ("in/x.jsonl line 1: field 'Context1' is missing",)),
     ("empty target", "ewok", {"x.jsonl": lines(EWOK | {"Target2": " "})}, ("in/x.jsonl line 1: field 'Target2' is ' ', no text",)),
     ("one caption", "winoground", {"x.jsonl": lines({"caption_0": "a on b"})}, ("in/x.jsonl line 1: field 'caption_1' is missing",)),
