@@ -48,19 +48,19 @@ def test_a_device_already_chosen_is_respected(free, monkeypatch, tmp_path, value
 
 def test_each_lease_has_a_device_of_its_own(free, tmp_path, monkeypatch):
     with device.lease([0, 1], tmp_path) as first:
-        assert os.environ[device.VARIABLE] == first
+        assert os.environ[device.VARIABLE] == str(first)
         monkeypatch.delenv(device.VARIABLE)
         with device.lease([0, 1], tmp_path) as second:
-            assert {first, second} == {"0", "1"}
-        monkeypatch.setenv(device.VARIABLE, first)
+            assert {first, second} == {0, 1}
+        monkeypatch.setenv(device.VARIABLE, str(first))
     assert device.VARIABLE not in os.environ
 
 
-@pytest.mark.parametrize(("listed", "names"), [("2,3", ["2", "3"]), (" GPU-a/1, MIG-b ,-1", ["GPU-a/1", "MIG-b"])])
+@pytest.mark.parametrize(("listed", "names"), [("2,3", [2, 3]), (" GPU-a/1, MIG-b ,-1", ["GPU-a/1", "MIG-b"])])
 def test_each_job_has_one_of_several_devices_already_chosen(free, monkeypatch, tmp_path, listed, names):
     monkeypatch.setenv(device.VARIABLE, listed)
     with device.lease([0, 1, 2, 3], tmp_path) as first:
-        assert os.environ[device.VARIABLE] == first == names[0]
+        assert (first, os.environ[device.VARIABLE]) == (names[0], str(names[0]))
         monkeypatch.setenv(device.VARIABLE, listed)
         with device.lease([0, 1, 2, 3], tmp_path) as second:
             assert second == names[1]
@@ -74,18 +74,18 @@ def test_each_job_has_one_of_several_devices_already_chosen(free, monkeypatch, t
 
 def test_cuda_counts_the_devices_of_a_container_from_0(free, tmp_path, monkeypatch):
     with device.lease([3], tmp_path) as number:
-        assert (number, os.environ[device.VARIABLE], os.environ[device.ORDER]) == ("0", "0", "PCI_BUS_ID")
+        assert (number, os.environ[device.VARIABLE], os.environ[device.ORDER]) == (0, "0", "PCI_BUS_ID")
         monkeypatch.delenv(device.VARIABLE)
         # Another container, with two of the machine's devices and the same folder of locks.
         with device.lease([3, 5], tmp_path) as other:
-            assert other == "1"
+            assert other == 1
         monkeypatch.setenv(device.VARIABLE, "0")
 
 
 def test_a_file_system_without_locks_keeps_no_job_from_a_device(free, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(fcntl, "flock", no_flock)
     with device.lease([0], tmp_path) as number:
-        assert number == "0"
+        assert number == 0
     assert "compactvl-gpu0.lock cannot be locked" in caplog.text
 
 
@@ -99,7 +99,7 @@ def lease_as(user: int, folder: Path) -> int:
             os.setuid(user)
             device.log.warning = None  # none is to be given
             with device.lease([0], folder) as number:
-                os._exit(int(number))
+                os._exit(number)
         os._exit(99)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
@@ -138,7 +138,7 @@ def hold(folder, seconds):
 
 def test_a_job_waits_until_another_process_gives_its_device_back(free, tmp_path):
     with hold(tmp_path, 0.5) as other, device.lease([0], tmp_path) as number:
-        assert number == "0"
+        assert number == 0
         # The lock is given back as the process ends.
         other.wait(5)
 
@@ -146,7 +146,7 @@ def test_a_job_waits_until_another_process_gives_its_device_back(free, tmp_path)
 def test_a_held_device_is_not_handed_out_again(free, tmp_path):
     with hold(tmp_path, 60) as other:
         with device.lease([0, 1], tmp_path) as number:
-            assert number == "1"
+            assert number == 1
         other.kill()
 
 
@@ -155,4 +155,4 @@ def test_a_killed_process_holds_nothing(free, tmp_path):
         other.kill()
         other.wait(5)
         with device.lease([0], tmp_path) as number:
-            assert number == "0"
+            assert number == 0

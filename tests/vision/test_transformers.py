@@ -91,7 +91,7 @@ def prepared(folder: Path, kind: str, **changes) -> tuple[transformers.BaseImage
     settings = {key: value for key, value in settings.items() if value != "left out"}
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     theirs = transformers.AutoImageProcessor.from_pretrained(folder, backend="pil")
-    return theirs, preprocessing_choices(theirs, "the/model")
+    return theirs, preprocessing_choices(theirs.to_dict(), "the/model")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def present_gpus(devices: Path = Path("/dev")) -> list[int]:
 
 
 @contextmanager
-def lease(gpus: list[int] | None = None, folder: Path | None = None) -> Iterator[str | None]:
+def lease(gpus: list[int] | None = None, folder: Path | None = None) -> Iterator[int | str | None]:
     """Hold one GPU for as long as the context lasts; wait for one if all are held.
 
     ``CUDA_VISIBLE_DEVICES`` that is already set (by SLURM, or by the user; empty means "no GPU") is respected: of several
@@ -61,7 +61,7 @@ def lease(gpus: list[int] | None = None, folder: Path | None = None) -> Iterator
         os.environ[ORDER] = "PCI_BUS_ID"
     log.info("computing on GPU %s", name)
     try:
-        yield name
+        yield int(name) if name.isdigit() else name
     finally:
         if before is None:
             del os.environ[VARIABLE]

@@ -1,6 +1,7 @@
 """Vision towers of transformers models (SigLIP, SigLIP2 of fixed size, CLIP, DINOv2) as encoders."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,7 @@ class TransformersTokens(nn.Module):
         return output.last_hidden_state[:, self.tower.prefix :], getattr(output, self.tower.pooled)
 
 
-def build_transformers(name: str, revision: str | None, attention: str) -> tuple[TransformersTokens, Any]:
+def build_transformers(name: str, revision: str | None, attention: str) -> tuple[TransformersTokens, dict[str, Any]]:
     """Load a model's image side strictly.
 
     Args:
@@ -74,7 +75,7 @@ def build_transformers(name: str, revision: str | None, attention: str) -> tuple
         attention: ``eager`` or ``sdpa``.
 
     Returns:
-        The model and its image processor.
+        The model and all its image processor's settings, the class's own included.
 
     Raises:
         UserError: cannot be found, is of another family, or its weights do not fit tensor by tensor.
@@ -124,7 +125,7 @@ def build_transformers(name: str, revision: str | None, attention: str) -> tuple
         )
         text = "; ".join(f"{len(keys)} tensors {what} ({', '.join(keys[:3])})" for what, keys in parts if keys)
         raise UserError(f"{name}: weights do not fit {tower.model_class}: {text}")
-    return TransformersTokens(model, tower), processor
+    return TransformersTokens(model, tower), processor.to_dict()
 
 
 def _integers(folder: Path, tower: Tower) -> list[str]:
@@ -137,8 +138,12 @@ def _integers(folder: Path, tower: Tower) -> list[str]:
     return [key for key in found if not key.startswith(tower.left_over) and not key.endswith("position_ids")]
 
 
-def preprocessing_choices(processor: Any, where: str) -> dict[str, Any]:
+def preprocessing_choices(processing: Mapping[str, Any], where: str) -> dict[str, Any]:
     """Translate an image processor's settings to those of :class:`~compactvl.vision.preprocessing.Preprocessing`.
+
+    Args:
+        processing: as in ``preprocessor_config.json``; what is not there is as the class has it.
+        where: the model, for messages.
 
     Returns:
         ``image_size``, ``resize``, ``crop_fraction``, ``halves``, ``interpolation``, ``mean``, ``std``.
@@ -146,8 +151,12 @@ def preprocessing_choices(processor: Any, where: str) -> dict[str, Any]:
     Raises:
         UserError: the processor does more or other than this package can; a picture is prepared both ways to see it.
     """
+    import transformers
+
     choices = None
     try:
+        kind = processing.get("image_processor_type", "ViTImageProcessor").removesuffix("Fast").removesuffix("Pil")
+        processor = getattr(transformers, f"{kind}Pil")(**processing)
         theirs = np.asarray(processor(PICTURE, return_tensors="np")["pixel_values"][0])
         centre = bool(getattr(processor, "do_center_crop", False))
         size, crop = (dict(getattr(processor, key, None) or {}) for key in ("size", "crop_size"))

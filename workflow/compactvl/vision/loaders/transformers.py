@@ -10,8 +10,8 @@ from compactvl.vision.weights import check_pin, state_digest
 
 def load(settings: TransformersEncoder, weights_path: str | Path | None, fused: bool) -> Loaded:
     """See :func:`compactvl.vision.registry.load_encoder`."""
-    model, processor = build_transformers(settings.model, settings.revision, "sdpa" if fused else "eager")
-    choices = preprocessing_choices(processor, settings.model)
+    model, processing = build_transformers(settings.model, settings.revision, "sdpa" if fused else "eager")
+    choices = preprocessing_choices(processing, settings.model)
     check_own_size(settings, choices["image_size"])
     digest = state_digest(model.state_dict())
     check_pin(settings.sha256, digest, settings.model)
