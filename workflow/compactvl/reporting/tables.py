@@ -37,7 +37,7 @@ def parameter_table(study: StudyResults, variants: Sequence[str]) -> pd.DataFram
 
 
 def runs_table(study: StudyResults, variants: Sequence[str]) -> pd.DataFrame | NotRun:
-    """Return what each variant was trained from and how long: the runs it starts from, steps, samples seen."""
+    """Return what each variant was trained from and how long: its name, the runs it starts from, steps, samples seen."""
     rows = []
     for variant in variants:
         settings, made = study.settings(variant), study.manifest(variant)
@@ -45,7 +45,7 @@ def runs_table(study: StudyResults, variants: Sequence[str]) -> pd.DataFrame | N
             continue
         start = {key: value for key, value in flat(settings).items() if key.split(".")[0] == "start" and value}
         names = [f"{value} ({key.partition('.')[2]})" if "." in key else value for key, value in start.items()]
-        row = {"model": study.label(variant), "starts from": ", ".join(names) or MISSING}
+        row = {"model": study.label(variant), "variant": variant, "starts from": ", ".join(names) or MISSING}
         rows.append(row | {"steps": f"{made.get('steps', 0):,}", "samples seen": f"{made.get('seen', 0):,}"})
     return pd.DataFrame(rows) if rows else NotRun("none of these variants was trained")
 
