@@ -14,7 +14,7 @@ from compactvl.config.weights import TransformersBert
 from compactvl.data.user_files import read_user_json
 from compactvl.errors import UserError, first_line
 from compactvl.vision.converted import BERT_CONFIG, Converted
-from compactvl.vision.weights import state_digest
+from compactvl.vision.weights import check_fit, state_digest
 
 UNUSED = ("pooler.", "cls.", "embeddings.position_ids")
 """Prefixes of tensors a checkpoint may hold and the encoder has no place for: the joint encoder's heads are its own."""
@@ -120,7 +120,5 @@ def _pooling(settings: TransformersBert) -> str:
 def _check_tensors(place: str, loading: dict[str, Any]) -> None:
     stranger = sorted(key for key in loading["unexpected_keys"] if not key.removeprefix("bert.").startswith(UNUSED))
     missing = sorted(map(str, [*loading["missing_keys"], *loading.get("mismatched_keys", ())]))
-    if stranger or missing:
-        parts = (("missing", missing), ("unexpected", stranger))
-        text = "; ".join(f"{len(keys)} tensors {what} ({', '.join(keys[:3])})" for what, keys in parts if keys)
-        raise UserError(f"{place}: its weights do not fit BertModel: {text}; download it again")
+    wrong = {"missing": missing, "unexpected": stranger}
+    check_fit(f"{place}: its weights do not fit BertModel", wrong, "download it again")

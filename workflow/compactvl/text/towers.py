@@ -11,6 +11,7 @@ from compactvl.errors import UserError, first_line
 from compactvl.nn.compute import autocast, compute_device
 from compactvl.progress import Progress
 from compactvl.text.wordpiece import canonical_caption
+from compactvl.vision.weights import check_fit
 
 log = logging.getLogger(__name__)
 # Model type → class of the text side alone, its output that stands for the whole text, its padding, and what it is given:
@@ -59,10 +60,8 @@ class TextTower:
             ) from error
         missing = sorted(map(str, [*loading["missing_keys"], *loading.get("mismatched_keys", ())]))
         unexpected = sorted(key for key in loading["unexpected_keys"] if not key.startswith(LEFT_OVER))
-        if missing or unexpected:
-            parts = (("missing", missing), ("unexpected", unexpected))
-            text = "; ".join(f"{len(keys)} tensors {what} ({', '.join(keys[:3])})" for what, keys in parts if keys)
-            raise UserError(f"{name}: weights do not fit {kind}: {text}; download the folder again")
+        wrong = {"missing": missing, "unexpected": unexpected}
+        check_fit(f"{name}: weights do not fit {kind}", wrong, "download the folder again")
         if self.tokenizer.pad_token_id is None:
             raise UserError(f"{name}: its tokenizer has no padding token; download the folder again")
         # SigLIP2 was trained on lower-cased text, and the tokenizer that its checkpoints name keeps capitals.

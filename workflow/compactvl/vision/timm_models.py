@@ -16,7 +16,7 @@ from compactvl.errors import UserError
 from compactvl.vision.loading import Loaded, chosen_preprocessing, try_size
 from compactvl.vision.preprocessing import INTERPOLATIONS
 from compactvl.vision.timm_weights import known, read_pretrained
-from compactvl.vision.weights import read_weights
+from compactvl.vision.weights import check_fit, read_weights
 
 CLASSIFIERS = ("head.", "head_dist.", "classifier.", "fc.")
 """Prefixes of the classification layers an encoder does without: the only tensors that may be left over."""
@@ -189,17 +189,10 @@ def load_timm(
     missing = [key for key in expected if key not in state]
     unexpected = [key for key in state if key not in expected and not key.startswith(CLASSIFIERS)]
     both = [key for key in expected if key in state]
-    wrong = [key for key in both if state[key].shape != expected[key].shape]
+    shapes = [key for key in both if state[key].shape != expected[key].shape]
     quantised = [key for key in both if expected[key].is_floating_point() > state[key].is_floating_point()]
-    if missing or unexpected or wrong or quantised:
-        parts = (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("of another shape", wrong),
-            ("quantised", quantised),
-        )
-        text = "; ".join(f"{len(keys)} tensors {what} ({', '.join(keys[:3])})" for what, keys in parts if keys)
-        raise UserError(f"{where}: weights do not fit timm's {name}: {text}; give the checkpoint of this very model")
+    wrong = {"missing": missing, "unexpected": unexpected, "of another shape": shapes, "quantised": quantised}
+    check_fit(f"{where}: weights do not fit timm's {name}", wrong, "give the checkpoint of this very model")
     model.load_state_dict({key: state[key] for key in expected}, strict=True)
     return model
 

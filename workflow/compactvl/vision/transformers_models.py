@@ -14,6 +14,7 @@ from torch import nn
 
 from compactvl.errors import UserError, first_line
 from compactvl.vision.preprocessing import Preprocessing
+from compactvl.vision.weights import check_fit
 
 PICTURE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (61, 90, 3), dtype=np.uint8))
 """What a processor and this package both prepare, to see that they do the same."""
@@ -115,16 +116,9 @@ def build_transformers(name: str, revision: str | None, attention: str) -> tuple
         ) from error
     missing = sorted(loading["missing_keys"])
     unexpected = sorted(key for key in loading["unexpected_keys"] if not key.startswith(tower.left_over))
-    wrong = sorted(str(key) for key in loading.get("mismatched_keys", ()))
-    if missing or unexpected or wrong or quantised:
-        parts = (
-            ("missing", missing),
-            ("unexpected", unexpected),
-            ("of another shape", wrong),
-            ("quantised", quantised),
-        )
-        text = "; ".join(f"{len(keys)} tensors {what} ({', '.join(keys[:3])})" for what, keys in parts if keys)
-        raise UserError(f"{name}: weights do not fit {tower.model_class}: {text}")
+    shapes = sorted(str(key) for key in loading.get("mismatched_keys", ()))
+    wrong = {"missing": missing, "unexpected": unexpected, "of another shape": shapes, "quantised": quantised}
+    check_fit(f"{name}: weights do not fit {tower.model_class}", wrong, "choose another model")
     return TransformersTokens(model, tower), processor.to_dict()
 
 

@@ -1,6 +1,6 @@
 """Converted weights as :mod:`compactvl.vision.convert` writes them, read again."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,19 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
         raise UserError(
             f"{path} is no safetensors file ({str(error).splitlines()[0][:120]}); delete it and convert the weights again"
         ) from error
+
+
+def check_fit(weights: str, wrong: Mapping[str, Sequence[str]], remedy: str) -> None:
+    """Raise UserError if tensors do not fit a model.
+
+    Args:
+        weights: whose they are and of which model, for the message.
+        wrong: what is wrong ("missing") → the names of such tensors, perhaps none.
+        remedy: what to do.
+    """
+    parts = [f"{len(keys)} tensors {what} ({', '.join(keys[:3])})" for what, keys in wrong.items() if keys]
+    if parts:
+        raise UserError(f"{weights}: {'; '.join(parts)}; {remedy}")
 
 
 def check_pin(expected: str | None, digest: str, where: str) -> None:

@@ -1,13 +1,10 @@
 """BLiMP or its supplement: jsonl of sentence_good, sentence_bad, UID, field."""
 
-import logging
 from typing import Literal
 
 from pydantic import Field
 
-from compactvl.data.babylm import BabylmTask, Record, first_of, text_of
-
-log = logging.getLogger(__name__)
+from compactvl.data.babylm import BabylmTask, Record, first_of, text_of, warn_of
 
 
 class Settings(BabylmTask):
@@ -21,7 +18,7 @@ class Settings(BabylmTask):
         """Return text_good, text_bad, phenomenon, field, word_good, word_bad."""
         good, bad = text_of(record, "sentence_good", where), text_of(record, "sentence_bad", where)
         if good == bad:
-            log.warning("%s: the good and the bad sentence are the same text, so no model can be right", where)
+            warn_of(where, "the good and the bad sentence are the same text")
         word_good, word_bad = different_words(good, bad)
         return {
             "text_good": good,
