@@ -20,7 +20,7 @@ def test_arms_differ_only_in_what_is_free(toy):
 
 
 def test_runs_and_settings(toy):
-    assert runs_table(toy, ["good", "nobody"]).to_numpy().tolist() == [["The good one", "–", "10", "1,200"]]
+    assert runs_table(toy, ["good", "nobody"]).to_numpy().tolist() == [["The good one", "good", "–", "10", "1,200"]]
     assert settings_table(toy, "good", "bad").to_numpy().tolist() == [["size.width", "0", "8"]]
 
 

@@ -37,7 +37,7 @@ def parameter_table(study: StudyResults, variants: Sequence[str]) -> pd.DataFram
 
 
 def runs_table(study: StudyResults, variants: Sequence[str]) -> pd.DataFrame | NotRun:
-    """Return what each variant was trained from and how long: its name, the runs it starts from, steps, samples seen."""
+    """Return how each variant was trained: its label and name, the runs it starts from, steps, samples seen."""
     rows = []
     for variant in variants:
         settings, made = study.settings(variant), study.manifest(variant)
