@@ -1,5 +1,8 @@
 """Towers to be trained: timm's models, from random or trained weights."""
 
+import subprocess
+import sys
+
 import pytest
 import timm
 import torch
@@ -119,3 +122,16 @@ def test_arguments_of_the_timm_model_and_what_it_does_not_take() -> None:
         build_tower(Tower(model="resnet18", image_size=64, options={"embed_dim": 32}))
     with pytest.raises(UserError, match="resnet18 has no feature map 9 to end with; choose another `stage`"):
         build_tower(Tower(model="resnet18", image_size=64, stage=9))
+
+
+def test_timm_comes_without_torchs_compiler_and_leaves_it_usable() -> None:
+    code = (
+        "import sys, torch, compactvl.vision.timm_models\n"
+        "if 'torch._dynamo' in sys.modules: sys.exit('imported')\n"
+        "from torchvision.ops import roi_align\n"
+        "found = roi_align(torch.ones(1, 3, 16, 16), torch.tensor([[0.0, 0, 0, 8, 8]]), 4)\n"
+        "double = torch.compile(lambda x: 2 * x, backend='eager')(found)\n"
+        "sys.exit(double.shape != (1, 3, 4, 4) or bool((double != 2).any()))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr

@@ -41,7 +41,7 @@ class Converted:
 
 def timm_shapes(model: str, **options: Any) -> dict[str, tuple[int, ...]]:
     """Return parameter name → shape of a timm model."""
-    import timm
+    from compactvl.vision.uncompiled_timm import timm
 
     with torch.device("meta"):
         return shapes_of(timm.create_model(model, pretrained=False, **options))

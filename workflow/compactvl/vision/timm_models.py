@@ -5,10 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
-from timm.data import resolve_model_data_config
-from timm.layers import resample_abs_pos_embed
 from torch import nn
 
 from compactvl.config.encoders import EncoderCommon, Tower
@@ -16,6 +13,7 @@ from compactvl.errors import UserError
 from compactvl.vision.loading import Loaded, chosen_preprocessing, try_size
 from compactvl.vision.preprocessing import INTERPOLATIONS
 from compactvl.vision.timm_weights import known, read_pretrained
+from compactvl.vision.uncompiled_timm import timm
 from compactvl.vision.weights import check_fit, read_weights
 
 CLASSIFIERS = ("head.", "head_dist.", "classifier.", "fc.")
@@ -107,7 +105,7 @@ def frozen(
     """
     model = TimmTokens(load_timm(name, state, settings.image_size, where), headless)
     use_fused_attention(model, fused)
-    data = resolve_model_data_config(model.model)
+    data = timm.data.resolve_model_data_config(model.model)
     own = data["crop_mode"], data["crop_pct"]
     resize = "squash" if own == ("squash", 1) else "crop" if own[0] == "center" else None
     if settings.resize is resize is None:
@@ -155,7 +153,7 @@ def build_tower(settings: Tower, weights_path: str | Path | None = None) -> Timm
         raise UserError(
             f"{settings.model} has no feature map {settings.stage} to end with; choose another `stage`"
         ) from error
-    side = size or resolve_model_data_config(model)["input_size"][-1]
+    side = size or timm.data.resolve_model_data_config(model)["input_size"][-1]
     with torch.no_grad():
         tokens, pooled = try_size(tower, side, settings.model)
     tower.tokens_shape, tower.pooled_dim = tuple(tokens.shape[1:]), pooled.shape[1]
@@ -185,7 +183,9 @@ def load_timm(
     table, own = state.get("pos_embed"), expected.get("pos_embed")
     if table is not None and own is not None and table.shape != own.shape and table.ndim == own.ndim == 3:
         prefix = 0 if getattr(model, "no_embed_class", False) else model.num_prefix_tokens
-        state["pos_embed"] = resample_abs_pos_embed(table, model.patch_embed.grid_size, num_prefix_tokens=prefix)
+        state["pos_embed"] = timm.layers.resample_abs_pos_embed(
+            table, model.patch_embed.grid_size, num_prefix_tokens=prefix
+        )
     missing = [key for key in expected if key not in state]
     unexpected = [key for key in state if key not in expected and not key.startswith(CLASSIFIERS)]
     both = [key for key in expected if key in state]

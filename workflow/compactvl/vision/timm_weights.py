@@ -4,19 +4,18 @@ import difflib
 import io
 from pathlib import Path
 
-import timm
 import torch
 from huggingface_hub import hf_hub_download
 from safetensors.torch import load_file
-from timm.models import PretrainedCfg
 
 from compactvl.config.encoders import TimmWeights
 from compactvl.errors import UserError, first_line
 from compactvl.files import sha256_file
+from compactvl.vision.uncompiled_timm import timm
 from compactvl.vision.weights import check_pin
 
 
-def known(name: str) -> PretrainedCfg | None:
+def known(name: str) -> timm.models.PretrainedCfg | None:
     """Return what timm has written down of a model's weights; ``None``: nothing.
 
     Args:
@@ -73,7 +72,7 @@ def read_pretrained(settings: TimmWeights) -> tuple[dict[str, torch.Tensor], str
     return dict(items), digest, str(path)
 
 
-def _download(name: str, revision: str | None, config: PretrainedCfg | None) -> Path:
+def _download(name: str, revision: str | None, config: timm.models.PretrainedCfg | None) -> Path:
     if config is None or not config.hf_hub_id:
         raise UserError(f"timm has no weights for {name} on the Hub; give the file as `checkpoint`")
     repository = config.hf_hub_id if config.hf_hub_id != "timm/" else f"timm/{name}"

@@ -41,11 +41,13 @@ def adopt(model: Model, state: Mapping[str, Tensor]) -> None:
         taken["encoder.modality.weight"] = torch.cat([table, table[-1:]])
     for positions in ("encoder.image.position", "encoder.vision.model.pos_embed"):
         if positions in taken and taken[positions].shape != own[positions].shape:
-            from timm.layers import resample_abs_pos_embed  # imports torchvision and torch's compiler
+            from compactvl.vision.uncompiled_timm import timm  # imports torchvision
 
             side = math.isqrt(own[positions].shape[1])
             prefix = own[positions].shape[1] - side**2
-            taken[positions] = resample_abs_pos_embed(taken[positions], [side, side], num_prefix_tokens=prefix)
+            taken[positions] = timm.layers.resample_abs_pos_embed(
+                taken[positions], [side, side], num_prefix_tokens=prefix
+            )
     model.load_state_dict({**own, **taken})
 
 
