@@ -24,7 +24,7 @@ from compactvl.studies.encoder_roles import game
 from compactvl.studies.encoder_roles.report import figures, tables
 from compactvl.studies.encoder_roles.report.claims import roles_claims
 from compactvl.studies.encoder_roles.report.results import RolesResults, ScoresElsewhere
-from compactvl.studies.encoder_roles.report.scores import Scores, read_csv
+from compactvl.studies.encoder_roles.report.scores import Scores, read_csv, score_tables
 from compactvl.studies.jobs import evaluate, parameter_table
 
 TASKS = {side: {"area": area, "dataset": "asked", "type": side} for side, area in (("left", "one"), ("right", "other"))}
@@ -244,3 +244,31 @@ def test_encoding_times_are_those_of_the_stores(measured, tmp_path):
     own = RolesResults("encoder_roles", measured.results, measured.runs, tmp_path)
     assert own.milliseconds("left") == pytest.approx(20.0)
     assert own.milliseconds("right") is None
+
+
+def test_a_pool_of_two_has_no_best_pair():
+    values = {"": 0.2, "a": 0.7, "b": 0.6, "a+b": 0.71}
+    found = verdicts(made_up(values, ("a", "b")), "b")
+    assert (found["pair"], found["top_two"]) == (LEFT, LEFT)
+    assert found["complement"] == found["sighted"] == HOLDS
+
+
+@pytest.mark.filterwarnings("error")
+def test_resamples_without_an_item_of_a_task_are_left_out():
+    """Half of the resamples of two images lack one of them; those with both have one score, whatever the order."""
+    item = pd.DataFrame(
+        {"item_id": ["i", "j"], "cluster": ["i", "j"], "area": ["one", "other"], "task": ["left", "right"]}
+    )
+    tables_of = {mask: [item.assign(score=[0.0, mask / 2])] for mask in range(3)}
+    found = score_tables(("a",), {mask: tables_of[mask] for mask in (0, 1)})
+    assert found["overall"].value.tolist() == [0, 0.25]
+    assert 800 < len(found["overall"].draws) < 1200
+    assert np.unique(found["overall"].draws[:, 1]).tolist() == [0.25]
+
+
+@pytest.mark.filterwarnings("error")
+def test_what_is_not_defined_is_a_dash():
+    nothing = made_up({"": 0.0, "a": 0.0, "b": 0.0, "a+b": 0.0}, ("a", "b"), spread=0.0)
+    study = SimpleNamespace(**vars(nothing), metric_label=str)
+    row = tables.agreement_table(study).iloc[0]
+    assert (row["Kendall's τ, retrained against masked"], row["information gap, masked"]) == ("–", "–")

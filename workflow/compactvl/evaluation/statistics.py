@@ -4,6 +4,7 @@
 computed together is computed over the same resamples, and their seed is fixed: equal values give equal intervals.
 """
 
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
@@ -149,7 +150,10 @@ def group_means(values: np.ndarray, groups: Labels, clusters: Labels, rng: np.ra
 def percentiles(draws: np.ndarray) -> list[tuple[float, float]]:
     """Return (low, high) of each column of ``(resamples, columns)``: the 95% percentile interval, NaN left out."""
     tail = (1 - LEVEL) / 2
-    return [(float(low), float(high)) for low, high in np.nanquantile(draws, [tail, 1 - tail], axis=0).T]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "All-NaN slice", RuntimeWarning)  # its interval is NaN, as it should be
+        limits = np.nanquantile(draws, [tail, 1 - tail], axis=0)
+    return [(float(low), float(high)) for low, high in limits.T]
 
 
 def resampled_weights(n: int, n_boot: int, rng: np.random.Generator, *, width: int = 0) -> Iterator[np.ndarray]:

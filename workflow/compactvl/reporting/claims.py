@@ -5,6 +5,7 @@ hold where it lies on the other side, and cannot be tested where the interval ho
 whose variants this size leaves to another one is not counted with those.
 """
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -102,9 +103,12 @@ def greater(differences: Mapping[str, Interval], margin: float = 0.0) -> Outcome
 
 
 def times_needed(intervals: Iterable[Interval], margin: float = 0.0) -> float:
-    """Return how many times as many items all undecided intervals would need to lie on one side of −margin."""
-    undecided = [one for one in intervals if one[1] <= -margin <= one[2]]
-    return max(((high - low) / 2 / max(abs(mean + margin), 1e-9)) ** 2 for mean, low, high in undecided)
+    """Return how many times as many items all undecided intervals would need to lie on one side of −margin.
+
+    Infinite where one's mean is −margin: more of the same items never tell.
+    """
+    undecided = [(abs(mean + margin), (high - low) / 2) for mean, low, high in intervals if low <= -margin <= high]
+    return max((half / away) ** 2 if away else math.inf for away, half in undecided)
 
 
 def claims_table(study: Any, claims: Sequence[Claim]) -> pd.DataFrame:

@@ -45,8 +45,12 @@ def necessity(scores: np.ndarray) -> np.ndarray:
 
 
 def utilisation(scores: np.ndarray) -> np.ndarray:
-    """Conditional utilisation rate: the necessity as a share of the whole pool's score (arXiv 2507.03262), (..., n)."""
-    return necessity(scores) / scores[..., -1, None]
+    """Conditional utilisation rate: the necessity as a share of the whole pool's score (arXiv 2507.03262), (..., n).
+
+    NaN where the whole pool scores nothing.
+    """
+    whole = scores[..., -1, None]
+    return necessity(scores) / np.where(whole == 0, np.nan, whole)
 
 
 def information_gap(scores: np.ndarray) -> np.ndarray:

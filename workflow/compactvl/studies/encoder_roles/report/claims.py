@@ -72,8 +72,8 @@ def _alone(study: Study) -> Outcome:
 
 def _top_two(study: Study) -> Outcome:
     scores = _overall(study)
-    if scores is None:
-        return missing("all subsets")
+    if scores is None or len(scores.pool) <= 2:
+        return missing("all subsets of more than two encoders")
 
     def same(values: np.ndarray) -> np.ndarray:
         order = np.argsort(-game.capacity(values), axis=-1)[..., :2]
@@ -93,8 +93,8 @@ def _share(share: float, evidence: str) -> Outcome:
 
 def _pair(study: Study) -> Outcome:
     scores = _overall(study)
-    if scores is None:
-        return missing("all subsets")
+    if scores is None or len(scores.pool) <= 2:
+        return missing("all subsets of more than two encoders")
     pair = int(game.best_of_size(scores.value)[1])
     found = scores.interval(lambda values: values[..., pair] - values[..., -1])
     return Outcome(judge([found], MARGIN), f"{scores.name(pair)} against all: {points(found)}")

@@ -66,7 +66,8 @@ def score_tables(
 ) -> dict[str, Scores]:
     """Return ``overall``, each area and each task → the scores of all subsets.
 
-    Resampled are clusters of items, the same for all subsets, and each subset's seeds.
+    Resampled are clusters of items, the same for all subsets, and each subset's seeds. A resample without an item of some
+    task has no score and is left out.
 
     Args:
         tables: subset as a mask → predictions of each seed, :func:`compactvl.evaluation.suite.ask`'s.
@@ -89,12 +90,13 @@ def score_tables(
     rng = np.random.default_rng(SEED)
     drawn = rng.integers(0, len(clusters), size=(resamples, len(clusters)))
     weights = np.stack([np.bincount(row, minlength=len(clusters)) for row in drawn]).astype(float)
+    weights = weights[(weights @ counts > 0).all(1)]
     means = sums.sum(0) / counts.sum(0)[:, None, None]
-    totals = (weights @ sums.reshape(len(clusters), -1)).reshape(resamples, *sums.shape[1:])
+    totals = (weights @ sums.reshape(len(clusters), -1)).reshape(len(weights), *sums.shape[1:])
     draws = totals / (weights @ counts)[:, :, None, None]
     # A subset has fewer seeds where it was trained with fewer: those that are there are drawn from.
     there = np.array([len(tables.get(mask, ())) for mask in range(1 << len(pool))])
-    chosen = (rng.random((resamples, len(there), seeds)) * np.maximum(there, 1)[:, None]).astype(int)
+    chosen = (rng.random((len(weights), len(there), seeds)) * np.maximum(there, 1)[:, None]).astype(int)
     draws = np.take_along_axis(draws, chosen[:, None], axis=-1)
     averaged = np.stack([means[:, mask, : max(n, 1)].mean(-1) for mask, n in enumerate(there)], -1)
     over_seeds = draws.mean(-1)

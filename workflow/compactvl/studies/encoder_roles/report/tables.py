@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from compactvl.evaluation.statistics import Interval
+from compactvl.evaluation.statistics import Interval, percentiles
 from compactvl.evaluation.suite import OVERALL, TASK
 from compactvl.reporting.claims import signed
 from compactvl.reporting.study import NotRun
@@ -81,13 +81,13 @@ def both(scores: Scores, masked: Scores, function: object) -> Interval:
     value = float(function(game.necessity(scores.value), game.necessity(masked.value)))
     if scores.draws is None or masked.draws is None:
         return value, np.nan, np.nan
-    draws = function(game.necessity(scores.draws), game.necessity(masked.draws))
-    low, high = np.nanquantile(draws, [0.025, 0.975])
-    return value, float(low), float(high)
+    return value, *percentiles(function(game.necessity(scores.draws), game.necessity(masked.draws))[:, None])[0]
 
 
 def number(interval: Interval) -> str:
-    """Return ``0.60 [0.20, 1.00]``."""
+    """Return ``0.60 [0.20, 1.00]``; ``–`` for a value that is not defined."""
+    if np.isnan(interval[0]):
+        return MISSING
     value, low, high = (f"{x:.2f}".replace("-", "−") for x in interval)
     return value if np.isnan(interval[1]) else f"{value} [{low}, {high}]"
 
