@@ -36,11 +36,11 @@ reproduce: venv
 	$(BIN)/snakemake --cores $(CORES) $(if $(CONFIG),--configfile $(CONFIG))
 
 test: venv
-	$(BIN)/python -m pytest -q -n 2 -m "not e2e and not slow"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not e2e and not slow"
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m "e2e and not slow"
 
 test-all: venv
-	$(BIN)/python -m pytest -q -n 2 -m "not e2e"
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not e2e"
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder -m e2e
 
 lint: venv

@@ -1,5 +1,6 @@
 """What can be set: the settings of any part of the configuration with type, default and meaning, as their models say."""
 
+import functools
 import importlib
 import json
 import textwrap
@@ -25,12 +26,18 @@ def describe(place: str) -> str:
     Raises:
         UserError: there is no such place; the message suggests one.
     """
+    node = find_place(_whole(), place, _inside)
+    return "\n".join([*_text(node, ""), *_lines(node, "", deep=bool(place))])
+
+
+@functools.cache
+def _whole() -> dict[str, Any]:
+    """Return the schema of the configuration, and below each section that of its kinds."""
     node = _schema(RootSettings)
     for section, package in KINDS.items():
         node["properties"][section]["kinds"] = {name: _schema(find_kind(package, name)) for name in kind_names(package)}
     node["properties"]["studies"]["kinds"] = {name: _study(name) for name in study_names()}
-    node = find_place(node, place, _inside)
-    return "\n".join([*_text(node, ""), *_lines(node, "", deep=bool(place))])
+    return node
 
 
 def find_place(node: Any, place: str, inside: Callable[[Any], Mapping[str, Any]]) -> Any:
