@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from compactvl.evaluation.statistics import percentiles
+from compactvl.evaluation.statistics import Interval, percentiles
 from compactvl.evaluation.suite import OVERALL
-from compactvl.reporting.claims import FAILS, HOLDS, OPEN, Claim, Outcome, judge, missing, points
+from compactvl.reporting.claims import FAILS, HOLDS, OPEN, Claim, Outcome, judge, missing, points, signed, times_needed
 from compactvl.studies.encoder_roles import game
 from compactvl.studies.encoder_roles.report.results import rank_changes
 from compactvl.studies.encoder_roles.report.scores import Scores
@@ -91,13 +91,18 @@ def _share(share: float, evidence: str) -> Outcome:
     return Outcome(verdict, f"{evidence} in {100 * share:.0f} % of the resamples")
 
 
+def _judged(intervals: list[Interval], evidence: str, margin: float = 0.0) -> Outcome:
+    verdict = judge(intervals, margin)
+    return Outcome(verdict, evidence, times_needed(intervals, margin) if verdict == OPEN else None)
+
+
 def _pair(study: Study) -> Outcome:
     scores = _overall(study)
     if scores is None or len(scores.pool) <= 2:
         return missing("all subsets of more than two encoders")
     pair = int(game.best_of_size(scores.value)[1])
     found = scores.interval(lambda values: values[..., pair] - values[..., -1])
-    return Outcome(judge([found], MARGIN), f"{scores.name(pair)} against all: {points(found)}")
+    return _judged([found], f"{scores.name(pair)} against all: {points(found)}", MARGIN)
 
 
 def _complement(study: Study) -> Outcome:
@@ -107,7 +112,7 @@ def _complement(study: Study) -> Outcome:
     anchor = int(game.capacity(scores.value).argmax())
     partner = max((i for i in range(len(scores.pool)) if i != anchor), key=lambda i: scores.value[1 << anchor | 1 << i])
     found = scores.interval(lambda values: values[..., 1 << anchor | 1 << partner] - values[..., 1 << anchor])
-    return Outcome(judge([found]), f"{scores.pool[partner]} beside {scores.pool[anchor]}: {points(found)}")
+    return _judged([found], f"{scores.pool[partner]} beside {scores.pool[anchor]}: {points(found)}")
 
 
 def _ranks(study: Study) -> Outcome:
@@ -127,7 +132,8 @@ def _ranks(study: Study) -> Outcome:
     chance = float(np.mean(np.abs(shuffled) >= abs(r)))
     verdict = OPEN if chance > 1 - SURE else HOLDS if slope > 0 else FAILS
     return Outcome(
-        verdict, f"{len(table)} pairs, correlation of rank change with what Capacities leave {r:+.2f}, p = {chance:.2f}"
+        verdict,
+        f"{len(table)} pairs, correlation of rank change with what Capacities leave {signed(r, 2)}, p = {chance:.2f}",
     )
 
 
@@ -139,7 +145,7 @@ def _lowest(study: Study, control: str) -> Outcome:
     others = [i for i in range(len(scores.pool)) if i != place]
     gaps = scores.intervals(lambda v: game.capacity(v)[..., others] - game.capacity(v)[..., [place]])
     nearest = min(range(len(others)), key=lambda i: gaps[i][0])
-    return Outcome(judge(gaps), f"the next, {scores.pool[others[nearest]]}: {points(gaps[nearest])}")
+    return _judged(gaps, f"the next, {scores.pool[others[nearest]]}: {points(gaps[nearest])}")
 
 
 def _idle(study: Study, control: str) -> Outcome:
@@ -147,7 +153,7 @@ def _idle(study: Study, control: str) -> Outcome:
     if scores is None or control not in scores.pool:
         return missing(f"all subsets with {control}")
     value, low, high = scores.intervals(game.necessity)[scores.pool.index(control)]
-    return Outcome(judge([(-value, -high, -low)], MARGIN), f"Necessity {points((value, low, high))}")
+    return _judged([(-value, -high, -low)], f"Necessity {points((value, low, high))}", MARGIN)
 
 
 def _sighted(study: Study) -> Outcome:
@@ -156,4 +162,4 @@ def _sighted(study: Study) -> Outcome:
         return missing("all subsets")
     gaps = scores.intervals(lambda values: game.capacity(values) - values[..., :1])
     least = min(range(len(gaps)), key=lambda i: gaps[i][0])
-    return Outcome(judge(gaps), f"the least, {scores.pool[least]}: {points(gaps[least])}")
+    return _judged(gaps, f"the least, {scores.pool[least]}: {points(gaps[least])}")
