@@ -62,6 +62,7 @@ def test_how_many_more_items_would_have_told():
     assert (few[2] - few[1]) / (many[2] - many[1]) == pytest.approx(2, rel=0.1)
     assert greater({"a": (0.05, 0.01, 0.09)}).times is None
     assert greater({"a": (0.05, 0.01, 0.09), "b": (0.0, 0.0, 0.0)}).times == math.inf, "all items of b are ties"
+    assert greater({"a": (0.05, math.nan, math.nan)}).times == math.inf
     assert greater({"a": (-0.01, -0.03, 0.01)}, 0.02).times == pytest.approx(4)
 
 

@@ -105,10 +105,10 @@ def greater(differences: Mapping[str, Interval], margin: float = 0.0) -> Outcome
 def times_needed(intervals: Iterable[Interval], margin: float = 0.0) -> float:
     """Return how many times as many items all undecided intervals would need to lie on one side of −margin.
 
-    Infinite where one's mean is −margin: more of the same items never tell.
+    Infinite where one's mean is −margin, so that more of the same items never tell, or no interval is known.
     """
     undecided = [(abs(mean + margin), (high - low) / 2) for mean, low, high in intervals if low <= -margin <= high]
-    return max((half / away) ** 2 if away else math.inf for away, half in undecided)
+    return max(((half / away) ** 2 if away else math.inf for away, half in undecided), default=math.inf)
 
 
 def claims_table(study: Any, claims: Sequence[Claim]) -> pd.DataFrame:
