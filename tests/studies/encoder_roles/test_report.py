@@ -137,7 +137,9 @@ def test_claims_on_scores_of_known_roles():
     assert found["first"] == FAILS, "masked scores are the same"
     assert found["ranks"] == LEFT
     wide = claims_table(made_up(ANCHOR, spread=0.02), roles_claims("c")).set_index("claim")["would take"]
-    assert wide["A pair matches the whole pool, to 1 point."].endswith("× the items"), "80 against 80, to 1, by 4"
+    assert wide["A pair matches the whole pool, to 1 point."].endswith("× the items"), (
+        "equal is within 1 point, and known to 4"
+    )
     table = tables.recommendation_table(SimpleNamespace(**vars(made_up(ANCHOR)), milliseconds=lambda name: 2.0))
     assert table["encoder"].tolist() == ["a", "c", "b", "a+c", "a+c"]
     assert table["why"].iloc[-1] == "2.0 of 6.0 ms an image"

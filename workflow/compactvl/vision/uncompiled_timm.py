@@ -26,8 +26,8 @@ def _uncompiled() -> Iterator[None]:
             del sys.modules[name]
 
 
-def _as_it_is(function: Callable, recursive: bool = True, *, reason: str | None = None) -> Callable:
-    return function
+def _as_it_is(function: Callable | None = None, recursive: bool = True, *, reason: str | None = None) -> Callable:
+    return function or _as_it_is  # without a function it is a decorator with arguments
 
 
 def _is_compile_supported(device: str) -> bool:
