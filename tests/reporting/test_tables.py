@@ -72,3 +72,11 @@ def test_bad_input(toy, tmp_path):
         use_style(tmp_path / "none.mplstyle")
     with pytest.raises(TypeError, match="does not say what the items"):
         StudyResults("toy", toy.results, toy.runs).items("good", "test", "accuracy")
+
+
+def test_nothing_is_a_dash_in_columns_with_and_without_values():
+    table = pd.DataFrame({"none": [None, None], "some": [1.5, None], "said": pd.Series(["x", None], dtype=object)})
+    for text in (table_html(table), table_latex(table)):
+        assert text.count("–") == 4
+        assert "None" not in text
+        assert "nan" not in text.lower()

@@ -66,10 +66,12 @@ def _shown(value: object) -> str:
 
 
 def table_html(table: pd.DataFrame) -> str:
-    """Return a table as HTML in the report's style; cells are escaped."""
-    return STYLE + table.to_html(index=False, border=0, classes="compactvl", escape=True, na_rep=MISSING)
+    """Return a table as HTML in the report's style; cells are escaped, and a dash where there is nothing, ``None`` too."""
+    return STYLE + table.fillna(float("nan")).to_html(
+        index=False, border=0, classes="compactvl", escape=True, na_rep=MISSING
+    )
 
 
 def table_latex(table: pd.DataFrame) -> str:
     """Return a table as LaTeX for the ``booktabs`` package; cells and headers are escaped."""
-    return table.to_latex(index=False, escape=True, na_rep=MISSING)
+    return table.fillna(float("nan")).to_latex(index=False, escape=True, na_rep=MISSING)
