@@ -7,6 +7,8 @@ from compactvl.reporting.overview import Model
 
 EASY, QA, ENTAIL, PAIRS, REFER = "easy_open", "scene_qa", "scene_entail", "scene_pairs", "scene_refer"
 TASKS = (EASY, QA, ENTAIL, PAIRS, REFER)
+SHARES = {"half": "half", "quarter": "a quarter", "eighth": "an eighth"}
+"""Ending of a variant's name → its share of the training images, in words."""
 
 
 class EssenResults(AnswersResults):
@@ -17,6 +19,8 @@ class EssenResults(AnswersResults):
         "one_tower": "One tower",
         "two_tower_vit": "Two towers, ViT",
         "two_tower_cnn": "Two towers, CNN",
+        **{f"one_tower_{part}": f"One tower, {of}" for part, of in SHARES.items()},
+        **{f"two_tower_cnn_{part}": f"Two towers, CNN, {of}" for part, of in SHARES.items()},
         "blind": "Two towers, CNN, grey images (control)",
         "shuffled_images": "Two towers, CNN, images exchanged (control)",
         "random": "Random answers (control)",

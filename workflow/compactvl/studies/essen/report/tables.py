@@ -54,7 +54,7 @@ def shapes_table(study: EssenResults, task: str, variant: str) -> pd.DataFrame |
 
 
 def converged_table(study: EssenResults, task: str, variants: Sequence[str]) -> pd.DataFrame | NotRun:
-    """Return how often each training image was seen, and the last validation scores: whether a run had still been rising."""
+    """Return the share of the images and the last two validation scores: whether a run had still been rising."""
     rows = []
     for variant in study.measured(task, variants):
         found = study.rise(variant)
