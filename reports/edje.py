@@ -93,6 +93,10 @@ report.table("claims", judged)
 # The first stage keeps a pool of candidates a query, ten where nothing else is said, and the reranker sorts them again,
 # without a look at the first stage's score. R@10 is therefore the same before and after, to the last digit; what can
 # change is the order within the ten.
+#
+# *Late interaction* ranks all images itself: each word is compared with the tokens one by one, and a caption's score is the
+# weighted mean over its words. It takes nothing off for what a picture shows and a caption leaves out, which hurts where
+# captions are ranked. Section 8 asks what it knows of word order.
 
 # %%
 report.table(
@@ -167,7 +171,8 @@ report.figure("attention", attention_maps(measured, dataset=scenes, variant=main
 # ## 4. How many candidates should be reranked?
 #
 # The paper's Figure 5. More candidates give the reranker more right answers to find, and more wrong ones to be fooled
-# by. The dotted line is what a perfect reranker would reach.
+# by. The dotted line is what a perfect reranker would reach. Fewer images may be searched here than in section 2, which is
+# easier: compare within the figure.
 
 # %%
 report.figure(
@@ -261,14 +266,14 @@ report.figure(
 # %% [markdown]
 # ## 6. Can the tokens be stored in 8 bits?
 #
-# int8 and fp8 (e4m3) with one scale a token take half the storage of fp16. The same model and queries; nothing is
-# trained again.
+# int8 and fp8 (e4m3) with one scale a token take half the storage of fp16. The same model, nothing is trained again; the
+# difference is taken query by query, over those that were run in 8 bits.
 
 # %%
 report.figure(
     "quantisation",
     quantisation(measured, variants=[main]),
-    "R@1 by token storage, with 95% intervals.",
+    "What 8-bit tokens add to R@1, with 95% intervals.",
 )
 
 # %% [markdown]

@@ -76,13 +76,27 @@ def test_ablation(study, metrics):
     assert colours[0] == colours[2] != colours[1]
 
 
-def test_quantisation(study, metrics):
+def first_hits(study, benchmark, direction):
+    """(seed, query) → whether the best-scored candidate of the default pool is right, 1 or 0."""
+    found = {}
+    for seed, table in study.predictions("edje", benchmark).items():
+        for row in table[table["direction"] == direction].itertuples():
+            best = int(np.argmax(row.scores[:10]))
+            found[seed, row.query_id] = float(row.relevant[best])
+    return found
+
+
+def test_quantisation_compares_the_same_queries(study):
     figure = quantisation(study, variants=["edje", "local"])
-    labels = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    assert labels == [f"EDJE, 12 tokens, {storage}" for storage in ("fp16", "int8", "fp8")]
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == [
+        f"EDJE, 12 tokens, {s}" for s in ("int8", "fp8")
+    ]
     for axes, direction in zip(figure.axes, DIRECTIONS, strict=True):
-        names = ("scenes", "scenes_int8", "scenes_fp8")
-        assert_close(drawn(axes), [(n, *metrics("edje", b, f"{direction}_r1")) for n, b in enumerate(names)])
+        whole = first_hits(study, "scenes", direction)
+        for storage, (_, value, low, high) in zip(("int8", "fp8"), drawn(axes), strict=True):
+            part = first_hits(study, f"scenes_{storage}", direction)
+            assert value == pytest.approx(100 * np.mean([hit - whole[item] for item, hit in part.items()]), abs=1e-3)
+            assert low <= value <= high
 
 
 def test_recall_vs_tokens(study, metrics):
@@ -113,7 +127,9 @@ def test_recall_vs_pool(study, metrics):
             for k, (_, low, high) in zip(pools, values, strict=True):
                 edge = corners[corners[:, 0] == k][:, 1]
                 assert_close([edge.min(), edge.max()], [low, high])
-        assert_close(lines["Embedding model"].get_ydata(), [metrics("retriever", "scenes", f"{direction}_r1")[0]] * 2)
+        tables = [t[t["direction"] == direction] for t in study.predictions("edje", "scenes_pools").values()]
+        first = 100 * np.mean([[row[0] for row in table["relevant"]] for table in tables])
+        assert_close(lines["Embedding model"].get_ydata(), [first] * 2)
 
 
 def test_swaps(study, metrics):

@@ -1,11 +1,14 @@
-"""R@1 of both directions: by variant, by token storage, by tokens an image, and by candidates reranked."""
+"""R@1 of both directions: by variant, by tokens an image, by candidates reranked, and what 8-bit tokens change."""
 
 import re
 from collections.abc import Sequence
 
+import numpy as np
 from matplotlib.figure import Figure
 
-from compactvl.reporting.study import Estimate, NotRun
+from compactvl.evaluation.retrieval import query_hits
+from compactvl.reporting.paired import Measure, difference
+from compactvl.reporting.study import NotRun
 from compactvl.reporting.style import (
     BLUE,
     GREEN,
@@ -23,7 +26,7 @@ from compactvl.reporting.style import (
 from compactvl.studies.edje.report.results import SCENES, TITLES, EdjeResults
 
 R1 = "R@1 (%)"
-STORAGE = {"fp16": SCENES, "int8": f"{SCENES}_int8", "fp8": f"{SCENES}_fp8"}
+STORAGES = ("int8", "fp8")
 POOLS = f"{SCENES}_pools"
 
 
@@ -53,20 +56,25 @@ def ablation(
 
 
 def quantisation(study: EdjeResults, *, variants: Sequence[str]) -> Figure | NotRun:
-    """Draw R@1 by variant and token storage with 95% intervals; the same model, the same queries.
+    """Draw what 8-bit tokens add to R@1 by variant and storage, query by query, with 95% intervals; the model is the same.
 
     Args:
-        variants: top to bottom; those without an 8-bit result are left out.
+        variants: top to bottom; a row each of those with an 8-bit result.
     """
-    run = [v for v in variants if any(study.measured(STORAGE[storage], [v]) for storage in ("int8", "fp8"))]
-    if not run:
+    rows = [(v, storage) for v in variants for storage in STORAGES if study.measured(f"{SCENES}_{storage}", [v])]
+    if not rows:
         return NotRun("no variant was evaluated with int8 or fp8 tokens")
-    rows = [(variant, storage) for variant in run for storage in STORAGE]
-    found = {title: [study.estimate(v, STORAGE[s], f"{d}_r1") for v, s in rows] for d, title in TITLES.items()}
+    found = {
+        title: [
+            difference(study, (Measure(v, f"{SCENES}_{s}", f"{d}_r1"), Measure(v, SCENES, f"{d}_r1"))) for v, s in rows
+        ]
+        for d, title in TITLES.items()
+    }
     names = [f"{study.label(variant)}, {storage}" for variant, storage in rows]
-    figure, panels = interval_rows(names, found, lambda row, _: PALETTE[row % len(STORAGE)])
+    figure, panels = interval_rows(names, found, lambda row, _: PALETTE[STORAGES.index(rows[row][1])])
     for axes in panels:
-        percent_axis(axes, R1, which="x")
+        axes.axvline(0, color=GREY, linewidth=1)
+        axes.set_xlabel("R@1 − fp16's (points)")
     return figure
 
 
@@ -103,15 +111,16 @@ def recall_vs_tokens(study: EdjeResults, *, arms: dict[str, int], first_stage: s
 def recall_vs_pool(study: EdjeResults, *, variants: Sequence[str], first_stage: str) -> Figure | NotRun:
     """Draw R@1 against the number of reranked candidates (the paper's Figure 5).
 
-    Beside it are the first stage's R@1 and the share of queries a perfect reranker could get.
+    Beside it are the first stage's R@1 on the same queries and the share of them a perfect reranker could get.
 
     Args:
-        variants: rerankers to draw, those not evaluated are left out.
+        variants: rerankers to draw, those not evaluated are left out. first_stage: what proposed their candidates.
     """
     benchmark = next((name for name in (POOLS, SCENES) if len(_pools(study, variants, name)) > 1), None)
     if benchmark is None:
         return NotRun("no reranker was evaluated with several pool sizes")
     pools, run = _pools(study, variants, benchmark), study.measured(benchmark, variants)
+    candidates = study.predictions(run[0], benchmark).values()
     figure, panels = grid(2, 2, 3.2)
     for axes, (direction, title) in zip(panels, TITLES.items(), strict=True):
         ceiling = [100 * study.estimate(run[0], benchmark, f"{direction}_in_pool@pool{k}").value for k in pools]
@@ -119,9 +128,9 @@ def recall_vs_pool(study: EdjeResults, *, variants: Sequence[str], first_stage: 
         for variant, colour in zip(run, PALETTE, strict=False):
             found = [study.estimate(variant, benchmark, f"{direction}_r1@pool{k}") for k in pools]
             interval_line(axes, pools, found, color=colour, label=study.label(variant))
-        if first := _first_stage(study, first_stage, benchmark, f"{direction}_r1", pools[-1]):
-            name = study.label(first_stage)
-            axes.axhline(100 * first.value, color=GREY, linestyle="--", linewidth=1.4, label=name)
+        # A pool of one candidate is in the first stage's order.
+        first = np.mean([query_hits(table, direction, pool=1, k=1).mean() for table in candidates])
+        axes.axhline(100 * first, color=GREY, linestyle="--", linewidth=1.4, label=study.label(first_stage))
         log_ticks(axes, pools)
         axes.set_xlabel("candidates reranked, k")
         axes.set_title(title)
@@ -133,8 +142,3 @@ def recall_vs_pool(study: EdjeResults, *, variants: Sequence[str], first_stage: 
 def _pools(study: EdjeResults, variants: Sequence[str], benchmark: str) -> list[int]:
     rows = study.metrics[study.metrics["variant"].isin(list(variants)) & (study.metrics["benchmark"] == benchmark)]
     return sorted({int(m[1]) for name in rows["metric"] if (m := re.fullmatch(r"t2i_r1@pool(\d+)", name))})
-
-
-def _first_stage(study: EdjeResults, variant: str, benchmark: str, metric: str, pool: int) -> Estimate | None:
-    """R@1 of the embedding model: on this benchmark, or on ``scenes``, whose queries are the same."""
-    return study.estimate(variant, benchmark, f"{metric}@pool{pool}") or study.estimate(variant, SCENES, metric)
