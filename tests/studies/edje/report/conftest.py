@@ -31,6 +31,8 @@ from compactvl.studies.jobs import parameter_table
 
 REPOSITORY = Path(__file__).parents[4]
 IMAGES, CAPTIONS = 120, 3
+FEWER = 60
+"""Test images of a benchmark with ``max_images``."""
 WIDTH = 384
 SKILL = {
     "retriever": 2.6, "retriever_names": 0.6, "retriever_attention": 2.9, "late_interaction": 2.8, "edje": 4.6,
@@ -93,7 +95,8 @@ def tree(tmp_path_factory, plan, collect_all) -> Path:
     rng = np.random.default_rng(0)
     items = {"scenes": write_scenes(root / "data" / "sets" / "scenes", rng)}
     items["names"] = write_names(root / "data" / "sets" / "names")
-    retrieval = {name: Retrieval(table, rng) for name, table in items.items()}
+    every = {name: Retrieval(table, rng) for name, table in items.items()}
+    fewer = {name: Retrieval(first_test_images(table, FEWER), rng) for name, table in items.items()}
     variants = plan.studies["edje"].variants
     for name, settings in variants.items():
         skill = SKILL.get(name, USUAL_SKILL)
@@ -103,7 +106,8 @@ def tree(tmp_path_factory, plan, collect_all) -> Path:
                 benchmark = plan.root.benchmarks[key]
                 if benchmark.kind == "retrieval":
                     own = settings.kind in EMBEDDINGS
-                    retrieval[benchmark.dataset].write(folder, key, name, skill, benchmark.pools, own)
+                    models = every if benchmark.max_images is None else fewer
+                    models[benchmark.dataset].write(folder, key, name, skill, benchmark.pools, own)
                 elif benchmark.kind == "winoground":
                     write_swaps(folder, skill, rng)
                 elif benchmark.kind == "efficiency":
@@ -113,6 +117,12 @@ def tree(tmp_path_factory, plan, collect_all) -> Path:
     collect_all(root / "results")
     collect_all(root / "results", "edje")
     return root
+
+
+def first_test_images(items: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return the items of the first ``count`` test images, or of all if there are fewer."""
+    tested = items[items["split"] == "test"]
+    return tested[tested["image_id"].isin(tested["image_id"].unique()[:count])]
 
 
 class Retrieval:
