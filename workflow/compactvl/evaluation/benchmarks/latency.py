@@ -14,6 +14,8 @@ from compactvl.records.layout import Layout
 from compactvl.training.optim import Count
 
 QUESTION, IMAGE = "question", "image"
+OWN = "own"
+"""A variant's own size."""
 
 
 class Answerer(Protocol):

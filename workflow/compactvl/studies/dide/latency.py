@@ -5,10 +5,9 @@ from typing import Any
 
 import torch
 
-from compactvl.evaluation.benchmarks.latency import IMAGE, QUESTION
-from compactvl.evaluation.efficiency import environment
+from compactvl.evaluation.benchmarks.latency import IMAGE, OWN, QUESTION
 from compactvl.evaluation.kind import BenchmarkKind
-from compactvl.nn.compute import arithmetic, autocast, compute_device
+from compactvl.evaluation.timed import TimedModel
 from compactvl.studies.base import Job
 from compactvl.studies.dide.images import ImageBatch
 from compactvl.studies.dide.model import DualEncoder, FusionEncoder
@@ -16,31 +15,24 @@ from compactvl.studies.dide.parameters import build_unloaded
 from compactvl.studies.dide.settings import Answering, PixelImages, TokenImages, Trunk
 from compactvl.text.batches import TokenBatch
 
-OWN, PUBLISHED = "own", "published"
+PUBLISHED = "published"
 PUBLISHED_ANSWERS, SIDE = 3129, 384
 """Of VQAv2; pixels a side of an image in the published size."""
 
 
-class Answerer:
-    """A variant's model with fresh weights: times depend on sizes alone. Images of a batch are all different."""
+class Answerer(TimedModel):
+    """A variant's model. Images of a batch are all different."""
 
     sizes = (OWN, PUBLISHED)
 
     def __init__(self, settings: Answering) -> None:
+        super().__init__(settings.precision)
         published = {
             "trunk": Trunk(weights=settings.trunk.weights),
             "images": PixelImages(input="pixels"),
             "answers": PUBLISHED_ANSWERS,
         }
         self._settings = {OWN: settings, PUBLISHED: settings.model_copy(update=published)}
-        self.device = compute_device()
-        precision = arithmetic(self.device, settings.precision)
-        self.facts = environment(threads=torch.get_num_threads(), precision=precision, device=str(self.device))
-
-    def wait(self) -> None:
-        """See :class:`compactvl.evaluation.benchmarks.latency.Answerer`."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
 
     @torch.inference_mode()
     def calls(self, size: str, batch: int, words: int) -> Mapping[str, Callable[[], Any]]:
@@ -51,18 +43,12 @@ class Answerer:
         texts = TokenBatch.of(torch.randint(settings.trunk.vocabulary, (batch, words)).tolist(), device=self.device)
         images = [ImageBatch(torch.randn(batch, *_shape(settings.images), device=self.device))]
         images *= 2 if settings.image_pair else 1
-
-        @torch.inference_mode()
-        def timed(call: Callable[[], Any]) -> Any:
-            with autocast(self.device, settings.precision):
-                return call()
-
         if isinstance(model, FusionEncoder):
-            return {QUESTION: lambda: timed(lambda: model(texts, images))}
-        features = timed(lambda: _features(model, images))
+            return {QUESTION: lambda: self.run(lambda: model(texts, images))}
+        features = self.run(lambda: _features(model, images))
         return {
-            QUESTION: lambda: timed(lambda: model.answer(model.text_features(texts), features)),
-            IMAGE: lambda: timed(lambda: _features(model, images)),
+            QUESTION: lambda: self.run(lambda: model.answer(model.text_features(texts), features)),
+            IMAGE: lambda: self.run(lambda: _features(model, images)),
         }
 
 

@@ -135,22 +135,30 @@ class Online:
         return int(captions.lengths.max()) + self.model.tokens + 1
 
 
+def _bert_sizes(online: Online, length: int) -> dict[str, int]:
+    """The joint encoder's sizes as transformers' ``BertConfig`` names them, with positions for sequences of ``length``."""
+    shape = online.model.bert.shape
+    return {
+        "vocab_size": shape.vocabulary,
+        "hidden_size": shape.width,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "intermediate_size": shape.hidden,
+        "max_position_embeddings": max(shape.positions, length),
+    }
+
+
 def transformers_bert(online: Online, size: int) -> Callable[[], Any]:
     """The same pairs through transformers' eager fp32 ``BertModel`` of the same sizes, padded to the longest."""
     from transformers import BertConfig, BertModel
 
-    shape, length, device = online.model.bert.shape, online.length(size), online.device
-    config = BertConfig(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.width,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=shape.hidden,
-        max_position_embeddings=max(shape.positions, length),
-        attn_implementation="eager",
-    )
+    length, device = online.length(size), online.device
+    config = BertConfig(**_bert_sizes(online, length), attn_implementation="eager")
     bert = BertModel(config).eval().to(device)
-    vectors, mask = torch.randn(size, length, shape.width, device=device), torch.ones(size, length, device=device)
+    vectors, mask = (
+        torch.randn(size, length, config.hidden_size, device=device),
+        torch.ones(size, length, device=device),
+    )
 
     def call() -> Tensor:
         with torch.inference_mode():
@@ -170,16 +178,7 @@ def cross_encoder(online: Online, size: int) -> Callable[[], Any] | None:
         return None
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
 
-    shape = online.model.bert.shape
-    config = BertConfig(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.width,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        intermediate_size=shape.hidden,
-        max_position_embeddings=max(shape.positions, online.length(size)),
-        num_labels=1,
-    )
+    config = BertConfig(**_bert_sizes(online, online.length(size)), num_labels=1)
     with tempfile.TemporaryDirectory(prefix="compactvl-cross-encoder-") as folder:
         BertForSequenceClassification(config).save_pretrained(folder)
         BertTokenizerFast(tokenizer_object=online.tokenizer.backend).save_pretrained(folder)

@@ -6,31 +6,22 @@ from typing import Any
 import torch
 
 from compactvl.evaluation.benchmarks.latency import QUESTION
-from compactvl.evaluation.efficiency import environment
 from compactvl.evaluation.kind import BenchmarkKind
-from compactvl.nn.compute import arithmetic, autocast, compute_device
+from compactvl.evaluation.timed import TimedModel
 from compactvl.studies.base import Job
 from compactvl.studies.edje.parameters import build_unloaded
 from compactvl.text.batches import TokenBatch
 
-OWN, SEP = "own", 102
-"""Its own size; the id of [SEP] in BERT's vocabulary."""
+SEP = 102
+"""The id of [SEP] in BERT's vocabulary."""
 
 
-class Pairs:
-    """A joint encoder with fresh weights: times depend on sizes alone. Images are stored tokens, computed long before."""
-
-    sizes = (OWN,)
+class Pairs(TimedModel):
+    """A joint encoder. Images are stored tokens, computed long before."""
 
     def __init__(self, job: Job) -> None:
-        self._settings, self._peers, self.device = job.settings, job.peers, compute_device()
-        threads, precision = torch.get_num_threads(), arithmetic(self.device, job.settings.precision)
-        self.facts = environment(threads=threads, precision=precision, device=str(self.device))
-
-    def wait(self) -> None:
-        """See :class:`compactvl.evaluation.benchmarks.latency.Answerer`."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
+        super().__init__(job.settings.precision)
+        self._settings, self._peers = job.settings, job.peers
 
     @torch.inference_mode()
     def calls(self, size: str, batch: int, words: int) -> Mapping[str, Callable[[], Any]]:
@@ -41,12 +32,7 @@ class Pairs:
         captions = TokenBatch.of(torch.randint(vocabulary, (batch, words)).tolist(), device=self.device)
         tokens = torch.randn(batch, model.tokens, width, device=self.device)
 
-        @torch.inference_mode()
-        def score() -> Any:
-            with autocast(self.device, self._settings.precision):
-                return model.match(tokens, captions, *model.word_vectors(captions, SEP))
-
-        return {QUESTION: score}
+        return {QUESTION: lambda: self.run(lambda: model.match(tokens, captions, *model.word_vectors(captions, SEP)))}
 
 
 def open_pairs_timed(job: Job, benchmark: BenchmarkKind) -> Pairs:

@@ -6,31 +6,20 @@ from typing import Any
 import torch
 
 from compactvl.evaluation.benchmarks.latency import IMAGE, QUESTION
-from compactvl.evaluation.efficiency import environment
 from compactvl.evaluation.kind import BenchmarkKind
-from compactvl.nn.compute import arithmetic, autocast, compute_device
+from compactvl.evaluation.timed import TimedModel
 from compactvl.studies.base import Job
 from compactvl.studies.essen.build import build
 from compactvl.studies.essen.settings import Answering
 from compactvl.text.batches import TokenBatch
 
-OWN = "own"
 
-
-class Answerer:
-    """A variant's model with fresh weights: times depend on sizes alone. Images of a batch are all different."""
-
-    sizes = (OWN,)
+class Answerer(TimedModel):
+    """A variant's model. Images of a batch are all different."""
 
     def __init__(self, settings: Answering) -> None:
-        self._settings, self.device = settings, compute_device()
-        precision = arithmetic(self.device, settings.precision)
-        self.facts = environment(threads=torch.get_num_threads(), precision=precision, device=str(self.device))
-
-    def wait(self) -> None:
-        """See :class:`compactvl.evaluation.benchmarks.latency.Answerer`."""
-        if self.device.type == "cuda":
-            torch.cuda.synchronize()
+        super().__init__(settings.precision)
+        self._settings = settings
 
     @torch.inference_mode()
     def calls(self, size: str, batch: int, words: int) -> Mapping[str, Callable[[], Any]]:
@@ -43,15 +32,10 @@ class Answerer:
         side = settings.pixels.fit.image_size
         pixels = torch.randn(batch, 3, side, side, device=self.device)
 
-        @torch.inference_mode()
-        def timed(call: Callable[[], Any]) -> Any:
-            with autocast(self.device, settings.precision):
-                return call()
-
-        images = timed(lambda: [model.look(pixels)] * (2 if settings.image_pair else 1))
+        images = self.run(lambda: [model.look(pixels)] * (2 if settings.image_pair else 1))
         return {
-            QUESTION: lambda: timed(lambda: model.answer(texts, images)),
-            IMAGE: lambda: timed(lambda: model.look(pixels)),
+            QUESTION: lambda: self.run(lambda: model.answer(texts, images)),
+            IMAGE: lambda: self.run(lambda: model.look(pixels)),
         }
 
 
