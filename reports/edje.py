@@ -95,8 +95,8 @@ report.table("claims", judged)
 # change is the order within the ten.
 #
 # *Late interaction* ranks all images itself: each word is compared with the tokens one by one, and a caption's score is the
-# weighted mean over its words. It takes nothing off for what a picture shows and a caption leaves out, which hurts where
-# captions are ranked. Section 8 asks what it knows of word order.
+# weighted mean over its words. It takes nothing off for what a picture shows and a caption leaves out, so that where captions
+# are ranked, short ones that tell a part of it win. Section 8 asks what it knows of word order.
 
 # %%
 report.table(
