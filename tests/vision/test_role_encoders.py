@@ -82,7 +82,7 @@ def test_craft_finds_the_letters(converted):
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     found = []
     for image in (written, Image.fromarray(blank)):
-        pixels = torch.from_numpy(np.asarray(image.resize((224, 224)))).permute(2, 0, 1) / 255
+        pixels = torch.from_numpy(np.array(image.resize((224, 224)))).permute(2, 0, 1) / 255
         with torch.no_grad():
             found.append(float(model(((pixels - mean) / std)[None])[..., 0].max()))
     assert found[0] > 0.7

@@ -60,12 +60,12 @@ def test_attention_distillation_is_the_loop(queries: str) -> None:
 def test_the_same_attention_costs_nothing_and_another_something() -> None:
     torch.manual_seed(0)
     teacher, there = qk(), masks()
-    assert float(distillation(teacher, teacher, there)) == pytest.approx(0, abs=1e-7)
+    assert distillation(teacher, teacher, there).item() == pytest.approx(0, abs=1e-7)
     # Keys that all move by the same vector leave every softmax as it is.
     moved = tuple((query, key + 0.7) for query, key in teacher)
-    assert float(distillation(moved, teacher, there)) == pytest.approx(0, abs=1e-6)
+    assert distillation(moved, teacher, there).item() == pytest.approx(0, abs=1e-6)
     other = tuple((query, key.roll(1, 2)) for query, key in teacher)
-    assert float(distillation(other, teacher, there)) > 0.01
+    assert distillation(other, teacher, there).item() > 0.01
 
 
 def test_gradients_stay_finite_where_almost_all_is_padded() -> None:
@@ -78,7 +78,7 @@ def test_gradients_stay_finite_where_almost_all_is_padded() -> None:
     for side in student:
         for part in side:
             assert torch.isfinite(part.grad).all()
-    assert math.isfinite(float(loss))
+    assert math.isfinite(loss.item())
 
 
 def test_it_is_not_a_cut_out_of_the_joint_softmax() -> None:
